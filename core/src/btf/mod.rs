@@ -1,0 +1,240 @@
+//! `.BTF`: the types of a program or a kernel, read in place.
+//!
+//! [`Btf::parse`] walks the whole type section once and proves: every record lies inside the section, every kind is known
+//! or described by the layout section, every name offset points into terminated UTF-8 strings, every type id exists. After
+//! that the accessors cannot fail but for an id that is out of range, for chains longer than
+//! [`crate::limits::MAX_RESOLVE_DEPTH`] and for types that have no size.
+//!
+//! Memory: four bytes a type, given by the caller ([`Btf::count`] says how many). Time: linear in the blob.
+//! Source: `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h` (kernel 7.1 for the layout section).
+
+mod header;
+mod kind;
+pub mod names;
+mod resolve;
+mod types;
+
+pub use header::{Header, MAGIC};
+pub use kind::Kind;
+pub use types::{Array, Enumerator, IntEncoding, Member, Param, SecVar, Type, encoding};
+
+use crate::bytes::{Bytes, Endian};
+use crate::error::{Error, Limit, Part, Result};
+use crate::id::TypeId;
+
+const RECORD: usize = 12;
+
+/// A parsed BTF blob, possibly split over a base.
+#[derive(Clone, Copy, Debug)]
+pub struct Btf<'a> {
+    endian: Endian,
+    types: &'a [u8],
+    strings: &'a str,
+    index: &'a [u32],
+    base: Option<&'a Btf<'a>>,
+    pointer_size: u8,
+}
+
+impl<'a> Btf<'a> {
+    /// Number of types in `data`, which is the number of entries that [`Btf::parse`] needs.
+    pub fn count(data: &[u8]) -> Result<usize> {
+        let mut walk = Walk::new(data)?;
+        let mut n = 0usize;
+        while walk.next()?.is_some() {
+            n = n.saturating_add(1);
+        }
+        Ok(n)
+    }
+
+    /// Checks `data` and indexes its types in `index`. Pointers are taken as 8 bytes, as in BPF objects;
+    /// see [`Btf::with_pointer_size`].
+    pub fn parse(data: &'a [u8], index: &'a mut [u32]) -> Result<Btf<'a>> {
+        Btf::parse_split(data, index, None)
+    }
+
+    /// The same for split BTF (a module's) whose ids and strings continue those of `base`.
+    pub fn parse_split(data: &'a [u8], index: &'a mut [u32], base: Option<&'a Btf<'a>>) -> Result<Btf<'a>> {
+        let mut walk = Walk::new(data)?;
+        let limit = index.len();
+        let mut n = 0usize;
+        while let Some(offset) = walk.next()? {
+            let slot =
+                index.get_mut(n).ok_or(Error::TooMany { what: Limit::TypeIndex, limit: limit as u32 })?;
+            *slot = offset;
+            n = n.saturating_add(1);
+        }
+        let index: &'a [u32] = index;
+        let btf = Btf {
+            endian: walk.header.endian,
+            types: walk.types.data(),
+            strings: walk.strings,
+            index: index.get(..n).unwrap_or(index),
+            base,
+            pointer_size: base.map_or(8, |b| b.pointer_size),
+        };
+        for t in btf.own_types() {
+            btf.check(t)?;
+        }
+        Ok(btf)
+    }
+
+    fn check(&self, t: Type<'a>) -> Result<()> {
+        let end = self.id_end();
+        let exists = |id: TypeId| if id.0 < end { Ok(()) } else { Err(Error::NoSuchType { id }) };
+        if t.kind().refers_to_type() {
+            exists(t.target())?;
+        }
+        t.trailing_ids().try_for_each(exists)?;
+        let names = self.string_end();
+        core::iter::once(t.name_off).chain(t.trailing_names()).try_for_each(|off| {
+            if off < names { Ok(()) } else { Err(Error::BadString { part: Part::BtfStrings, at: off }) }
+        })
+    }
+
+    /// The same types with pointers of another size, in bytes.
+    pub fn with_pointer_size(self, pointer_size: u8) -> Self {
+        Btf { pointer_size, ..self }
+    }
+
+    /// Bytes of a pointer.
+    pub fn pointer_size(&self) -> u8 {
+        self.pointer_size
+    }
+
+    /// Byte order of the blob.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// Ids run from 1 to one below this, those of the base included.
+    pub fn id_end(&self) -> u32 {
+        self.id_start().saturating_add(self.index.len() as u32)
+    }
+
+    /// First id of this blob's own types: 1, or the base's end for split BTF.
+    pub fn id_start(&self) -> u32 {
+        self.base.map_or(1, |b| b.id_end())
+    }
+
+    fn string_start(&self) -> u32 {
+        self.base.map_or(0, |b| b.string_end())
+    }
+
+    fn string_end(&self) -> u32 {
+        self.string_start().saturating_add(self.strings.len() as u32)
+    }
+
+    /// The type of id `id`.
+    pub fn ty(&self, id: TypeId) -> Result<Type<'a>> {
+        if id == TypeId::VOID {
+            return Ok(Type::void());
+        }
+        let start = self.id_start();
+        if let (Some(base), true) = (self.base, id.0 < start) {
+            return base.ty(id);
+        }
+        let missing = Error::NoSuchType { id };
+        let at = *self.index.get(id.0.wrapping_sub(start) as usize).ok_or(missing)? as usize;
+        let bytes = Bytes::new(self.types, self.endian, Part::BtfTypes);
+        let mut t = Type {
+            id,
+            name_off: bytes.u32(at)?,
+            info: bytes.u32(at.saturating_add(4))?,
+            size_or_type: bytes.u32(at.saturating_add(8))?,
+            trailing: &[],
+            endian: self.endian,
+        };
+        let (once, each) = t.kind().trailing();
+        let len = each.saturating_mul(t.vlen() as usize).saturating_add(once);
+        t.trailing = bytes.slice(at.saturating_add(RECORD), len)?;
+        Ok(t)
+    }
+
+    /// This blob's own types in id order, without those of a base.
+    pub fn own_types(&self) -> impl Iterator<Item = Type<'a>> + use<'a> {
+        let btf = *self;
+        (btf.id_start()..btf.id_end()).map_while(move |id| btf.ty(TypeId(id)).ok())
+    }
+
+    /// The string at `off`; empty for an offset outside the strings, which no parsed name has.
+    pub fn string(&self, off: u32) -> &'a str {
+        let start = self.string_start();
+        if let (Some(base), true) = (self.base, off < start) {
+            return base.string(off);
+        }
+        let rest = self.strings.get(off.wrapping_sub(start) as usize..).unwrap_or("");
+        let end = rest.as_bytes().iter().position(|&b| b == 0).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or("")
+    }
+
+    /// The name of a type; empty for an anonymous one.
+    pub fn name(&self, t: &Type<'_>) -> &'a str {
+        self.string(t.name_off)
+    }
+
+    /// First type of `kind` and exactly `name`.
+    pub fn find(&self, name: &str, kind: Kind) -> Option<Type<'a>> {
+        self.base
+            .and_then(|b| b.find(name, kind))
+            .or_else(|| self.own_types().find(|t| t.kind() == kind && self.name(t) == name))
+    }
+}
+
+/// Walks the records of a type section without an index.
+struct Walk<'a> {
+    header: Header,
+    types: Bytes<'a>,
+    strings: &'a str,
+    layout: Bytes<'a>,
+    at: usize,
+    id: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(data: &'a [u8]) -> Result<Self> {
+        let header = Header::parse(data)?;
+        let types = header.part(data, header.type_off, header.type_len, Part::BtfTypes)?;
+        let strings = header.part(data, header.str_off, header.str_len, Part::BtfStrings)?;
+        let layout = header.part(data, header.layout_off, header.layout_len, Part::BtfLayout)?;
+        let bad = |at: usize| Error::BadString { part: Part::BtfStrings, at: at as u32 };
+        if strings.last().is_some_and(|&b| b != 0) {
+            return Err(bad(strings.len()));
+        }
+        Ok(Walk {
+            header,
+            types: Bytes::new(types, header.endian, Part::BtfTypes),
+            strings: core::str::from_utf8(strings).map_err(|e| bad(e.valid_up_to()))?,
+            layout: Bytes::new(layout, header.endian, Part::BtfLayout),
+            at: 0,
+            id: 0,
+        })
+    }
+
+    /// Offset of the next record in the type section, `None` at the end.
+    fn next(&mut self) -> Result<Option<u32>> {
+        if self.at >= self.types.len() {
+            return Ok(None);
+        }
+        let at = self.at;
+        self.id = self.id.saturating_add(1);
+        let info = self.types.u32(at.saturating_add(4))?;
+        let number = (info >> 24 & 0x7f) as u8;
+        let vlen = (info & 0x00ff_ffff) as usize;
+        let (once, each) = match Kind::from_number(number) {
+            Kind::Void => return Err(Error::UnknownKind { id: TypeId(self.id), kind: 0 }),
+            // struct btf_layout: u8 info_sz, u8 elem_sz, u16 flags, one for each kind
+            Kind::Unknown => {
+                let entry = usize::from(number).saturating_mul(4);
+                let unknown = |_| Error::UnknownKind { id: TypeId(self.id), kind: number };
+                let once = self.layout.u8(entry).map_err(unknown)?;
+                let each = self.layout.u8(entry.saturating_add(1)).map_err(unknown)?;
+                (usize::from(once), usize::from(each))
+            }
+            kind => kind.trailing(),
+        };
+        let len = each.saturating_mul(vlen).saturating_add(once).saturating_add(RECORD);
+        self.types.slice(at, len)?;
+        self.at = at.saturating_add(len);
+        Ok(Some(at as u32))
+    }
+}

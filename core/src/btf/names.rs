@@ -1,0 +1,32 @@
+//! Essential names: what remains of a type's name without its flavor.
+//! Source: `bpf_core_essential_name_len`, libbpf `src/relo_core.c`: the cut is at the last `X___Y` where X and Y are no
+//! underscores.
+
+/// Length of `name` without its flavor, in bytes.
+pub fn essential_len(name: &str) -> usize {
+    let b = name.as_bytes();
+    let cut = b.windows(5).rposition(|w| matches!(w, [x, b'_', b'_', b'_', y] if *x != b'_' && *y != b'_'));
+    cut.map_or(b.len(), |at| at.saturating_add(1))
+}
+
+/// `name` without its flavor: `task_struct` of `task_struct___old`.
+pub fn essential(name: &str) -> &str {
+    name.get(..essential_len(name)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::essential;
+
+    #[test]
+    fn flavor_is_cut_at_the_last_separator() {
+        assert_eq!(essential("task_struct"), "task_struct");
+        assert_eq!(essential("task_struct___old"), "task_struct");
+        assert_eq!(essential("a___b___c"), "a___b");
+        assert_eq!(essential("___x"), "___x");
+        assert_eq!(essential("x___"), "x___");
+        assert_eq!(essential("x____y"), "x____y");
+        assert_eq!(essential(""), "");
+        assert_eq!(essential("a___b"), "a");
+    }
+}
