@@ -1,0 +1,280 @@
+//! Packages of Debian, of any architecture and suite: found, fetched by apt, unpacked, never installed.
+//!
+//! All is kept in a cache folder: `CORELET_CACHE`, else `corelet` in `XDG_CACHE_HOME` or `~/.cache`. What a pattern
+//! stood for is remembered, so a second use starts no apt and needs no network; after twelve hours the mirror is asked
+//! again, and where it cannot be reached what is here serves.
+
+mod apt;
+mod mirror;
+mod version;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::board::Source;
+use crate::{Missing, Progress, files};
+use apt::{Apt, Stanza};
+pub use mirror::MIRROR_VARIABLE;
+
+/// The environment variable that names the cache folder.
+pub const CACHE_VARIABLE: &str = "CORELET_CACHE";
+
+/// Debian's packages through the cache of this machine.
+#[derive(Clone, Debug)]
+pub struct Debian {
+    cache: PathBuf,
+    refresh: bool,
+}
+
+/// One version of one package, as the index of its suite had it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Debian's name of the architecture.
+    pub arch: String,
+    /// The suite whose index has it.
+    pub suite: String,
+    /// The package's name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// Names of the packages that it depends on; of alternatives the first.
+    pub depends: Vec<String>,
+    /// Bytes of the package file.
+    pub size: u64,
+}
+
+impl Debian {
+    /// The cache of this user; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A machine without a home folder, where no variable names a cache.
+    pub fn open() -> Result<Self> {
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let cache = folder(CACHE_VARIABLE)
+            .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("corelet")))
+            .or_else(|| folder("HOME").map(|home| home.join(".cache/corelet")))
+            .with_context(|| format!("there is no home folder to keep packages in: set {CACHE_VARIABLE}"))?;
+        files::create_dir(&cache)?;
+        // apt works in other folders than ours.
+        let cache = fs::canonicalize(&cache).with_context(|| format!("{}: cannot enter this folder", cache.display()))?;
+        Ok(Self { cache, refresh: false })
+    }
+
+    /// Asks the mirror again even where the answer here is younger than twelve hours.
+    pub fn refreshing(mut self) -> Self {
+        self.refresh = true;
+        self
+    }
+
+    /// The newest package that matches, in the first of the source's suites that has one.
+    ///
+    /// # Errors
+    /// No match, [`Missing`] without apt, a mirror that cannot be reached while nothing is here yet.
+    pub fn find(&self, arch: &str, source: &Source, progress: &mut dyn Progress) -> Result<Package> {
+        for suite in &source.suites {
+            if let Some(package) = self.find_in(arch, suite, &source.package, progress)? {
+                return Ok(package);
+            }
+        }
+        bail!("no package for {arch} in {} is called {}", source.suites.join(", "), source.package)
+    }
+
+    /// The folder that holds the package, unpacked as it would lie on a disk.
+    ///
+    /// # Errors
+    /// As [`Debian::find`], or a disk that is full.
+    pub fn unpack(&self, package: &Package, progress: &mut dyn Progress) -> Result<PathBuf> {
+        let Package { arch, package: name, version, .. } = package;
+        let folder = self.cache.join("packages").join(format!("{name}_{version}_{arch}"));
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let _lock = self.lock(progress)?;
+        // Somebody may have done it while we waited.
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let apt = Apt::open(&self.cache, Some(arch), &package.suite)?;
+        let dpkg = files::program("dpkg-deb").ok_or_else(|| Missing::program("dpkg-deb", "dpkg"))?;
+        let work = self.work_folder()?;
+        progress.step(&format!("fetching {name} {version} ({arch})"));
+        let file = apt.download(&package.into(), work.path(), progress)?;
+        progress.step(&format!("unpacking {name}"));
+        let unpacked = work.path().join("unpacked");
+        let status = Command::new(dpkg).arg("-x").arg(&file).arg(&unpacked).stdin(Stdio::null()).status();
+        let status = status.context("cannot start dpkg-deb")?;
+        if !status.success() {
+            bail!("{}: dpkg-deb cannot unpack this ({status})", file.display());
+        }
+        self.keep(&unpacked, &folder)?;
+        Ok(folder)
+    }
+
+    /// One file of a package by the package's name: a path inside it, without a leading slash.
+    ///
+    /// # Errors
+    /// As [`Debian::find`]; a package that has no such file.
+    pub fn file(&self, arch: &str, suite: &str, package: &str, member: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
+        let source = Source { suites: vec![suite.to_owned()], package: package.to_owned() };
+        let package = self.find(arch, &source, progress)?;
+        let path = self.unpack(&package, progress)?.join(member);
+        if !path.is_file() {
+            bail!("the package {} {} ({arch}) has no file {member}", package.package, package.version);
+        }
+        Ok(path)
+    }
+
+    /// The folder of a source package, unpacked with Debian's patches applied.
+    ///
+    /// # Errors
+    /// As [`Debian::find`]; [`Missing`] without `dpkg-source`.
+    pub fn source(&self, suite: &str, package: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
+        let folder = self.cache.join("sources").join(format!("{package}_{suite}"));
+        if folder.is_dir() && !self.refresh {
+            return Ok(folder);
+        }
+        let _lock = self.lock(progress)?;
+        if folder.is_dir() && !self.refresh {
+            return Ok(folder);
+        }
+        let apt = Apt::open(&self.cache, None, suite)?;
+        let dpkg = files::program("dpkg-source").ok_or_else(|| Missing::program("dpkg-source", "dpkg-dev"))?;
+        if self.refresh || !apt.is_fresh() {
+            apt.update(progress)?;
+        }
+        let work = self.work_folder()?;
+        progress.step(&format!("fetching the source of {package} ({suite})"));
+        let dsc = apt.download_source(package, work.path())?;
+        progress.step(&format!("unpacking the source of {package}"));
+        let unpacked = work.path().join("unpacked");
+        let mut unpack = Command::new(dpkg);
+        unpack.args(["--no-check", "--extract"]).arg(&dsc).arg(&unpacked).stdin(Stdio::null());
+        let output = unpack.output().context("cannot start dpkg-source")?;
+        if !output.status.success() {
+            bail!("dpkg-source cannot unpack {package}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        if folder.is_dir() {
+            fs::rename(&folder, work.path().join("old")).context("cannot replace the older source")?;
+        }
+        self.keep(&unpacked, &folder)?;
+        Ok(folder)
+    }
+
+    fn find_in(&self, arch: &str, suite: &str, pattern: &str, progress: &mut dyn Progress) -> Result<Option<Package>> {
+        let record = self.cache.join("found").join(format!("{suite}-{arch}")).join(format!("{pattern}.toml"));
+        let known = || -> Option<Package> { toml::from_str(&fs::read_to_string(&record).ok()?).ok() };
+        let young = || files::age(&record).is_some_and(|age| age < apt::FRESH);
+        if let (false, true, Some(package)) = (self.refresh, young(), known()) {
+            return Ok(Some(package));
+        }
+        let _lock = self.lock(progress)?;
+        if let (false, true, Some(package)) = (self.refresh, young(), known()) {
+            return Ok(Some(package));
+        }
+        let apt = match (Apt::open(&self.cache, Some(arch), suite), known()) {
+            (Ok(apt), _) => apt,
+            (Err(error), Some(package)) => {
+                progress.note(&format!("using {} {} of this machine's cache: {error:#}", package.package, package.version));
+                return Ok(Some(package));
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if self.refresh || !apt.is_fresh() {
+            apt.update(progress)?;
+        }
+        let Some(stanza) = newest(&apt, pattern)? else { return Ok(None) };
+        let package = Package::new(arch, suite, stanza);
+        files::create_dir(record.parent().unwrap_or(&self.cache))?;
+        files::write(&record, toml::to_string(&package)?.as_bytes())?;
+        Ok(Some(package))
+    }
+
+    /// Moves a finished folder to where it is looked for; there it is whole from the first moment.
+    fn keep(&self, finished: &Path, folder: &Path) -> Result<()> {
+        files::create_dir(folder.parent().unwrap_or(&self.cache))?;
+        fs::rename(finished, folder).with_context(|| format!("{}: cannot put a folder here", folder.display()))
+    }
+
+    fn work_folder(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix("work-").tempdir_in(&self.cache).context("cannot create a folder in the cache")
+    }
+
+    fn lock(&self, progress: &mut dyn Progress) -> Result<files::Lock> {
+        files::Lock::take(&self.cache.join("lock"), || progress.step("waiting for another corelet to fetch packages"))
+    }
+}
+
+impl Package {
+    fn new(arch: &str, suite: &str, stanza: Stanza) -> Self {
+        let first_word = |alternatives: &str| alternatives.split_whitespace().next().map(str::to_owned);
+        Self {
+            arch: arch.to_owned(),
+            suite: suite.to_owned(),
+            depends: stanza.depends.split(',').filter_map(first_word).collect(),
+            package: stanza.package,
+            version: stanza.version,
+            size: stanza.size,
+        }
+    }
+
+    /// The dependency whose name begins with `prefix`, as something to look for in the same suite.
+    pub(crate) fn dependency(&self, prefix: &str) -> Option<Source> {
+        let package = self.depends.iter().find(|name| name.starts_with(prefix))?.clone();
+        Some(Source { suites: vec![self.suite.clone()], package })
+    }
+}
+
+impl From<&Package> for Stanza {
+    fn from(package: &Package) -> Self {
+        Self {
+            package: package.package.clone(),
+            version: package.version.clone(),
+            depends: String::new(),
+            size: package.size,
+        }
+    }
+}
+
+fn newest(apt: &Apt, pattern: &str) -> Result<Option<Stanza>> {
+    let names = match pattern.split_once('*') {
+        None => vec![pattern.to_owned()],
+        Some((prefix, suffix)) => {
+            let matches = |name: &String| {
+                name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix)).is_some_and(is_version)
+            };
+            apt.names(prefix)?.into_iter().filter(matches).collect()
+        }
+    };
+    // apt-cache fails for a name that it does not know: that is a suite without the package, no error.
+    let known = if pattern.contains('*') { names } else { apt.names(pattern)?.into_iter().filter(|n| n == pattern).collect() };
+    if known.is_empty() {
+        return Ok(None);
+    }
+    let stanzas = apt.show(&known)?;
+    Ok(stanzas.into_iter().max_by(|a, b| version::compare(&a.version, &b.version)))
+}
+
+/// What a `*` stands for: a version without words before it, so that `linux-image-6.12.*-arm64` is not the
+/// `cloud-arm64` flavour.
+fn is_version(text: &str) -> bool {
+    !text.contains('-') || text.split('-').skip(1).all(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    #[test]
+    fn a_star_stands_for_a_version() {
+        for version in ["107+deb13", "107", "38+deb13-1"] {
+            assert!(is_version(version), "{version}");
+        }
+        for flavour in ["107+deb13-cloud", "107-rt"] {
+            assert!(!is_version(flavour), "{flavour}");
+        }
+    }
+}
