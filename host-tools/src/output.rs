@@ -1,0 +1,89 @@
+//! Writing what a command made: whole or not at all.
+//!
+//! A file is written under a temporary name in its own folder and then renamed over the final one, so that a reader
+//! never meets half of it and an interrupted command leaves the old file as it was.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Writes `bytes` to `path`, or to the standard output when `path` is `-`.
+///
+/// An existing file is replaced in one step and keeps its permissions. Something that is not a regular file (a device,
+/// a pipe such as `/dev/fd/3`) is written to directly, since renaming over it would replace it by a file.
+///
+/// # Errors
+/// With the path, when the folder is missing or cannot be written, or the disk is full. The temporary file is removed.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.as_os_str() == "-" {
+        let mut out = io::stdout().lock();
+        return out.write_all(bytes).and_then(|()| out.flush()).context("standard output");
+    }
+    let shown = path.display();
+    let existing = fs::metadata(path).ok();
+    match &existing {
+        Some(meta) if meta.is_dir() => bail!("{shown}: is a folder; give the name of a file in it"),
+        Some(meta) if !meta.is_file() => {
+            return fs::write(path, bytes).with_context(|| format!("{shown}: cannot write"));
+        }
+        _ => {}
+    }
+    // A symbolic link stays a link: the file it names is what gets replaced.
+    let path = if existing.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
+    let temporary = temporary_name(&path)?;
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        if let Some(meta) = &existing {
+            fs::set_permissions(&temporary, meta.permissions())?;
+        }
+        fs::rename(&temporary, &path)
+    });
+    if written.is_err() {
+        // The first error is the one to report; there may be nothing to remove.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("{shown}: cannot write"))
+}
+
+/// The temporary name beside `path`: the same folder, so that the rename stays within one file system, and the
+/// process's number, so that two commands do not share it.
+fn temporary_name(path: &Path) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else { bail!("{}: not the name of a file", path.display()) };
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_nothing_behind() {
+        let folder = std::env::temp_dir().join(format!("corelet-output-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("out.btf");
+        write_file(&path, b"first").unwrap();
+        write_file(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_file(&link, b"third").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        assert!(write_file(&folder, b"").is_err());
+        assert!(write_file(&folder.join("missing/out"), b"").is_err());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
