@@ -39,6 +39,7 @@ pub mod error;
 pub mod id;
 pub mod insn;
 pub mod limits;
+pub mod pack;
 
 pub use bytes::Endian;
 pub use error::{Error, Limit, Part, Result};

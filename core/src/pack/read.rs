@@ -1,0 +1,204 @@
+//! Reading packs: the header and section table, then one section at a time, so that a device holds only what it uses.
+
+use super::crc::{Crc, crc32};
+use super::{CRITICAL, ENTRY_LEN, HEADER_LEN, MAGIC, VERSION, section};
+use crate::bytes::{Bytes, Endian};
+use crate::error::{Error, Limit, Part, Result};
+use crate::limits::MAX_PACK_SECTIONS;
+use serde::Deserialize;
+use std::marker::PhantomData;
+
+/// The fixed start of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Number of sections.
+    pub sections: u16,
+    /// Length of the file in bytes.
+    pub file_len: u32,
+}
+
+impl Header {
+    /// Reads the first [`HEADER_LEN`] bytes.
+    ///
+    /// # Errors
+    /// [`Error::BadMagic`] where it is no pack, [`Error::UnknownVersion`], [`Error::TooMany`] sections.
+    pub fn parse(data: &[u8]) -> Result<Header> {
+        let b = Bytes::new(data, Endian::Little, Part::PackHeader);
+        if b.slice(0, MAGIC.len())? != MAGIC {
+            return Err(Error::BadMagic { part: Part::PackHeader, found: b.u32(0)? });
+        }
+        let version = b.u16(8)?;
+        if version != VERSION {
+            return Err(Error::UnknownVersion { found: version });
+        }
+        let sections = b.u16(10)?;
+        if usize::from(sections) > MAX_PACK_SECTIONS {
+            return Err(Error::TooMany { what: Limit::Sections, limit: MAX_PACK_SECTIONS as u32 });
+        }
+        let file_len = b.u32(12)?;
+        b.u32(20)?;
+        Ok(Header { sections, file_len })
+    }
+
+    /// Bytes of header and section table together.
+    pub fn table_end(&self) -> usize {
+        usize::from(self.sections).saturating_mul(ENTRY_LEN).saturating_add(HEADER_LEN)
+    }
+}
+
+/// An entry of the section table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Section id.
+    pub id: u16,
+    /// Whether a reader must know the id.
+    pub critical: bool,
+    /// Number of the object or target it belongs to.
+    pub owner: u16,
+    /// Offset in the file, in bytes.
+    pub offset: u32,
+    /// Length in bytes.
+    pub len: u32,
+    /// CRC-32 of its bytes.
+    pub crc: u32,
+}
+
+impl Entry {
+    /// Whether `bytes` are the section's.
+    ///
+    /// # Errors
+    /// [`Error::BadChecksum`] with the section's id.
+    pub fn verify(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() == self.len as usize && crc32(bytes) == self.crc {
+            Ok(())
+        } else {
+            Err(Error::BadChecksum { part: Part::PackSection, id: self.id })
+        }
+    }
+}
+
+/// A checked section table over the first bytes of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    header: Header,
+    data: &'a [u8],
+}
+
+impl<'a> Table<'a> {
+    /// Checks header and table, which `data` begins with; `file_len` is what the file system says.
+    ///
+    /// Proves: the checksum of header and table, that no critical section is unknown, that every section lies behind the
+    /// table and inside the file, on a multiple of 8, in ascending order.
+    pub fn parse(data: &'a [u8], file_len: u64) -> Result<Table<'a>> {
+        let header = Header::parse(data)?;
+        let data = Bytes::new(data, Endian::Little, Part::PackTable).slice(0, header.table_end())?;
+        if u64::from(header.file_len) != file_len {
+            return Err(Error::Truncated {
+                part: Part::PackHeader,
+                at: file_len.min(u32::MAX.into()) as u32,
+            });
+        }
+        let b = Bytes::new(data, Endian::Little, Part::PackTable);
+        let mut crc = Crc::new();
+        crc.update(b.slice(0, 16)?);
+        crc.update(&[0; 4]);
+        crc.update(data.get(20..).unwrap_or(&[]));
+        if crc.finish() != b.u32(16)? {
+            return Err(Error::BadChecksum { part: Part::PackHeader, id: 0 });
+        }
+        let table = Table { header, data };
+        let mut at = header.table_end() as u32;
+        for e in table.entries() {
+            let end = e.offset.checked_add(e.len).filter(|&end| end <= header.file_len);
+            match end {
+                Some(end) if e.offset >= at && e.offset % 8 == 0 => at = end,
+                _ => return Err(Error::BadValue { part: Part::PackTable, at: e.offset, found: e.id.into() }),
+            }
+            if e.critical && !section::known(e.id) {
+                return Err(Error::UnknownSection { id: e.id });
+            }
+        }
+        Ok(table)
+    }
+
+    /// The header.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// All entries, in file order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + use<'a> {
+        let b = Bytes::new(self.data, Endian::Little, Part::PackTable);
+        (0..usize::from(self.header.sections)).map_while(move |i| {
+            let at = i.saturating_mul(ENTRY_LEN).saturating_add(HEADER_LEN);
+            let field = |o: usize| at.saturating_add(o);
+            Some(Entry {
+                id: b.u16(at).ok()?,
+                critical: b.u16(field(2)).ok()? & CRITICAL != 0,
+                owner: b.u16(field(4)).ok()?,
+                offset: b.u32(field(8)).ok()?,
+                len: b.u32(field(12)).ok()?,
+                crc: b.u32(field(16)).ok()?,
+            })
+        })
+    }
+
+    /// The section `id` of object or target `owner`.
+    pub fn find(&self, id: u16, owner: u16) -> Option<Entry> {
+        self.entries().find(|e| e.id == id && e.owner == owner)
+    }
+
+    /// The bytes of a section of a file that is wholly in memory, checksum verified; empty where it is left out.
+    pub fn section<'f>(&self, file: &'f [u8], id: u16, owner: u16) -> Result<&'f [u8]> {
+        let Some(e) = self.find(id, owner) else { return Ok(&[]) };
+        let bytes =
+            Bytes::new(file, Endian::Little, Part::PackSection).slice(e.offset as usize, e.len as usize)?;
+        e.verify(bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// The records of a section, decoded one at a time.
+///
+/// Ends at the section's end; an item that does not decode is an error and the last one.
+#[derive(Clone, Debug)]
+pub struct Records<'a, T> {
+    rest: &'a [u8],
+    id: u16,
+    index: u32,
+    of: PhantomData<T>,
+}
+
+impl<'a, T: Deserialize<'a>> Records<'a, T> {
+    /// The records in `bytes`, which are section `id`'s.
+    pub fn new(bytes: &'a [u8], id: u16) -> Self {
+        Records { rest: bytes, id, index: 0, of: PhantomData }
+    }
+
+    /// The record of number `index`.
+    pub fn at(mut self, index: u16) -> Result<T> {
+        self.nth(index.into()).unwrap_or(Err(Error::BadRecord { id: self.id, index: index.into() }))
+    }
+}
+
+impl<'a, T: Deserialize<'a>> Iterator for Records<'a, T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let index = self.index;
+        self.index = index.saturating_add(1);
+        match postcard::take_from_bytes(self.rest) {
+            Ok((record, rest)) => {
+                self.rest = rest;
+                Some(Ok(record))
+            }
+            Err(_) => {
+                self.rest = &[];
+                Some(Err(Error::BadRecord { id: self.id, index }))
+            }
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The records of a pack's sections. Field order is the wire order; a change needs a new section id ([`super`]).
+//!
+//! Numbers of functions, maps and programs are the places of their records within their sections, from 0.
+
+use crate::id::TypeId;
+use serde::{Deserialize, Serialize};
+
+/// Section `OBJECT`: which object this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object<'a> {
+    /// Name, of the file without `.bpf.o`; the kernel sees its first 15 bytes in map names.
+    pub name: &'a str,
+    /// SHA-256 of the object file.
+    pub digest: [u8; 32],
+    /// The object's `license` section, as the kernel wants it.
+    pub license: &'a str,
+    /// SPDX expression, from the manifest; empty where none was given.
+    pub spdx: &'a str,
+    /// `version` section (KERNEL_VERSION) of old kprobe objects; 0 where there is none.
+    pub kern_version: u32,
+}
+
+/// Section `FUNCTIONS`: a program's own function or a subprogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function<'a> {
+    /// Symbol name.
+    pub name: &'a str,
+    /// First instruction in `INSNS`, counted in instructions.
+    pub start: u32,
+    /// Number of instructions.
+    pub count: u32,
+}
+
+/// Section `PROGRAMS`: an entry point that the kernel loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program<'a> {
+    /// Name of its function.
+    pub name: &'a str,
+    /// Section it was in, such as `tracepoint/syscalls/sys_enter_openat`.
+    pub section: &'a str,
+    /// Its function.
+    pub function: u16,
+    /// The subprograms it reaches, as little-endian `u16` function numbers in the order they are appended.
+    pub subprograms: &'a [u8],
+    /// `enum bpf_prog_type`.
+    pub prog_type: u32,
+    /// `enum bpf_attach_type`, 0 where the type has none.
+    pub expected_attach_type: u32,
+    /// `BPF_F_SLEEPABLE` and other load flags.
+    pub prog_flags: u32,
+    /// What it is attached to.
+    #[serde(borrow)]
+    pub attach: Attach<'a>,
+}
+
+impl<'a> Program<'a> {
+    /// Function numbers of the subprograms, in the order they are appended.
+    pub fn subprograms(&self) -> impl Iterator<Item = u16> + use<'a> {
+        self.subprograms
+            .chunks_exact(2)
+            .map(|b| u16::from_le_bytes([b.first().copied().unwrap_or(0), b.get(1).copied().unwrap_or(0)]))
+    }
+}
+
+/// What a program is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attach<'a> {
+    /// Nothing: it is loaded only (tail-call targets, `syscall`).
+    None,
+    /// A kernel function's entry, or its return.
+    Kprobe {
+        /// Function name.
+        symbol: &'a str,
+        /// Bytes behind its start.
+        offset: u32,
+        /// At the return instead.
+        ret: bool,
+    },
+    /// `events/CATEGORY/NAME` of tracefs.
+    Tracepoint {
+        /// Its folder.
+        category: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A tracepoint's arguments as they are passed.
+    RawTracepoint {
+        /// Its name.
+        name: &'a str,
+    },
+    /// Attachments that this version's loader cannot make, by section name.
+    Other {
+        /// The SEC() name.
+        section: &'a str,
+    },
+}
+
+/// How the number of entries of a map is found on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sizing {
+    /// `max_entries` as it stands.
+    Exact,
+    /// As many as there are possible CPUs (perf event arrays).
+    Cpus,
+    /// Bytes, rounded up to a power of two of pages (ring buffers).
+    PowerOfTwoPages,
+}
+
+/// What a map is to its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapRole {
+    /// Declared in `.maps`.
+    Declared,
+    /// `.data` or `.bss`: writable variables.
+    Data,
+    /// `.rodata`: frozen after its contents are set.
+    Rodata,
+    /// `.kconfig`: contents from the target, frozen.
+    Kconfig,
+}
+
+/// Section `MAPS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map<'a> {
+    /// Name in the object: of the variable in `.maps`, or of the data section.
+    pub name: &'a str,
+    /// What it is.
+    pub role: MapRole,
+    /// `enum bpf_map_type`.
+    pub map_type: u32,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// Entries; see `sizing`.
+    pub max_entries: u32,
+    /// How `max_entries` becomes what the kernel is asked for.
+    pub sizing: Sizing,
+    /// `BPF_F_*` of map creation.
+    pub map_flags: u32,
+    /// `map_extra`.
+    pub map_extra: u64,
+    /// Type of a key in the pack's BTF; void where there is none or the map type refuses it.
+    pub key_type: TypeId,
+    /// Type of a value; the DATASEC of data maps.
+    pub value_type: TypeId,
+    /// First contents: offset in `DATA`. Data maps only.
+    pub data_off: u32,
+    /// First contents: bytes in `DATA`; 0 for all zeros. May be shorter than the value, the rest being zeros.
+    pub data_len: u32,
+    /// Pages of each CPU's buffer of a perf event array that carries events (a power of two); 0 for other maps.
+    pub perf_pages: u16,
+}
+
+/// Section `RELOS`: one CO-RE relocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relo {
+    /// Function whose instruction it patches.
+    pub function: u16,
+    /// Instruction, from the function's start.
+    pub insn: u32,
+    /// Local root type in the pack's BTF.
+    pub type_id: TypeId,
+    /// Offset of the access string in the BTF's strings.
+    pub access_str_off: u32,
+    /// `enum bpf_core_relo_kind`.
+    pub kind: u8,
+    /// Number of the record within its `.BTF.ext` section: libbpf's `relo #N`.
+    pub index: u32,
+    /// Source line; 0 where the object does not say.
+    pub line: u32,
+}
+
+/// Section `FIXUPS`: an instruction that refers to something whose number only the device knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fixup {
+    /// Function.
+    pub function: u16,
+    /// Instruction, from the function's start.
+    pub insn: u32,
+    /// What it refers to.
+    pub kind: FixupKind,
+}
+
+/// What a fix-up refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FixupKind {
+    /// `ld_imm64` of a map's descriptor.
+    Map {
+        /// The map.
+        map: u16,
+    },
+    /// `ld_imm64` of an address within the value of a data map.
+    MapValue {
+        /// The map.
+        map: u16,
+        /// Bytes from the value's start.
+        offset: u32,
+    },
+    /// Call of a subprogram.
+    Call {
+        /// The subprogram.
+        function: u16,
+    },
+    /// `ld_imm64` of a function's address (callbacks).
+    FunctionAddress {
+        /// The subprogram.
+        function: u16,
+    },
+    /// `ld_imm64` of a kernel symbol's address, or of its BTF id: not resolved by this version's loader.
+    Ksym {
+        /// Offset of its name in the BTF's strings.
+        name_off: u32,
+        /// Whether it may be missing.
+        weak: bool,
+    },
+    /// Call of a kernel function: not resolved by this version's loader.
+    Kfunc {
+        /// Offset of its name in the BTF's strings.
+        name_off: u32,
+        /// Whether it may be missing.
+        weak: bool,
+    },
+}
+
+/// Section `FUNC_INFO`: the FUNC of a function, at its first instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FuncInfo {
+    /// Function.
+    pub function: u16,
+    /// Its FUNC in the pack's BTF.
+    pub type_id: TypeId,
+}
+
+/// Section `LINE_INFO`: the source line of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineInfo {
+    /// Function.
+    pub function: u16,
+    /// Instruction, from the function's start.
+    pub insn: u32,
+    /// Offset of the file's name in the BTF's strings.
+    pub file_off: u32,
+    /// Offset of the line's text in the BTF's strings.
+    pub line_off: u32,
+    /// Line in the upper 22 bits, column in the lower 10, as `struct bpf_line_info`.
+    pub line_col: u32,
+}
+
+/// Section `EVENTS`: what a ring buffer or perf event array carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event<'a> {
+    /// The map.
+    pub map: u16,
+    /// Type of a record in the pack's BTF. A record may be shorter (its tail is absent) or padded.
+    pub type_id: TypeId,
+    /// Name printed in front of the event; empty where there is one kind of event only.
+    pub name: &'a str,
+}
+
+/// Section `RESULTS`: a map whose content is the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultMap<'a> {
+    /// The map: a hash or array, or a data map together with `variable`.
+    pub map: u16,
+    /// Name printed with it.
+    pub name: &'a str,
+    /// Offset of the variable in a data map's value, in bytes.
+    pub offset: u32,
+    /// Type of a value in the pack's BTF: of the map, or of the variable.
+    pub type_id: TypeId,
+    /// How it is printed.
+    pub how: How,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum How {
+    /// Each entry's key and value by their types.
+    Entries,
+    /// Entries whose value has an array of counters, slot *n* counting values from 2^n: one histogram a key.
+    Log2 {
+        /// Offset of the array in the value, in bytes.
+        offset: u32,
+        /// Number of slots of four bytes each.
+        slots: u32,
+    },
+    /// An array of counters, each with a name of its own.
+    Counters {
+        /// Enum in the pack's BTF whose enumerators name them by value; void for numbers.
+        labels: TypeId,
+    },
+}
+
+/// Section `HINTS`: how one member is printed where its type does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// Struct in the pack's BTF.
+    pub type_id: TypeId,
+    /// Member number.
+    pub member: u16,
+    /// How it is printed.
+    pub format: Format,
+}
+
+/// How a member is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// Not at all (padding, internal fields).
+    Hide,
+    /// Bytes to the first NUL as text.
+    Text,
+    /// Hexadecimal.
+    Hex,
+    /// 16 bits in network byte order as a number (ports).
+    Port,
+    /// 4 or 16 bytes as an IP address; which, says the member of this number (`AF_INET`, `AF_INET6`).
+    Ip {
+        /// Member that holds the address family.
+        family: u16,
+    },
+    /// 4 bytes as an IPv4 address.
+    Ipv4,
+    /// NUL-separated strings as one text (argument vectors); the member of this number holds their length.
+    Args {
+        /// Member that holds the number of bytes used.
+        len: u16,
+    },
+    /// An errno, negative or not: its name.
+    Errno,
+    /// A signal: its name.
+    Signal,
+}
+
+/// CPU architecture of a target, by the names that `uname -m` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arch {
+    /// `x86_64`
+    X86_64,
+    /// `aarch64`
+    Aarch64,
+    /// `armv7l` and its like: 32-bit ARM.
+    Arm,
+    /// `riscv64`
+    Riscv64,
+}
+
+impl Arch {
+    /// The architecture of a `uname -m` string.
+    pub fn from_machine(machine: &str) -> Option<Arch> {
+        match machine {
+            "x86_64" => Some(Arch::X86_64),
+            "aarch64" => Some(Arch::Aarch64),
+            "riscv64" => Some(Arch::Riscv64),
+            m if m.starts_with("arm") => Some(Arch::Arm),
+            _ => None,
+        }
+    }
+
+    /// The kernel's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+            Arch::Arm => "arm",
+            Arch::Riscv64 => "riscv64",
+        }
+    }
+
+    /// Bytes of a pointer in its kernel.
+    pub fn pointer_size(self) -> u8 {
+        if self == Arch::Arm { 4 } else { 8 }
+    }
+}
+
+/// Section `TARGET`: one object on one kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target<'a> {
+    /// SHA-256 of the object that this target is for.
+    pub object: [u8; 32],
+    /// Build id of the kernel's ELF note; empty where its image carries none.
+    pub build_id: &'a [u8],
+    /// `uname -r`.
+    pub release: &'a str,
+    /// `uname -v`.
+    pub version: &'a str,
+    /// Architecture.
+    pub arch: Arch,
+    /// Bytes of a pointer.
+    pub pointer_size: u8,
+    /// Whether the kernel is big-endian.
+    pub big_endian: bool,
+}
+
+/// Section `IDS`: the id that a type of the subset has in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelId {
+    /// Id in `SUBSET`.
+    pub subset: TypeId,
+    /// Id in the kernel's BTF.
+    pub kernel: TypeId,
+}
+
+/// Section `PLAN`: what becomes of a program on this target. Programs without a record are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The program.
+    pub program: u16,
+    /// What becomes of it.
+    pub decision: Decision,
+}
+
+/// What becomes of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// Loaded and attached, or the pack fails.
+    Load,
+    /// Loaded and attached if the device has what it attaches to; else skipped and reported.
+    IfPresent,
+    /// Not loaded.
+    Skip(SkipReason),
+}
+
+/// Why a program is not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SkipReason {
+    /// The manifest says so.
+    Disabled,
+    /// Another alternative of its group was taken.
+    Alternative,
+    /// The section name starts with `?` and nothing asked for it.
+    NoAutoload,
+}
