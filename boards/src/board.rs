@@ -75,7 +75,10 @@ pub struct Source {
 impl Board {
     /// The boards that are part of Corelet, the one that starts soonest first.
     pub fn built_in() -> Vec<Self> {
-        BUILT_IN.iter().map(|(name, text)| Self::parse(text).unwrap_or_else(|e| panic!("{name}: {e:#}"))).collect()
+        BUILT_IN
+            .iter()
+            .map(|(name, text)| Self::parse(text).unwrap_or_else(|e| panic!("{name}: {e:#}")))
+            .collect()
     }
 
     /// The board called `name_or_path`, or described in the TOML file of that path.
@@ -89,9 +92,13 @@ impl Board {
         let path = Path::new(name_or_path);
         if path.extension().is_none_or(|ext| ext != "toml") {
             let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            bail!("no board is called {name_or_path:?}: there are {}, or give a .toml file of your own", known.join(", "));
+            bail!(
+                "no board is called {name_or_path:?}: there are {}, or give a .toml file of your own",
+                known.join(", ")
+            );
         }
-        let text = fs::read_to_string(path).with_context(|| format!("{name_or_path}: cannot read this board"))?;
+        let text =
+            fs::read_to_string(path).with_context(|| format!("{name_or_path}: cannot read this board"))?;
         Self::parse(&text).with_context(|| format!("{name_or_path}: not a description of a board"))
     }
 
@@ -106,7 +113,10 @@ impl Board {
         }
         for source in [&board.kernel, &board.userland] {
             if source.suites.is_empty() || source.package.matches('*').count() > 1 {
-                bail!("{:?}: needs at least one suite, and at most one * in the package's name", source.package);
+                bail!(
+                    "{:?}: needs at least one suite, and at most one * in the package's name",
+                    source.package
+                );
             }
         }
         Ok(board)

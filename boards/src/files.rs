@@ -56,8 +56,12 @@ pub(crate) fn size_of(folder: &Path) -> u64 {
 
 /// The one file of a folder that has this extension.
 pub(crate) fn only_with_extension(folder: &Path, extension: &str) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder).with_context(|| format!("{}: cannot list this folder", folder.display()))?;
-    let mut found = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension));
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{}: cannot list this folder", folder.display()))?;
+    let mut found = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension));
     match (found.next(), found.next()) {
         (Some(path), None) => Ok(path),
         _ => bail!("{}: one .{extension} file was expected here", folder.display()),
@@ -85,7 +89,11 @@ pub(crate) fn poll(mut child: Child, every: Duration, mut tick: impl FnMut()) ->
         tick();
         thread::sleep(every);
     };
-    Ok(Output { status, stdout: stdout.join().unwrap_or_default(), stderr: stderr.join().unwrap_or_default() })
+    Ok(Output {
+        status,
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    })
 }
 
 /// Holds a file's lock until dropped, against other processes and other threads alike.

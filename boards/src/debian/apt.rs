@@ -105,7 +105,12 @@ impl Apt {
     }
 
     /// Puts the file of a package, checked against the signed index, into `folder`.
-    pub(super) fn download(&self, stanza: &Stanza, folder: &Path, progress: &mut dyn Progress) -> Result<PathBuf> {
+    pub(super) fn download(
+        &self,
+        stanza: &Stanza,
+        folder: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<PathBuf> {
         let name = format!("{}={}", stanza.package, stanza.version);
         let mut apt = self.command(folder, "apt-get", ["download", "-q", &name]);
         let child = apt.spawn().context("cannot start apt-get")?;
@@ -114,7 +119,8 @@ impl Apt {
             progress.bytes(here.min(stanza.size), Some(stanza.size));
         })?;
         progress.bytes(stanza.size, Some(stanza.size));
-        succeeded("apt-get download", &child).with_context(|| format!("cannot fetch {name} of {}", self.what))?;
+        succeeded("apt-get download", &child)
+            .with_context(|| format!("cannot fetch {name} of {}", self.what))?;
         files::only_with_extension(folder, "deb")
     }
 
@@ -125,11 +131,19 @@ impl Apt {
         files::only_with_extension(folder, "dsc")
     }
 
-    fn run<'w>(&self, folder: &Path, program: &str, words: impl IntoIterator<Item = &'w str>) -> Result<String> {
-        let output =
-            self.command(folder, program, words).output().with_context(|| format!("cannot start {program}"))?;
+    fn run<'w>(
+        &self,
+        folder: &Path,
+        program: &str,
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Result<String> {
+        let output = self
+            .command(folder, program, words)
+            .output()
+            .with_context(|| format!("cannot start {program}"))?;
         succeeded(program, &output)?;
-        String::from_utf8(output.stdout).with_context(|| format!("{program} printed something that is not text"))
+        String::from_utf8(output.stdout)
+            .with_context(|| format!("{program} printed something that is not text"))
     }
 
     fn command<'w>(&self, folder: &Path, program: &str, words: impl IntoIterator<Item = &'w str>) -> Command {
@@ -149,13 +163,22 @@ impl Apt {
     fn configuration(&self, arch: Option<&str>) -> Result<String> {
         let state = self.state.to_str().context("the cache folder's name is not text")?;
         if state.contains(['"', '\n']) {
-            bail!("{state}: apt cannot work in a folder with a quote in its name; set CORELET_CACHE to another");
+            bail!(
+                "{state}: apt cannot work in a folder with a quote in its name; set CORELET_CACHE to another"
+            );
         }
         let mut text = String::new();
-        let machine = Command::new("apt-config").arg("dump").stdin(Stdio::null()).output().context("cannot start apt-config")?;
+        let machine = Command::new("apt-config")
+            .arg("dump")
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot start apt-config")?;
         for line in String::from_utf8_lossy(&machine.stdout).lines() {
             const REACH: [&str; 6] = ["http", "https", "ftp", "ForceIPv", "Check-", "Proxy"];
-            if line.strip_prefix("Acquire::").is_some_and(|rest| REACH.iter().any(|word| rest.starts_with(word))) {
+            if line
+                .strip_prefix("Acquire::")
+                .is_some_and(|rest| REACH.iter().any(|word| rest.starts_with(word)))
+            {
                 text.push_str(line);
                 text.push('\n');
             }
@@ -164,7 +187,9 @@ impl Apt {
             text.push_str(&format!("APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\n"));
         }
         // apt drops root's rights to a user who may not enter a person's cache folder.
-        text.push_str("APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n");
+        text.push_str(
+            "APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n",
+        );
         for (key, value) in [
             ("Dir::State", ""),
             ("Dir::State::lists", "lists"),
@@ -185,7 +210,9 @@ impl Apt {
 
 impl Stanza {
     fn parse(text: &str) -> Option<Self> {
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let field = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+        };
         Some(Self {
             package: field("Package")?.to_owned(),
             version: field("Version")?.to_owned(),

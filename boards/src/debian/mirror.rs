@@ -40,13 +40,16 @@ pub(super) fn find() -> Result<Mirror> {
         })?,
     };
     // The package's keyring first: it knows the keys of newer suites, which the machine's own suite does not need.
-    let of_package = ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+    let of_package =
+        ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
     let keyring = of_package
         .into_iter()
         .map(PathBuf::from)
         .chain(configured.and_then(|entry| entry.signed_by))
         .find(|path| path.is_file())
-        .ok_or_else(|| Missing::new("the keys of Debian's archive", "apt-get install debian-archive-keyring"))?;
+        .ok_or_else(|| {
+            Missing::new("the keys of Debian's archive", "apt-get install debian-archive-keyring")
+        })?;
     // Both end up in a line of sources.list, where blanks separate.
     Ok(Mirror { uri: uri.trim().trim_end_matches('/').to_owned(), keyring })
 }
@@ -99,7 +102,11 @@ fn deb822(stanza: &str) -> Option<Entry> {
         }
     }
     let words = |name: &str| -> Vec<&str> {
-        fields.iter().filter(|(field, _)| field == name).flat_map(|(_, value)| value.split_whitespace()).collect()
+        fields
+            .iter()
+            .filter(|(field, _)| field == name)
+            .flat_map(|(_, value)| value.split_whitespace())
+            .collect()
     };
     if !words("types").contains(&"deb") || words("enabled") == ["no"] {
         return None;
@@ -127,8 +134,14 @@ mod tests {
 
     #[test]
     fn a_one_line_source() {
-        let entry = one_line("deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian trixie main contrib # ours").unwrap();
-        assert_eq!((entry.uri.as_str(), entry.signed_by), ("http://mirror.example/debian", Some("/k.gpg".into())));
+        let entry = one_line(
+            "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian trixie main contrib # ours",
+        )
+        .unwrap();
+        assert_eq!(
+            (entry.uri.as_str(), entry.signed_by),
+            ("http://mirror.example/debian", Some("/k.gpg".into()))
+        );
         for other in [
             "# deb http://mirror.example/debian trixie main",
             "deb-src http://mirror.example/debian trixie main",

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Source;
@@ -60,7 +60,8 @@ impl Debian {
             .with_context(|| format!("there is no home folder to keep packages in: set {CACHE_VARIABLE}"))?;
         files::create_dir(&cache)?;
         // apt works in other folders than ours.
-        let cache = fs::canonicalize(&cache).with_context(|| format!("{}: cannot enter this folder", cache.display()))?;
+        let cache = fs::canonicalize(&cache)
+            .with_context(|| format!("{}: cannot enter this folder", cache.display()))?;
         Ok(Self { cache, refresh: false })
     }
 
@@ -72,15 +73,40 @@ impl Debian {
 
     /// The newest package that matches, in the first of the source's suites that has one.
     ///
+    /// A suite whose index cannot be fetched is passed over with a note while others are left: mirrors are now and
+    /// then caught in the middle of an update.
+    ///
     /// # Errors
-    /// No match, [`Missing`] without apt, a mirror that cannot be reached while nothing is here yet.
+    /// No match; while nothing is here yet, [`Missing`] without apt, or a mirror that cannot be reached.
     pub fn find(&self, arch: &str, source: &Source, progress: &mut dyn Progress) -> Result<Package> {
+        let known = |young: bool| {
+            source.suites.iter().find_map(|suite| self.known(arch, suite, &source.package, young))
+        };
+        if let (false, Some(package)) = (self.refresh, known(true)) {
+            return Ok(package);
+        }
+        let mut unreached = None;
         for suite in &source.suites {
-            if let Some(package) = self.find_in(arch, suite, &source.package, progress)? {
-                return Ok(package);
+            match self.ask(arch, suite, &source.package, progress) {
+                Ok(Some(package)) => return Ok(package),
+                Ok(None) => {}
+                Err(error) => {
+                    progress.note(&format!("{error:#}"));
+                    unreached = unreached.or(Some(error));
+                }
             }
         }
-        bail!("no package for {arch} in {} is called {}", source.suites.join(", "), source.package)
+        if let Some(package) = known(false) {
+            progress
+                .note(&format!("so {} {} of this machine's cache serves", package.package, package.version));
+            return Ok(package);
+        }
+        let none =
+            format!("no package for {arch} in {} is called {}", source.suites.join(", "), source.package);
+        Err(match unreached {
+            Some(error) => error.context(none),
+            None => anyhow!(none),
+        })
     }
 
     /// The folder that holds the package, unpacked as it would lie on a disk.
@@ -118,7 +144,14 @@ impl Debian {
     ///
     /// # Errors
     /// As [`Debian::find`]; a package that has no such file.
-    pub fn file(&self, arch: &str, suite: &str, package: &str, member: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
+    pub fn file(
+        &self,
+        arch: &str,
+        suite: &str,
+        package: &str,
+        member: &str,
+        progress: &mut dyn Progress,
+    ) -> Result<PathBuf> {
         let source = Source { suites: vec![suite.to_owned()], package: package.to_owned() };
         let package = self.find(arch, &source, progress)?;
         let path = self.unpack(&package, progress)?.join(member);
@@ -142,7 +175,8 @@ impl Debian {
             return Ok(folder);
         }
         let apt = Apt::open(&self.cache, None, suite)?;
-        let dpkg = files::program("dpkg-source").ok_or_else(|| Missing::program("dpkg-source", "dpkg-dev"))?;
+        let dpkg =
+            files::program("dpkg-source").ok_or_else(|| Missing::program("dpkg-source", "dpkg-dev"))?;
         if self.refresh || !apt.is_fresh() {
             apt.update(progress)?;
         }
@@ -164,47 +198,62 @@ impl Debian {
         Ok(folder)
     }
 
-    fn find_in(&self, arch: &str, suite: &str, pattern: &str, progress: &mut dyn Progress) -> Result<Option<Package>> {
-        let record = self.cache.join("found").join(format!("{suite}-{arch}")).join(format!("{pattern}.toml"));
-        let known = || -> Option<Package> { toml::from_str(&fs::read_to_string(&record).ok()?).ok() };
-        let young = || files::age(&record).is_some_and(|age| age < apt::FRESH);
-        if let (false, true, Some(package)) = (self.refresh, young(), known()) {
-            return Ok(Some(package));
+    /// What a pattern stood for when a suite was last asked; with `young`, unless that is too long ago.
+    fn known(&self, arch: &str, suite: &str, pattern: &str, young: bool) -> Option<Package> {
+        let record = self.record(arch, suite, pattern);
+        if young && files::age(&record)? >= apt::FRESH {
+            return None;
         }
+        toml::from_str(&fs::read_to_string(&record).ok()?).ok()
+    }
+
+    /// Asks a suite, and remembers what it said.
+    fn ask(
+        &self,
+        arch: &str,
+        suite: &str,
+        pattern: &str,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Package>> {
         let _lock = self.lock(progress)?;
-        if let (false, true, Some(package)) = (self.refresh, young(), known()) {
+        // Somebody may have asked while we waited.
+        if let (false, Some(package)) = (self.refresh, self.known(arch, suite, pattern, true)) {
             return Ok(Some(package));
         }
-        let apt = match (Apt::open(&self.cache, Some(arch), suite), known()) {
-            (Ok(apt), _) => apt,
-            (Err(error), Some(package)) => {
-                progress.note(&format!("using {} {} of this machine's cache: {error:#}", package.package, package.version));
-                return Ok(Some(package));
-            }
-            (Err(error), None) => return Err(error),
-        };
+        let apt = Apt::open(&self.cache, Some(arch), suite)?;
         if self.refresh || !apt.is_fresh() {
             apt.update(progress)?;
         }
         let Some(stanza) = newest(&apt, pattern)? else { return Ok(None) };
         let package = Package::new(arch, suite, stanza);
+        let record = self.record(arch, suite, pattern);
         files::create_dir(record.parent().unwrap_or(&self.cache))?;
         files::write(&record, toml::to_string(&package)?.as_bytes())?;
         Ok(Some(package))
     }
 
+    fn record(&self, arch: &str, suite: &str, pattern: &str) -> PathBuf {
+        self.cache.join("found").join(format!("{suite}-{arch}")).join(format!("{pattern}.toml"))
+    }
+
     /// Moves a finished folder to where it is looked for; there it is whole from the first moment.
     fn keep(&self, finished: &Path, folder: &Path) -> Result<()> {
         files::create_dir(folder.parent().unwrap_or(&self.cache))?;
-        fs::rename(finished, folder).with_context(|| format!("{}: cannot put a folder here", folder.display()))
+        fs::rename(finished, folder)
+            .with_context(|| format!("{}: cannot put a folder here", folder.display()))
     }
 
     fn work_folder(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix("work-").tempdir_in(&self.cache).context("cannot create a folder in the cache")
+        tempfile::Builder::new()
+            .prefix("work-")
+            .tempdir_in(&self.cache)
+            .context("cannot create a folder in the cache")
     }
 
     fn lock(&self, progress: &mut dyn Progress) -> Result<files::Lock> {
-        files::Lock::take(&self.cache.join("lock"), || progress.step("waiting for another corelet to fetch packages"))
+        files::Lock::take(&self.cache.join("lock"), || {
+            progress.step("waiting for another corelet to fetch packages")
+        })
     }
 }
 
@@ -240,21 +289,20 @@ impl From<&Package> for Stanza {
 }
 
 fn newest(apt: &Apt, pattern: &str) -> Result<Option<Stanza>> {
-    let names = match pattern.split_once('*') {
-        None => vec![pattern.to_owned()],
-        Some((prefix, suffix)) => {
-            let matches = |name: &String| {
-                name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix)).is_some_and(is_version)
-            };
-            apt.names(prefix)?.into_iter().filter(matches).collect()
+    let (prefix, suffix) = pattern.split_once('*').unzip();
+    let matches = |name: &String| match (prefix, suffix) {
+        (Some(prefix), Some(suffix)) => {
+            name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix)).is_some_and(is_version)
         }
+        _ => name == pattern,
     };
-    // apt-cache fails for a name that it does not know: that is a suite without the package, no error.
-    let known = if pattern.contains('*') { names } else { apt.names(pattern)?.into_iter().filter(|n| n == pattern).collect() };
-    if known.is_empty() {
+    let mut names = apt.names(prefix.unwrap_or(pattern))?;
+    names.retain(matches);
+    // Without a name apt-cache would fail, and a suite that lacks the package is no failure.
+    if names.is_empty() {
         return Ok(None);
     }
-    let stanzas = apt.show(&known)?;
+    let stanzas = apt.show(&names)?;
     Ok(stanzas.into_iter().max_by(|a, b| version::compare(&a.version, &b.version)))
 }
 

@@ -1,0 +1,127 @@
+//! The kernel of a board, out of Debian's packages: image, configuration, modules.
+//!
+//! Up to 6.18 `linux-image-REL` holds all of it. From 6.19 it is empty and depends on `linux-binary-REL` (the image),
+//! `linux-base-REL` (configuration) and `linux-modules-REL`; the last is large, so it is fetched only when asked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::board::{Board, Source};
+use crate::debian::Debian;
+use crate::progress::Progress;
+
+/// A kernel, ready to boot.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The image as its maker ships it (`vmlinuz`).
+    pub image: PathBuf,
+    /// `.config` of its build.
+    pub config: Option<PathBuf>,
+    /// `System.map`, where the package has more than a note that says where it is.
+    pub system_map: Option<PathBuf>,
+    /// `uname -r`, which is also the name of its folder of modules.
+    pub release: String,
+    /// The package that pattern and suite led to.
+    pub package: String,
+    /// That package's version.
+    pub version: String,
+    arch: String,
+    modules: Modules,
+}
+
+/// Where the modules are.
+#[derive(Clone, Debug)]
+enum Modules {
+    Here(PathBuf),
+    InPackage(Source),
+}
+
+/// The newest kernel of the board's series, fetched where it is not here yet.
+///
+/// # Errors
+/// As [`Debian::find`] and [`Debian::unpack`]; a package that is built otherwise than Debian's kernels are.
+pub fn kernel_for(board: &Board, progress: &mut dyn Progress) -> Result<Kernel> {
+    Kernel::find(&Debian::open()?, &board.arch.debian, &board.kernel, progress)
+}
+
+/// Debian's static busybox for an architecture (Debian's name of it), as a file.
+///
+/// # Errors
+/// As [`Debian::file`].
+pub fn busybox_static(board: &Board, progress: &mut dyn Progress) -> Result<PathBuf> {
+    let debian = Debian::open()?;
+    let package = debian.find(&board.arch.debian, &board.userland, progress)?;
+    let folder = debian.unpack(&package, progress)?;
+    let places = ["usr/bin/busybox", "bin/busybox"];
+    let found = places.iter().map(|place| folder.join(place)).find(|path| path.is_file());
+    found.with_context(|| format!("the package {} {} holds no busybox", package.package, package.version))
+}
+
+impl Kernel {
+    /// The newest kernel that a source leads to, for an architecture by Debian's name.
+    ///
+    /// # Errors
+    /// As [`kernel_for`].
+    pub fn find(debian: &Debian, arch: &str, source: &Source, progress: &mut dyn Progress) -> Result<Self> {
+        let package = debian.find(arch, source, progress)?;
+        let release = package.package.strip_prefix("linux-image-").unwrap_or(&package.package).to_owned();
+        let mut fetch = |prefix: &str| -> Result<Option<PathBuf>> {
+            let Some(part) = package.dependency(prefix) else { return Ok(None) };
+            let part = debian.find(arch, &part, progress)?;
+            Ok(Some(debian.unpack(&part, progress)?))
+        };
+        let (image_in, base_in, modules) = match fetch("linux-binary-")? {
+            Some(binary) => {
+                let base = fetch("linux-base-")?.unwrap_or_else(|| binary.clone());
+                let modules = package.dependency("linux-modules-").map(Modules::InPackage);
+                (binary, base, modules)
+            }
+            None => {
+                let whole = debian.unpack(&package, progress)?;
+                (whole.clone(), whole, None)
+            }
+        };
+        let file = |folder: &Path, name: &str| {
+            let places = [format!("usr/lib/modules/{release}/{name}"), format!("boot/{name}-{release}")];
+            places.iter().map(|place| folder.join(place)).find(|path| path.is_file())
+        };
+        let Some(image) = file(&image_in, "vmlinuz") else {
+            bail!("the package {} {} holds no kernel image", package.package, package.version);
+        };
+        let modules = modules.unwrap_or_else(|| Modules::Here(modules_folder(&image_in, &release)));
+        Ok(Self {
+            image,
+            config: file(&base_in, "config"),
+            // Debian ships a line of text in its place: the real one is with the debugging symbols.
+            system_map: file(&base_in, "System.map")
+                .filter(|path| fs::metadata(path).is_ok_and(|m| m.len() > 4096)),
+            release,
+            package: package.package,
+            version: package.version,
+            arch: arch.to_owned(),
+            modules,
+        })
+    }
+
+    /// The folder `lib/modules/REL` of this kernel, fetched now if it is a package of its own.
+    ///
+    /// # Errors
+    /// As [`Debian::find`] and [`Debian::unpack`].
+    pub fn modules(&self, progress: &mut dyn Progress) -> Result<PathBuf> {
+        match &self.modules {
+            Modules::Here(folder) => Ok(folder.clone()),
+            Modules::InPackage(source) => {
+                let debian = Debian::open()?;
+                let package = debian.find(&self.arch, source, progress)?;
+                Ok(modules_folder(&debian.unpack(&package, progress)?, &self.release))
+            }
+        }
+    }
+}
+
+fn modules_folder(unpacked: &Path, release: &str) -> PathBuf {
+    let folder = unpacked.join("usr/lib/modules").join(release);
+    if folder.is_dir() { folder } else { unpacked.join("lib/modules").join(release) }
+}
