@@ -3,6 +3,7 @@
 //! Sources: Documentation/arch/arm64/booting.rst and Documentation/arch/riscv/boot-image-header.rst (the magic at
 //! offset 56 of an `Image`), drivers/firmware/efi/libstub/zboot-header.S (EFI zboot).
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use anyhow::{Context, Result, bail};
@@ -16,27 +17,22 @@ const LARGEST: u64 = 512 << 20;
 ///
 /// # Errors
 /// Bytes that are no kernel image of this architecture; the message says what they look like.
-pub fn bootable(arch: &str, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+pub fn bootable<'b>(arch: &str, shipped: &'b [u8]) -> Result<Cow<'b, [u8]>> {
     let magic: &[u8] = match arch {
         "aarch64" => b"ARM\x64",
         "riscv64" => b"RSC\x05",
-        _ => return Ok(bytes),
+        _ => return Ok(Cow::Borrowed(shipped)),
     };
+    let mut bytes = Cow::Borrowed(shipped);
     // An EFI zboot image may hold a gzip of an Image, and no more layers than these exist.
-    for _ in 0..2 {
+    for _ in 0..=2 {
         if bytes.get(56..60) == Some(magic) {
             return Ok(bytes);
         }
-        bytes = match layer(&bytes)? {
-            Some(unpacked) => unpacked,
-            None => bail!("not a kernel image for {arch}: {}", looks_like(&bytes)),
-        };
+        let Some(unpacked) = layer(&bytes)? else { break };
+        bytes = Cow::Owned(unpacked);
     }
-    if bytes.get(56..60) == Some(magic) {
-        Ok(bytes)
-    } else {
-        bail!("not a kernel image for {arch}: {}", looks_like(&bytes))
-    }
+    bail!("not a kernel image for {arch}: {}", looks_like(&bytes))
 }
 
 fn layer(bytes: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -115,19 +111,19 @@ mod tests {
         zboot.resize(64, 0);
         zboot.extend_from_slice(&packed);
         for shipped in [image(), packed, zboot.clone()] {
-            assert!(bootable("aarch64", shipped).unwrap() == image());
+            assert!(*bootable("aarch64", &shipped).unwrap() == image());
         }
         zboot.truncate(zboot.len() - 1);
-        assert!(bootable("aarch64", zboot).unwrap_err().to_string().contains("cut off"));
+        assert!(bootable("aarch64", &zboot).unwrap_err().to_string().contains("cut off"));
     }
 
     #[test]
     fn other_files_are_refused_by_what_they_look_like() {
         for (bytes, word) in [(vec![], "empty"), (b"\x7fELF".to_vec(), "ELF"), (vec![7; 600], "neither")] {
-            let error = bootable("aarch64", bytes).unwrap_err().to_string();
+            let error = bootable("aarch64", &bytes).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
-        assert!(bootable("riscv64", image()).unwrap_err().to_string().contains("for aarch64"));
-        assert!(bootable("aarch64", gzip(&image())[..30].to_vec()).is_err());
+        assert!(bootable("riscv64", &image()).unwrap_err().to_string().contains("for aarch64"));
+        assert!(bootable("aarch64", &gzip(&image())[..30]).is_err());
     }
 }

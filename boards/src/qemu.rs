@@ -1,8 +1,11 @@
 //! Boots a board under QEMU, in software emulation, and listens to its console until it says that it is done.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -105,8 +108,8 @@ impl<'b> Boot<'b> {
     /// [`Missing`] without QEMU or the board's firmware; a file that is no kernel of this architecture; [`BootFailed`].
     pub fn run(&self, on_line: &mut dyn FnMut(&str)) -> Result<Report> {
         let nonce = nonce();
-        let folder = self.lay_out()?;
-        let mut command = self.command(&folder, &nonce)?;
+        let inputs = self.inputs()?;
+        let mut command = self.command(&inputs, &nonce)?;
         command.args(["-nodefaults", "-serial", "stdio"]);
         let started = Instant::now();
         let mut qemu =
@@ -152,7 +155,9 @@ impl<'b> Boot<'b> {
         let messages = String::from_utf8_lossy(&messages);
         let mut tail = console.tail();
         // QEMU's words where the firmware is a package of its own and absent.
-        if tail.is_empty() && messages.contains("BIOS") {
+        let no_firmware =
+            |line: &str| line.contains("Unable to") && (line.contains("BIOS") || line.contains("firmware"));
+        if messages.lines().any(no_firmware) {
             return Err(self.missing("the firmware of this machine").into());
         }
         tail.extend(messages.lines().map(str::to_owned));
@@ -164,28 +169,27 @@ impl<'b> Boot<'b> {
     /// # Errors
     /// As [`Boot::run`], except that nobody listens for a panic: the person sees it.
     pub fn shell(&self) -> Result<ExitStatus> {
-        let folder = self.lay_out()?;
-        let mut command = self.command(&folder, &nonce())?;
+        let inputs = self.inputs()?;
+        let mut command = self.command(&inputs, &nonce())?;
         // The monitor shares the terminal: Ctrl-C reaches the board, Ctrl-A X ends QEMU.
         command.args(["-nodefaults", "-serial", "mon:stdio"]);
         Ok(Running(command.spawn()?).wait()?)
     }
 
-    /// A folder with the kernel as QEMU wants it, and the initramfs.
-    fn lay_out(&self) -> Result<tempfile::TempDir> {
-        let folder = tempfile::Builder::new()
-            .prefix("corelet-boot-")
-            .tempdir()
-            .context("cannot create a folder to boot from")?;
+    /// The kernel as QEMU wants it, and the initramfs.
+    fn inputs(&self) -> Result<Inputs> {
         let shipped = files::read(&self.kernel)?;
-        let kernel = image::bootable(&self.board.arch.name, shipped)
+        let kernel = image::bootable(&self.board.arch.name, &shipped)
             .with_context(|| self.kernel.display().to_string())?;
-        files::write(&folder.path().join("kernel"), &kernel)?;
-        files::write(&folder.path().join("initramfs"), &self.initramfs)?;
-        Ok(folder)
+        let unpacked = match kernel {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bytes) => Some(Input::new(&bytes)?),
+        };
+        let kernel = unpacked.as_ref().map_or_else(|| self.kernel.clone(), Input::path);
+        Ok(Inputs { kernel, _unpacked: unpacked, initramfs: Input::new(&self.initramfs)? })
     }
 
-    fn command(&self, folder: &tempfile::TempDir, nonce: &str) -> Result<Command> {
+    fn command(&self, inputs: &Inputs, nonce: &str) -> Result<Command> {
         let qemu = &self.board.qemu;
         let program = files::program(&qemu.program)
             .ok_or_else(|| self.missing(&format!("the program {}", qemu.program)))?;
@@ -212,9 +216,9 @@ impl<'b> Boot<'b> {
             .args(["-m", &format!("{}M", self.memory_mib.unwrap_or(qemu.memory_mib))])
             .args(["-smp", &self.cpus.unwrap_or(qemu.cpus).to_string()])
             .arg("-kernel")
-            .arg(folder.path().join("kernel"))
+            .arg(&inputs.kernel)
             .arg("-initrd")
-            .arg(folder.path().join("initramfs"))
+            .arg(inputs.initramfs.path())
             .args(["-append", &append]);
         for (index, drive) in self.drives.iter().enumerate() {
             let file =
@@ -234,6 +238,32 @@ impl<'b> Boot<'b> {
             format!("{what}, to boot {}", board.name),
             format!("apt-get install {}", board.qemu.packages.join(" ")),
         )
+    }
+}
+
+/// What QEMU reads, as long as this value lives.
+struct Inputs {
+    kernel: PathBuf,
+    _unpacked: Option<Input>,
+    initramfs: Input,
+}
+
+/// A file without a name: nothing is left behind, however this process ends.
+struct Input(File);
+
+impl Input {
+    fn new(bytes: &[u8]) -> Result<Self> {
+        let write = || -> std::io::Result<File> {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(bytes)?;
+            Ok(file)
+        };
+        Ok(Self(write().context("cannot write a file to boot from in the folder for temporary files")?))
+    }
+
+    /// Where another process of the same user can open it.
+    fn path(&self) -> PathBuf {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()).into()
     }
 }
 

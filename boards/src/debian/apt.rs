@@ -75,7 +75,7 @@ impl Apt {
         files::age(&self.state.join("updated")).is_some_and(|age| age < FRESH)
     }
 
-    /// Fetches the index. Where that fails and an older one is here, that one serves, with a note.
+    /// Fetches the index.
     pub(super) fn update(&self, progress: &mut dyn Progress) -> Result<()> {
         progress.step(&format!("fetching the index of {}", self.what));
         let stamp = self.state.join("updated");
@@ -83,10 +83,6 @@ impl Apt {
         let done = self.run(&self.state, "apt-get", ["update", "-q", "-o", "APT::Update::Error-Mode=any"]);
         match done {
             Ok(_) => files::write(&stamp, b""),
-            Err(error) if stamp.exists() => {
-                progress.note(&format!("the index of {} is an older one: {error:#}", self.what));
-                Ok(())
-            }
             Err(error) => Err(error.context(format!("cannot fetch the index of {}", self.what))),
         }
     }

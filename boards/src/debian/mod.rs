@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Source;
@@ -22,6 +22,9 @@ pub use mirror::MIRROR_VARIABLE;
 
 /// The environment variable that names the cache folder.
 pub const CACHE_VARIABLE: &str = "CORELET_CACHE";
+
+/// How the names of folders begin that hold work in progress.
+const WORK: &str = "work-";
 
 /// Debian's packages through the cache of this machine.
 #[derive(Clone, Debug)]
@@ -85,28 +88,27 @@ impl Debian {
         if let (false, Some(package)) = (self.refresh, known(true)) {
             return Ok(package);
         }
-        let mut unreached = None;
-        for suite in &source.suites {
-            match self.ask(arch, suite, &source.package, progress) {
-                Ok(Some(package)) => return Ok(package),
-                Ok(None) => {}
-                Err(error) => {
-                    progress.note(&format!("{error:#}"));
-                    unreached = unreached.or(Some(error));
+        let mut failed = Vec::new();
+        let asked = source.suites.iter().find_map(|suite| {
+            let answer = self.ask(arch, suite, &source.package, progress);
+            answer.unwrap_or_else(|error| {
+                failed.push(error);
+                None
+            })
+        });
+        match asked.or_else(|| known(false)) {
+            Some(package) => {
+                for error in failed {
+                    let Package { package, version, suite, .. } = &package;
+                    progress.note(&format!("{error:#}; so {package} {version} of {suite} serves"));
                 }
+                Ok(package)
             }
+            None if failed.is_empty() => {
+                bail!("no package for {arch} in {} is called {}", source.suites.join(", "), source.package)
+            }
+            None => Err(failed.swap_remove(0)),
         }
-        if let Some(package) = known(false) {
-            progress
-                .note(&format!("so {} {} of this machine's cache serves", package.package, package.version));
-            return Ok(package);
-        }
-        let none =
-            format!("no package for {arch} in {} is called {}", source.suites.join(", "), source.package);
-        Err(match unreached {
-            Some(error) => error.context(none),
-            None => anyhow!(none),
-        })
     }
 
     /// The folder that holds the package, unpacked as it would lie on a disk.
@@ -245,7 +247,7 @@ impl Debian {
 
     fn work_folder(&self) -> Result<tempfile::TempDir> {
         tempfile::Builder::new()
-            .prefix("work-")
+            .prefix(WORK)
             .tempdir_in(&self.cache)
             .context("cannot create a folder in the cache")
     }
