@@ -1,0 +1,416 @@
+//! Opening a kernel: layer by layer from the file to the bytes that run, then what those bytes tell.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::btf_scan::{self, Found};
+use super::bytes::Endian;
+use super::container::{self, Container, ImageHeader};
+use super::decompress::{self, Format, MAX_OUTPUT};
+use super::identity::{Arch, Identity};
+use super::{banner, elf, notes};
+
+/// The largest file that is read.
+const MAX_FILE: u64 = 4 << 30;
+/// Layers inside one another: a compressed file of an EFI zboot of a compressed Image is three.
+const MAX_LAYERS: usize = 5;
+/// Compressed streams that are tried in a wrapper whose header does not say where its payload is.
+const MAX_ATTEMPTS: usize = 64;
+
+/// Told about long steps: what is being done, and how many bytes came out so far.
+pub type Progress<'p> = &'p mut dyn FnMut(&str, usize);
+
+/// A kernel, or the types of one, out of a file.
+pub struct Kernel {
+    layers: Vec<String>,
+    payload: Vec<u8>,
+    btf: Option<Found>,
+    identity: Identity,
+    remarks: Vec<String>,
+    ikconfig: Option<String>,
+}
+
+impl Kernel {
+    /// Opens `path`, whatever it holds: raw BTF, ELF, or a kernel image in any wrapper that [`container`] knows, itself
+    /// compressed or not.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no kernel, or is cut or corrupt: with its name, the layer, and the offset in it.
+    pub fn open(path: &Path, progress: Progress) -> Result<Kernel> {
+        let shown = path.display().to_string();
+        let mut bytes = Vec::new();
+        let file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
+        if bytes.len() as u64 > MAX_FILE {
+            bail!("{shown}: is larger than {MAX_FILE} bytes; no kernel is");
+        }
+        Kernel::parse(bytes, MAX_OUTPUT, progress).context(shown)
+    }
+
+    /// The same for bytes in memory; no layer may expand to more than `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Kernel::open`], without the file's name.
+    pub fn parse(bytes: Vec<u8>, limit: usize, progress: Progress) -> Result<Kernel> {
+        let mut peel = Peel { layers: Vec::new(), known: Identity::default(), setup: None, limit, progress };
+        let payload = peel.run(bytes).with_context(|| peel.trail())?;
+        let Peel { layers, known, setup, .. } = peel;
+        let mut kernel = Kernel {
+            layers,
+            payload: Vec::new(),
+            btf: None,
+            identity: known,
+            remarks: Vec::new(),
+            ikconfig: None,
+        };
+        kernel.read(&payload, setup).with_context(|| kernel.layers.join(" → "))?;
+        kernel.payload = payload;
+        Ok(kernel)
+    }
+
+    /// How the types were reached, e.g. `EFI zboot (gzip) → Image (aarch64) → BTF at 0x1c3a000`.
+    pub fn format(&self) -> String {
+        let mut parts = self.layers.clone();
+        if let Some(btf) = self.btf.as_ref().filter(|btf| btf.at != 0 || parts.is_empty()) {
+            parts.push(format!("BTF at {:#x}", btf.at));
+        }
+        parts.join(" → ")
+    }
+
+    /// Who the kernel is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What a person should know about how the identity or the types were found.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The configuration embedded with `CONFIG_IKCONFIG`, as text.
+    pub fn ikconfig(&self) -> Option<&str> {
+        self.ikconfig.as_deref()
+    }
+
+    /// Where the BTF is in the innermost layer, and what is known of it.
+    pub fn found(&self) -> Option<&Found> {
+        self.btf.as_ref()
+    }
+
+    /// The kernel's BTF.
+    ///
+    /// # Errors
+    /// The kernel has none; the message says how to come by it.
+    pub fn btf(&self) -> Result<&[u8]> {
+        match &self.btf {
+            Some(found) => Ok(&self.payload[found.at..found.at + found.len]),
+            None => Err(anyhow!(no_btf(&self.identity))),
+        }
+    }
+
+    /// Fills in what the innermost layer tells.
+    fn read(&mut self, payload: &[u8], setup: Option<String>) -> Result<()> {
+        if is_btf(payload) {
+            let found = btf_scan::check(payload)?;
+            self.identity.endianness = Some(found.endian);
+            self.identity.pointer_size = found.long_size;
+            self.layers.push("raw BTF".to_owned());
+            self.take(found);
+            return Ok(());
+        }
+        if elf::is_elf(payload) {
+            self.read_elf(payload)?;
+        } else {
+            if let Some(found) = btf_scan::find(payload) {
+                self.take(found);
+            }
+            let endian = self.identity.endianness.unwrap_or(Endian::Little);
+            match notes::build_id(payload, endian) {
+                notes::Outcome::One(id) => self.identity.build_id = Some(id),
+                notes::Outcome::None => {}
+                notes::Outcome::Ambiguous(ids) => self.remarks.push(format!(
+                    "{} build ids in this image and nothing tells the kernel's own from the others: none taken",
+                    ids.len()
+                )),
+            }
+        }
+        self.name(payload, setup);
+        self.ikconfig = ikconfig(payload);
+        self.complete();
+        Ok(())
+    }
+
+    fn read_elf(&mut self, payload: &[u8]) -> Result<()> {
+        let facts = elf::facts(payload)?;
+        let kind = if facts.relocatable { "ELF object" } else { "ELF" };
+        self.layers.push(match facts.arch {
+            Some(arch) => format!("{kind} ({arch})"),
+            None => kind.to_owned(),
+        });
+        self.identity.arch = facts.arch.or(self.identity.arch);
+        self.identity.endianness = Some(facts.endian);
+        self.identity.pointer_size = Some(facts.pointer_size);
+        self.identity.build_id = facts.build_id;
+        self.identity.page_size = facts
+            .head
+            .and_then(|head| container::image_header(&payload[head]))
+            .and_then(|header| header.page_size);
+        match facts.btf {
+            Some(Range { start, end }) => {
+                let found = btf_scan::check(&payload[start..end])
+                    .with_context(|| format!("section .BTF at {start:#x}"))?;
+                self.take(Found { at: start, ..found });
+            }
+            // A vmlinux whose section table was stripped still has the bytes.
+            None => {
+                if let Some(found) = btf_scan::find(payload) {
+                    self.take(found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, found: Found) {
+        if found.split {
+            self.remarks.push(
+                "BTF of a module: its type ids and strings continue those of its kernel's BTF, which it needs".to_owned(),
+            );
+        }
+        self.btf = Some(found);
+    }
+
+    /// Release, version and, where nothing else said it, the architecture.
+    fn name(&mut self, payload: &[u8], setup: Option<String>) {
+        let setup = setup.as_deref().and_then(banner::setup_version);
+        let Some(name) = banner::find(payload).or_else(|| setup.clone()) else { return };
+        if let Some(setup) = setup.filter(|setup| setup.release != name.release) {
+            self.remarks.push(format!(
+                "the setup header says release {}, the kernel in it says {}: the latter is taken",
+                setup.release, name.release
+            ));
+        }
+        let machine = name.machine.as_deref().and_then(Arch::from_machine);
+        match (self.identity.arch, machine) {
+            (None, Some(arch)) => self.identity.arch = Some(arch),
+            (Some(header), Some(arch)) if header != arch => self.remarks.push(format!(
+                "the headers say {header}, the kernel's own name says {arch}: the former is taken"
+            )),
+            _ => {}
+        }
+        self.identity.release = Some(name.release);
+        self.identity.version = Some(name.version);
+    }
+
+    /// What follows from the architecture and the types.
+    fn complete(&mut self) {
+        let long_size = self.btf.as_ref().and_then(|btf| btf.long_size);
+        let identity = &mut self.identity;
+        if identity.endianness.is_none() {
+            identity.endianness = self.btf.as_ref().map(|btf| btf.endian);
+        }
+        identity.pointer_size = identity.pointer_size.or(identity.arch.map(Arch::pointer_size)).or(long_size);
+        identity.page_size = identity.page_size.or(identity.arch.and_then(Arch::only_page_size));
+        if let (Some(long), Some(pointer)) = (long_size, identity.pointer_size)
+            && long != pointer
+        {
+            self.remarks
+                .push(format!("the headers say {pointer}-byte pointers, the BTF has a {long}-byte long"));
+        }
+    }
+}
+
+fn is_btf(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f])
+}
+
+fn no_btf(identity: &Identity) -> String {
+    let release = identity.release.as_deref().unwrap_or("of unknown release");
+    let arch = identity.arch.map(|arch| format!(" for {arch}")).unwrap_or_default();
+    format!(
+        "no BTF in this kernel ({release}{arch}): it was built without CONFIG_DEBUG_INFO_BTF. Next: build it with that \
+         option; or take the vmlinux with debug information of the same build (a -dbg or -debuginfo package) and run \
+         `pahole --btf_encode_detached=OUT.btf VMLINUX`, whose result every --btf here takes"
+    )
+}
+
+/// The text between the marks of `CONFIG_IKCONFIG` (`kernel/configs.c`).
+fn ikconfig(payload: &[u8]) -> Option<String> {
+    const MAX_CONFIG: usize = 16 << 20;
+    memchr::memmem::find_iter(payload, b"IKCFG_ST").find_map(|at| {
+        let data = &payload[at + 8..];
+        if Format::detect(data) != Some(Format::Gzip) {
+            return None;
+        }
+        String::from_utf8(decompress::decompress(Format::Gzip, data, MAX_CONFIG, &mut |_| {}).ok()?).ok()
+    })
+}
+
+/// The state of taking wrappers off.
+struct Peel<'p> {
+    layers: Vec<String>,
+    known: Identity,
+    /// The text of a bzImage's setup header.
+    setup: Option<String>,
+    limit: usize,
+    progress: Progress<'p>,
+}
+
+impl Peel<'_> {
+    /// Takes off one wrapper after another; the result is BTF, an ELF, an Image, or bytes with a kernel's name in them.
+    fn run(&mut self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        for _ in 0..MAX_LAYERS {
+            match self.step(&bytes)? {
+                Some(inner) => bytes = inner,
+                None => return Ok(bytes),
+            }
+        }
+        bail!("more than {MAX_LAYERS} layers of compression inside one another")
+    }
+
+    /// The layers so far, for an error's context.
+    fn trail(&self) -> String {
+        if self.layers.is_empty() { "kernel image".to_owned() } else { self.layers.join(" → ") }
+    }
+
+    /// The bytes inside the outermost wrapper, or `None` when there is no wrapper left.
+    fn step(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+        if is_btf(bytes) || elf::is_elf(bytes) {
+            return Ok(None);
+        }
+        if bytes.is_empty() {
+            bail!("is empty");
+        }
+        match container::detect(bytes)? {
+            Some(Container::Image(header)) => {
+                self.image(header);
+                Ok(None)
+            }
+            Some(Container::Zboot { compression, payload, at, arch }) => {
+                self.known.arch = arch;
+                let format = Format::detect(payload).ok_or_else(|| {
+                    anyhow!("EFI zboot: the payload at {at:#x} does not begin as {compression} data")
+                })?;
+                self.expand(&format!("EFI zboot ({format})"), format, payload, at).map(Some)
+            }
+            Some(Container::BzImage { payload, at, version }) => {
+                self.known.arch = Some(Arch::X86_64);
+                self.setup = version;
+                self.bzimage(payload, at).map(Some)
+            }
+            Some(Container::ZImage { endian }) => {
+                self.known.arch = Some(Arch::Arm);
+                self.known.endianness = Some(endian);
+                self.search(bytes, "zImage").map(Some)
+            }
+            None => match Format::detect(bytes) {
+                Some(format) => self.expand(format.name(), format, bytes, 0).map(Some),
+                None if banner::has_uts_name(bytes) => Ok(self.raw()),
+                None => match self.search(bytes, "unknown wrapper") {
+                    // Whatever it is, it has types.
+                    Err(_) if btf_scan::find(bytes).is_some() => Ok(self.raw()),
+                    found => found.map(Some),
+                },
+            },
+        }
+    }
+
+    /// Bare bytes of a kernel, such as what an ARM zImage unpacks to.
+    fn raw(&mut self) -> Option<Vec<u8>> {
+        self.layers.push("raw image".to_owned());
+        None
+    }
+
+    fn image(&mut self, header: ImageHeader) {
+        self.layers.push(format!("Image ({})", header.arch));
+        self.known.arch = Some(header.arch);
+        self.known.endianness = Some(header.endian);
+        self.known.page_size = header.page_size;
+    }
+
+    /// A bzImage's payload ends with the length of what comes out, which holds the whole of it to account.
+    fn bzimage(&mut self, payload: &[u8], at: usize) -> Result<Vec<u8>> {
+        let format = Format::detect(payload)
+            .ok_or_else(|| anyhow!("bzImage: no known compression in the payload at {at:#x}"))?;
+        let out = self.expand(&format!("bzImage ({format})"), format, payload, at)?;
+        let stated = payload.last_chunk::<4>().map_or(0, |raw| u32::from_le_bytes(*raw));
+        if stated as usize != out.len() {
+            bail!(
+                "its payload says at {:#x} that it expands to {stated} bytes, but it gave {}: corrupt",
+                at + payload.len() - 4,
+                out.len()
+            );
+        }
+        Ok(out)
+    }
+
+    fn expand(&mut self, name: &str, format: Format, payload: &[u8], at: usize) -> Result<Vec<u8>> {
+        self.layers.push(name.to_owned());
+        let progress = &mut self.progress;
+        let what = format!("decompressing {name}");
+        decompress::decompress(format, payload, self.limit, &mut |done| progress(&what, done))
+            .with_context(|| format!("payload at {at:#x}"))
+    }
+
+    /// Tries every place in `bytes` that begins like compressed data, until one holds a kernel: for wrappers that do not say
+    /// where their payload is (the ARM zImage), and for those not known here (uImage, FIT).
+    fn search(&mut self, bytes: &[u8], name: &str) -> Result<Vec<u8>> {
+        let mut places: Vec<(usize, Format)> = Format::MAGICS
+            .iter()
+            .flat_map(|(magic, format)| memchr::memmem::find_iter(bytes, magic).map(|at| (at, *format)))
+            .chain(memchr::memmem::find_iter(bytes, &[0x5d, 0, 0]).map(|at| (at, Format::Lzma)))
+            .filter(|(at, format)| Format::detect(&bytes[*at..]) == Some(*format))
+            .collect();
+        places.sort_by_key(|(at, _)| *at);
+        places.truncate(MAX_ATTEMPTS);
+        // Chance hits may expand too; together they get no more than one layer does.
+        let mut left = self.limit;
+        let mut broken: Option<(usize, anyhow::Error)> = None;
+        for (at, format) in &places {
+            let progress = &mut self.progress;
+            let what = format!("decompressing {name} ({format})");
+            let mut reached = 0;
+            let mut tell = |done| {
+                reached = done;
+                progress(&what, done);
+            };
+            match decompress::decompress(*format, &bytes[*at..], left, &mut tell) {
+                Ok(inner) if holds_a_kernel(&inner) => {
+                    self.layers.push(format!("{name} ({format} at {at:#x})"));
+                    return Ok(inner);
+                }
+                Ok(inner) => left = left.saturating_sub(inner.len()),
+                // The place that got furthest is the likeliest, so its complaint is the one to show.
+                Err(error) if broken.as_ref().is_none_or(|(best, _)| reached > *best) => {
+                    broken = Some((reached, error.context(format!("{format} data at {at:#x}"))));
+                }
+                Err(_) => {}
+            }
+        }
+        match broken {
+            Some((_, error)) => Err(error.context(format!("{name}: no kernel could be unpacked from it"))),
+            None => bail!(
+                "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage or zImage, and no compressed kernel inside \
+                 (first bytes {:02x?})",
+                &bytes[..bytes.len().min(8)]
+            ),
+        }
+    }
+}
+
+/// Whether decompressed bytes are a kernel or another wrapper of one.
+fn holds_a_kernel(bytes: &[u8]) -> bool {
+    matches!(container::detect(bytes), Ok(Some(_)))
+        || Format::detect(bytes).is_some()
+        || elf::is_elf(bytes)
+        || banner::has_uts_name(bytes)
+        || btf_scan::find(bytes).is_some()
+}
+
+#[cfg(test)]
+#[path = "image_tests.rs"]
+mod tests;
