@@ -1,0 +1,84 @@
+//! What the loader hands over once everything is attached, and what it gets back: the interface to [`crate::stream`].
+
+use crate::exit::Exit;
+use crate::sys::{Fd, MapFd};
+use corelet_core::btf::Btf;
+
+/// How events and results are printed to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Length-prefixed records that `corelet decode` formats.
+    Raw,
+}
+
+/// A created map. The other parameters are those of the pack's record of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenMap {
+    /// Its descriptor, with the lengths of key and value.
+    pub map: MapFd,
+    /// Entries it was created with: CPUs of a perf event array, bytes of a ring buffer.
+    pub max_entries: u32,
+}
+
+/// One loaded object. Sections are the pack's verified bytes; read them with `corelet_core::pack::Records`.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The object's name.
+    pub name: &'a str,
+    /// The object's digest, which names it in raw output.
+    pub digest: [u8; 32],
+    /// The pack's BTF, with the pointer size of BPF objects (8).
+    pub btf: Btf<'a>,
+    /// Section `MAPS`.
+    pub maps: &'a [u8],
+    /// The created maps, by map number.
+    pub open: &'a [OpenMap],
+    /// Section `EVENTS`, maybe empty.
+    pub events: &'a [u8],
+    /// Section `RESULTS`, maybe empty.
+    pub results: &'a [u8],
+    /// Section `HINTS`, maybe empty.
+    pub hints: &'a [u8],
+}
+
+/// Everything that streaming needs.
+pub struct Job<'a> {
+    /// The loaded objects.
+    pub sources: &'a [Source<'a>],
+    /// How to print.
+    pub output: Output,
+    /// End by the clock of [`crate::sys::Kernel::now`], in nanoseconds; `None` to run until stopped.
+    pub deadline: Option<u64>,
+    /// Readable when the loader is asked to stop.
+    pub stop: Fd,
+    /// Possible CPUs: numbers run from 0 to one below, and per-CPU values have this many slots.
+    pub cpus: u32,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Zeroed memory for the stream's buffers: [`STREAM_FIXED`] + [`STREAM_PER_CPU`] × `cpus` bytes, 8-aligned. There is
+    /// no other memory than this and a small stack.
+    pub memory: &'a mut [u8],
+}
+
+/// Bytes of [`Job::memory`] on every machine: an event, an output buffer, keys and values of results.
+pub const STREAM_FIXED: u32 = 16 << 10;
+/// Bytes of [`Job::memory`] for each possible CPU.
+pub const STREAM_PER_CPU: u32 = 64;
+
+/// What came of streaming.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Events printed.
+    pub events: u64,
+    /// Events that the kernel dropped because a buffer was full.
+    pub lost: u64,
+    /// Events that were read but not printed because the output did not take them.
+    pub dropped: u64,
+}
+
+/// Result of [`crate::stream::run`]; the reason was said on stderr.
+pub type Streamed = Result<Summary, Exit>;

@@ -1,0 +1,144 @@
+//! `union bpf_attr` and `struct perf_event_attr` as arrays of words. Offsets: `include/uapi/linux/bpf.h` and
+//! `include/uapi/linux/perf_event.h` (kernel 6.12); a kernel takes a longer attribute than it knows while the rest is zero.
+
+use super::{MapSpec, PerfSpec, ProgSpec};
+
+/// Commands of `bpf(2)`.
+pub(super) mod cmd {
+    pub(in crate::sys) const MAP_CREATE: usize = 0;
+    pub(in crate::sys) const MAP_LOOKUP_ELEM: usize = 1;
+    pub(in crate::sys) const MAP_UPDATE_ELEM: usize = 2;
+    pub(in crate::sys) const MAP_GET_NEXT_KEY: usize = 4;
+    pub(in crate::sys) const PROG_LOAD: usize = 5;
+    pub(in crate::sys) const RAW_TRACEPOINT_OPEN: usize = 17;
+    pub(in crate::sys) const BTF_LOAD: usize = 18;
+    pub(in crate::sys) const MAP_FREEZE: usize = 22;
+    pub(in crate::sys) const LINK_CREATE: usize = 28;
+}
+
+/// `BPF_PERF_EVENT` of `enum bpf_attach_type`.
+const ATTACH_PERF_EVENT: u32 = 41;
+/// `PERF_ATTR_SIZE_VER5`, which every kernel with BPF tracing links knows.
+const PERF_ATTR_SIZE: u32 = 112;
+
+/// An attribute of up to 120 bytes. 64-bit fields hold addresses, whatever the size of a pointer.
+#[repr(C, align(8))]
+pub(super) struct Attr {
+    words: [u32; 30],
+    len: usize,
+}
+
+impl Attr {
+    fn new(len: usize) -> Attr {
+        Attr { words: [0; 30], len }
+    }
+
+    fn set(mut self, at: usize, value: u32) -> Attr {
+        if let Some(w) = self.words.get_mut(at / 4) {
+            *w = value;
+        }
+        self
+    }
+
+    fn set_u64(self, at: usize, value: u64) -> Attr {
+        let (first, second) = if cfg!(target_endian = "big") { (4, 0) } else { (0, 4) };
+        self.set(at + first, value as u32).set(at + second, (value >> 32) as u32)
+    }
+
+    fn address<T>(self, at: usize, of: *const T) -> Attr {
+        self.set_u64(at, of.expose_provenance() as u64)
+    }
+
+    fn name(mut self, at: usize, name: &[u8; 16]) -> Attr {
+        for (i, b) in name.as_chunks::<4>().0.iter().enumerate() {
+            self = self.set(at + 4 * i, u32::from_ne_bytes(*b));
+        }
+        self
+    }
+
+    /// Where it is, for the kernel.
+    pub(super) fn as_ptr(&self) -> *const u32 {
+        self.words.as_ptr()
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn map_create(m: &MapSpec) -> Attr {
+        let a = Attr::new(72)
+            .set(0, m.map_type)
+            .set(4, m.key_size)
+            .set(8, m.value_size)
+            .set(12, m.max_entries)
+            .set(16, m.map_flags)
+            .name(28, &m.name)
+            .set_u64(64, m.map_extra);
+        match m.btf {
+            Some(btf) => a.set(48, btf.0 as u32).set(52, m.key_type).set(56, m.value_type),
+            None => a,
+        }
+    }
+
+    /// `BPF_MAP_*_ELEM` and `BPF_MAP_GET_NEXT_KEY`.
+    pub(super) fn map_elem(map: i32, key: *const u8, value: *const u8) -> Attr {
+        Attr::new(32).set(0, map as u32).address(8, key).address(16, value)
+    }
+
+    pub(super) fn map_freeze(map: i32) -> Attr {
+        Attr::new(4).set(0, map as u32)
+    }
+
+    pub(super) fn prog_load(p: &ProgSpec<'_>, log: Option<(*mut u8, usize)>) -> Attr {
+        let mut a = Attr::new(120)
+            .set(0, p.prog_type)
+            .set(4, (p.insns.len() / 8) as u32)
+            .address(8, p.insns.as_ptr())
+            .address(16, p.license.as_ptr())
+            .set(40, p.kern_version)
+            .set(44, p.prog_flags)
+            .name(48, &p.name)
+            .set(68, p.expected_attach_type);
+        if let Some((log, len)) = log {
+            a = a.set(24, 1).set(28, len as u32).address(32, log);
+        }
+        if let Some(b) = &p.btf {
+            a = a.set(72, b.fd.0 as u32);
+            if !b.func_info.is_empty() {
+                a = a.set(76, 8).address(80, b.func_info.as_ptr()).set(88, (b.func_info.len() / 8) as u32);
+            }
+            if !b.line_info.is_empty() {
+                a = a.set(92, 16).address(96, b.line_info.as_ptr()).set(104, (b.line_info.len() / 16) as u32);
+            }
+        }
+        a
+    }
+
+    pub(super) fn btf_load(btf: &[u8]) -> Attr {
+        Attr::new(28).address(0, btf.as_ptr()).set(16, btf.len() as u32)
+    }
+
+    pub(super) fn raw_tracepoint(name: *const core::ffi::c_char, prog: i32) -> Attr {
+        Attr::new(16).address(0, name).set(8, prog as u32)
+    }
+
+    pub(super) fn link_perf(prog: i32, event: i32) -> Attr {
+        Attr::new(16).set(0, prog as u32).set(4, event as u32).set(8, ATTACH_PERF_EVENT)
+    }
+
+    pub(super) fn perf_event(p: &PerfSpec<'_>) -> Attr {
+        let a = Attr::new(PERF_ATTR_SIZE as usize)
+            .set(0, p.kind)
+            .set(4, PERF_ATTR_SIZE)
+            .set_u64(8, p.config)
+            .set_u64(16, p.sample_period)
+            .set_u64(24, p.sample_type)
+            .set(48, p.wakeup_events)
+            .set_u64(64, p.offset);
+        match p.symbol {
+            Some(s) => a.address(56, s.as_ptr()),
+            None => a,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Errors of system calls, by their kernel names and by what they mean for trying again.
+
+use crate::exit::Exit;
+
+/// An error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub u16);
+
+#[allow(missing_docs, reason = "the kernel's names, `include/uapi/asm-generic/errno*.h`")]
+impl Errno {
+    pub const EPERM: Errno = Errno(1);
+    pub const ENOENT: Errno = Errno(2);
+    pub const EINTR: Errno = Errno(4);
+    pub const EIO: Errno = Errno(5);
+    pub const E2BIG: Errno = Errno(7);
+    pub const EBADF: Errno = Errno(9);
+    pub const EAGAIN: Errno = Errno(11);
+    pub const ENOMEM: Errno = Errno(12);
+    pub const EACCES: Errno = Errno(13);
+    pub const EFAULT: Errno = Errno(14);
+    pub const EBUSY: Errno = Errno(16);
+    pub const EEXIST: Errno = Errno(17);
+    pub const ENODEV: Errno = Errno(19);
+    pub const EISDIR: Errno = Errno(21);
+    pub const EINVAL: Errno = Errno(22);
+    pub const EMFILE: Errno = Errno(24);
+    pub const ENOSPC: Errno = Errno(28);
+    pub const EPIPE: Errno = Errno(32);
+    pub const ENOSYS: Errno = Errno(38);
+    pub const EOPNOTSUPP: Errno = Errno(95);
+    pub const ENOTSUPP: Errno = Errno(524);
+}
+
+impl Errno {
+    /// The kernel's name; empty for those that the loader never meets.
+    pub fn name(self) -> &'static str {
+        match self {
+            Errno::EPERM => "EPERM",
+            Errno::ENOENT => "ENOENT",
+            Errno::EINTR => "EINTR",
+            Errno::EIO => "EIO",
+            Errno::E2BIG => "E2BIG",
+            Errno::EBADF => "EBADF",
+            Errno::EAGAIN => "EAGAIN",
+            Errno::ENOMEM => "ENOMEM",
+            Errno::EACCES => "EACCES",
+            Errno::EFAULT => "EFAULT",
+            Errno::EBUSY => "EBUSY",
+            Errno::EEXIST => "EEXIST",
+            Errno::ENODEV => "ENODEV",
+            Errno::EISDIR => "EISDIR",
+            Errno::EINVAL => "EINVAL",
+            Errno::EMFILE => "EMFILE",
+            Errno::ENOSPC => "ENOSPC",
+            Errno::EPIPE => "EPIPE",
+            Errno::ENOSYS => "ENOSYS",
+            Errno::EOPNOTSUPP => "EOPNOTSUPP",
+            Errno::ENOTSUPP => "ENOTSUPP",
+            _ => "",
+        }
+    }
+
+    /// The exit code of a program that stops because of this error in a call that is right by itself.
+    pub fn exit(self) -> Exit {
+        match self {
+            Errno::ENOMEM | Errno::EAGAIN | Errno::EBUSY | Errno::EINTR | Errno::EMFILE => Exit::Again,
+            Errno::EPERM | Errno::EACCES | Errno::ENOENT | Errno::ENOSYS | Errno::ENODEV => Exit::Missing,
+            _ => Exit::NotPortable,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The kernel itself: rustix for ordinary calls, raw calls for `bpf(2)` and perf events.
+
+use super::attr::{Attr, cmd};
+use super::raw::syscall;
+use super::{
+    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+};
+use core::ffi::CStr;
+use core::ptr::NonNull;
+use linux_raw_sys::general as nr;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// `PERF_EVENT_IOC_ENABLE`
+const IOC_ENABLE: usize = 0x2400;
+/// `PERF_EVENT_IOC_SET_BPF`: `_IOW('$', 8, __u32)`
+const IOC_SET_BPF: usize = 0x4004_2408;
+/// `PERF_FLAG_FD_CLOEXEC`
+const PERF_CLOEXEC: usize = 8;
+/// `SFD_CLOEXEC`, which is `O_CLOEXEC` and the same on our architectures.
+const SFD_CLOEXEC: usize = 0o2000000;
+
+/// Signal sets of 64 bits, bit n-1 for signal n.
+const STOP: u64 = 1 << (1 - 1) | 1 << (2 - 1) | 1 << (15 - 1);
+const SIGPIPE: u64 = 1 << (13 - 1);
+
+/// The running kernel.
+pub struct Linux;
+
+impl From<rustix::io::Errno> for Errno {
+    fn from(e: rustix::io::Errno) -> Errno {
+        Errno(e.raw_os_error() as u16)
+    }
+}
+
+fn borrowed<'a>(fd: Fd) -> BorrowedFd<'a> {
+    // SAFETY: -1 is never passed; a number that is not open makes the call fail with EBADF and nothing else.
+    unsafe { BorrowedFd::borrow_raw(fd.0) }
+}
+
+fn owned(fd: OwnedFd) -> Fd {
+    Fd(fd.into_raw_fd())
+}
+
+/// `bpf(2)`
+///
+/// # Safety
+/// The addresses in `attr` must be valid for `command`.
+unsafe fn bpf(command: usize, attr: &Attr) -> Sys<usize> {
+    // SAFETY: `attr` has its length; the caller vouches for the addresses in it.
+    unsafe { syscall(nr::__NR_bpf, [command, attr.as_ptr() as usize, attr.len(), 0, 0, 0]) }
+}
+
+fn fd(number: usize) -> Fd {
+    Fd(number as i32)
+}
+
+impl Kernel for Linux {
+    fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd> {
+        let flags = match how {
+            Open::Read => OFlags::RDONLY,
+            Open::Append => OFlags::WRONLY | OFlags::APPEND,
+        };
+        Ok(owned(rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())?))
+    }
+
+    fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        Ok(rustix::io::read(borrowed(fd), buf)?)
+    }
+
+    fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
+        Ok(rustix::io::pread(borrowed(fd), buf, offset.into())?)
+    }
+
+    fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
+        Ok(rustix::io::write(borrowed(fd), bytes)?)
+    }
+
+    fn close(&mut self, fd: Fd) {
+        // SAFETY: the ledger closes a descriptor once.
+        drop(unsafe { OwnedFd::from_raw_fd(fd.0) });
+    }
+
+    fn file_len(&mut self, fd: Fd) -> Sys<u64> {
+        Ok(rustix::fs::fstat(borrowed(fd))?.st_size as u64)
+    }
+
+    fn uname(&mut self) -> Uname {
+        let u = rustix::system::uname();
+        let copy = |s: &CStr| s.to_str().ok().and_then(|s| s.try_into().ok()).unwrap_or_default();
+        Uname { release: copy(u.release()), version: copy(u.version()), machine: copy(u.machine()) }
+    }
+
+    fn pid(&mut self) -> u32 {
+        // SAFETY: getpid takes nothing.
+        unsafe { syscall(nr::__NR_getpid, [0; 6]) }.unwrap_or(0) as u32
+    }
+
+    fn region(&mut self, len: usize) -> Sys<Region> {
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a new private mapping at a place of the kernel's choice aliases nothing.
+        let base = unsafe { rustix::mm::mmap_anonymous(core::ptr::null_mut(), len, prot, flags) }?;
+        // SAFETY: `len` bytes from `base` are mapped, zeroed, ours alone and never unmapped.
+        Ok(unsafe { core::slice::from_raw_parts_mut(base.cast(), len) })
+    }
+
+    fn map_shared(&mut self, fd: Fd, offset: u32, len: usize, writable: bool) -> Sys<Shared> {
+        let prot = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let fd = borrowed(fd);
+        // SAFETY: a new mapping at a place of the kernel's choice aliases nothing of ours.
+        let base = unsafe {
+            rustix::mm::mmap(core::ptr::null_mut(), len, prot, MapFlags::SHARED, fd, offset.into())
+        }?;
+        let base = NonNull::new(base.cast()).ok_or(Errno::EFAULT)?;
+        // SAFETY: mapped with `len` bytes and never unmapped.
+        Ok(unsafe { Shared::new(base, len) })
+    }
+
+    fn raise_memlock(&mut self) -> Sys<()> {
+        const RLIMIT_MEMLOCK: usize = 8;
+        let unlimited = [u64::MAX; 2];
+        let args = [0, RLIMIT_MEMLOCK, unlimited.as_ptr() as usize, 0, 0, 0];
+        // SAFETY: prlimit64 reads two u64 and writes nothing, as the last pointer is null.
+        unsafe { syscall(nr::__NR_prlimit64, args) }.map(drop)
+    }
+
+    fn btf_load(&mut self, btf: &[u8]) -> Sys<Fd> {
+        // SAFETY: the kernel reads `btf` by its length.
+        unsafe { bpf(cmd::BTF_LOAD, &Attr::btf_load(btf)) }.map(fd)
+    }
+
+    fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd> {
+        // SAFETY: no addresses in it.
+        let number = unsafe { bpf(cmd::MAP_CREATE, &Attr::map_create(spec)) }?;
+        Ok(MapFd::new(fd(number), spec, cpus))
+    }
+
+    fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()> {
+        map.check(key, value)?;
+        let attr = Attr::map_elem(map.fd().0, key.as_ptr(), value.as_ptr());
+        // SAFETY: the kernel reads key and value by the map's sizes, which `check` compared.
+        unsafe { bpf(cmd::MAP_UPDATE_ELEM, &attr) }.map(drop)
+    }
+
+    fn map_lookup(&mut self, map: &MapFd, key: &[u8], value: &mut [u8]) -> Sys<()> {
+        map.check(key, value)?;
+        let attr = Attr::map_elem(map.fd().0, key.as_ptr(), value.as_mut_ptr());
+        // SAFETY: the kernel reads the key and writes the value by the map's sizes, which `check` compared.
+        unsafe { bpf(cmd::MAP_LOOKUP_ELEM, &attr) }.map(drop)
+    }
+
+    fn map_next_key(&mut self, map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> Sys<()> {
+        let wrong = |k: &[u8]| k.len() != map.key_len();
+        if wrong(next) || key.is_some_and(wrong) {
+            return Err(Errno::EINVAL);
+        }
+        let key = key.map_or(core::ptr::null(), <[u8]>::as_ptr);
+        let attr = Attr::map_elem(map.fd().0, key, next.as_mut_ptr());
+        // SAFETY: the kernel reads and writes a key's bytes; a null key asks for the first.
+        unsafe { bpf(cmd::MAP_GET_NEXT_KEY, &attr) }.map(drop)
+    }
+
+    fn map_freeze(&mut self, map: Fd) -> Sys<()> {
+        // SAFETY: no addresses in it.
+        unsafe { bpf(cmd::MAP_FREEZE, &Attr::map_freeze(map.0)) }.map(drop)
+    }
+
+    fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd> {
+        let log = log.map(|l| (l.as_mut_ptr(), l.len()));
+        // SAFETY: instructions, license, infos and log are passed with their lengths; the license is NUL-terminated.
+        unsafe { bpf(cmd::PROG_LOAD, &Attr::prog_load(spec, log)) }.map(fd)
+    }
+
+    fn raw_tracepoint_open(&mut self, name: &CStr, prog: Fd) -> Sys<Fd> {
+        // SAFETY: the name is NUL-terminated.
+        unsafe { bpf(cmd::RAW_TRACEPOINT_OPEN, &Attr::raw_tracepoint(name.as_ptr(), prog.0)) }.map(fd)
+    }
+
+    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd> {
+        // SAFETY: no addresses in it.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_perf(prog.0, event.0)) }.map(fd)
+    }
+
+    fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
+        let attr = Attr::perf_event(spec);
+        let (all, no_group) = (-1isize as usize, -1isize as usize);
+        let args = [attr.as_ptr() as usize, all, cpu as usize, no_group, PERF_CLOEXEC, 0];
+        // SAFETY: the attribute has its size in it, and the symbol is NUL-terminated.
+        unsafe { syscall(nr::__NR_perf_event_open, args) }.map(fd)
+    }
+
+    fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()> {
+        let (request, arg) = match command {
+            PerfCommand::Enable => (IOC_ENABLE, 0),
+            PerfCommand::SetBpf(prog) => (IOC_SET_BPF, prog.0 as usize),
+        };
+        // SAFETY: both requests take a number.
+        unsafe { syscall(nr::__NR_ioctl, [event.0 as usize, request, arg, 0, 0, 0]) }.map(drop)
+    }
+
+    fn stop_fd(&mut self) -> Sys<Fd> {
+        const SIG_BLOCK: usize = 0;
+        let (blocked, stop) = (STOP | SIGPIPE, STOP);
+        let args = [SIG_BLOCK, &raw const blocked as usize, 0, 8, 0, 0];
+        // SAFETY: the kernel reads a set of 8 bytes.
+        unsafe { syscall(nr::__NR_rt_sigprocmask, args) }?;
+        let args = [-1isize as usize, &raw const stop as usize, 8, SFD_CLOEXEC, 0, 0];
+        // SAFETY: the kernel reads a set of 8 bytes.
+        unsafe { syscall(nr::__NR_signalfd4, args) }.map(fd)
+    }
+
+    fn now(&mut self) -> u64 {
+        const CLOCK_MONOTONIC: usize = 1;
+        #[cfg(target_pointer_width = "32")]
+        const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime64;
+        #[cfg(target_pointer_width = "64")]
+        const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
+        let mut t = [0u64; 2];
+        let args = [CLOCK_MONOTONIC, t.as_mut_ptr() as usize, 0, 0, 0, 0];
+        // SAFETY: the kernel writes a timespec of two 64-bit fields.
+        let _ = unsafe { syscall(CLOCK_GETTIME, args) };
+        t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
+    }
+
+    fn epoll_create(&mut self) -> Sys<Fd> {
+        Ok(owned(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    fn epoll_add(&mut self, epoll: Fd, fd: Fd, token: u32) -> Sys<()> {
+        let data = epoll::EventData::new_u64(token.into());
+        Ok(epoll::add(borrowed(epoll), borrowed(fd), data, epoll::EventFlags::IN)?)
+    }
+
+    fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
+        let none = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
+        let mut events = [none; 16];
+        let timeout = timeout_ms
+            .map(|ms| Timespec { tv_sec: (ms / 1000).into(), tv_nsec: (ms % 1000 * 1_000_000).into() });
+        let n = match epoll::wait(borrowed(epoll), &mut events, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => 0,
+            other => other?,
+        };
+        Ok(events.iter().take(n).map(|e| e.data.u64() as u32).collect())
+    }
+
+    fn writable(&mut self, fd: Fd) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(borrowed(fd), PollFlags::OUT)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A closed pipe is writable too: the write then says EPIPE.
+        poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
+    }
+}

@@ -1,0 +1,171 @@
+//! The one seam between the loader and the kernel: every system call goes through [`Kernel`].
+//!
+//! [`Linux`] is the real one (rustix, and raw calls for what rustix lacks). Tests put a fake in its place that can fail any
+//! call, so that everything above this module is tested on the host without root.
+
+mod attr;
+mod errno;
+mod fd;
+mod linux;
+mod map;
+mod raw;
+mod region;
+mod shared;
+
+pub use errno::Errno;
+pub use fd::Fd;
+pub use linux::Linux;
+pub use map::{MapFd, MapSpec};
+pub use raw::exit;
+pub use region::{Region, slots, words};
+pub use shared::Shared;
+
+use core::ffi::CStr;
+
+/// What a system call gives.
+pub type Sys<T> = Result<T, Errno>;
+
+/// How a file is opened. All descriptors are close-on-exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// For reading.
+    Read,
+    /// For appending lines, as tracefs's `kprobe_events` wants.
+    Append,
+}
+
+/// Types of a program's functions and lines, as `BPF_PROG_LOAD` takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgBtf<'a> {
+    /// The loaded BTF.
+    pub fd: Fd,
+    /// `struct bpf_func_info`, 8 bytes each.
+    pub func_info: &'a [u8],
+    /// `struct bpf_line_info`, 16 bytes each.
+    pub line_info: &'a [u8],
+}
+
+/// A program to be loaded: the fields of `union bpf_attr` for `BPF_PROG_LOAD`.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgSpec<'a> {
+    /// `enum bpf_prog_type`.
+    pub prog_type: u32,
+    /// `enum bpf_attach_type`.
+    pub expected_attach_type: u32,
+    /// `BPF_F_*`.
+    pub prog_flags: u32,
+    /// Kernel version that old kernels ask of kprobe programs.
+    pub kern_version: u32,
+    /// Name, NUL-padded.
+    pub name: [u8; 16],
+    /// Linked instructions, 8 bytes each.
+    pub insns: &'a [u8],
+    /// License.
+    pub license: &'a CStr,
+    /// Types, where the kernel took the BTF.
+    pub btf: Option<ProgBtf<'a>>,
+}
+
+/// A perf event: the fields of `struct perf_event_attr` that the loader uses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerfSpec<'a> {
+    /// `PERF_TYPE_*` or the number of a dynamic PMU.
+    pub kind: u32,
+    /// `config`.
+    pub config: u64,
+    /// `sample_period`.
+    pub sample_period: u64,
+    /// `PERF_SAMPLE_*`.
+    pub sample_type: u64,
+    /// `wakeup_events`.
+    pub wakeup_events: u32,
+    /// `kprobe_func`: name of a kernel function, for the kprobe PMU.
+    pub symbol: Option<&'a CStr>,
+    /// `probe_offset`: bytes behind the symbol.
+    pub offset: u64,
+}
+
+/// What is done to a perf event by `ioctl(2)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerfCommand {
+    /// `PERF_EVENT_IOC_ENABLE`
+    Enable,
+    /// `PERF_EVENT_IOC_SET_BPF` with a program.
+    SetBpf(Fd),
+}
+
+/// Which kernel runs, as `uname(2)` says; each is cut at 64 bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Uname {
+    /// `uname -r`
+    pub release: heapless::String<64>,
+    /// `uname -v`
+    pub version: heapless::String<64>,
+    /// `uname -m`
+    pub machine: heapless::String<64>,
+}
+
+/// Everything the loader asks of a kernel. Methods are named after the system call or the `bpf(2)` command.
+pub trait Kernel {
+    /// `openat(2)`
+    fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd>;
+    /// `read(2)`; 0 at the end.
+    fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize>;
+    /// `pread(2)`; 0 at the end.
+    fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize>;
+    /// `write(2)`, which may write less.
+    fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize>;
+    /// `close(2)`. For a link, perf event or program this is what detaches and frees it.
+    fn close(&mut self, fd: Fd);
+    /// Length of a file by `fstat(2)`.
+    fn file_len(&mut self, fd: Fd) -> Sys<u64>;
+    /// `uname(2)`
+    fn uname(&mut self) -> Uname;
+    /// `getpid(2)`
+    fn pid(&mut self) -> u32;
+
+    /// Private anonymous zeroed memory; lives until the process ends.
+    fn region(&mut self, len: usize) -> Sys<Region>;
+    /// Maps `len` bytes of a descriptor from `offset`, shared with the kernel. Lives until the process ends.
+    fn map_shared(&mut self, fd: Fd, offset: u32, len: usize, writable: bool) -> Sys<Shared>;
+    /// Raises `RLIMIT_MEMLOCK`, which kernels before 5.11 charge maps to.
+    fn raise_memlock(&mut self) -> Sys<()>;
+
+    /// `BPF_BTF_LOAD`
+    fn btf_load(&mut self, btf: &[u8]) -> Sys<Fd>;
+    /// `BPF_MAP_CREATE` on a machine of `cpus` possible CPUs.
+    fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd>;
+    /// `BPF_MAP_UPDATE_ELEM`; `EINVAL` for a key or value that has not the length that [`MapFd`] says.
+    fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()>;
+    /// `BPF_MAP_LOOKUP_ELEM` into `value`; `ENOENT` where there is no entry. Lengths as for `map_update`.
+    fn map_lookup(&mut self, map: &MapFd, key: &[u8], value: &mut [u8]) -> Sys<()>;
+    /// `BPF_MAP_GET_NEXT_KEY` into `next`: the first key without `key`; `ENOENT` behind the last.
+    fn map_next_key(&mut self, map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> Sys<()>;
+    /// `BPF_MAP_FREEZE`: no more changes from user space.
+    fn map_freeze(&mut self, map: Fd) -> Sys<()>;
+    /// `BPF_PROG_LOAD`, with the verifier's log in `log` where one is given.
+    fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd>;
+    /// `BPF_RAW_TRACEPOINT_OPEN`
+    fn raw_tracepoint_open(&mut self, name: &CStr, prog: Fd) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of a perf event (5.15).
+    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd>;
+
+    /// `perf_event_open(2)` of all processes on one CPU.
+    fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd>;
+    /// `ioctl(2)` on a perf event.
+    fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()>;
+
+    /// Blocks SIGINT, SIGTERM, SIGHUP and SIGPIPE; gives a `signalfd(2)` that the first three make readable.
+    fn stop_fd(&mut self) -> Sys<Fd>;
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    fn now(&mut self) -> u64;
+    /// `epoll_create1(2)`
+    fn epoll_create(&mut self) -> Sys<Fd>;
+    /// Adds `fd` for reading; [`Kernel::epoll_wait`] gives `token` back.
+    fn epoll_add(&mut self, epoll: Fd, fd: Fd, token: u32) -> Sys<()>;
+    /// Waits for what becomes readable, up to `timeout_ms` (`None` for ever), and gives the tokens. Empty after the time
+    /// and after a signal.
+    fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>>;
+    /// Whether a write to `fd` of 4096 bytes or less would not block: `poll(2)` without waiting.
+    fn writable(&mut self, fd: Fd) -> bool;
+}
