@@ -71,6 +71,8 @@ pub enum Limit {
     EventDepth,
     /// Subprograms that one program reaches.
     Subprograms,
+    /// Pairs of types compared for one relocation, [`crate::limits::MAX_COMPARISONS`].
+    Comparisons,
 }
 
 /// Why an input was refused. Offsets are in bytes from the start of `part`.
@@ -225,6 +227,23 @@ pub enum Error {
         /// The index, in instructions.
         insn: u32,
     },
+    /// An ELF file that is not of 64 bits.
+    ElfClass {
+        /// `e_ident[EI_CLASS]`.
+        found: u8,
+    },
+    /// An ELF file for another machine than BPF.
+    ElfMachine {
+        /// `e_machine`.
+        found: u16,
+    },
+    /// An ELF file that is not relocatable.
+    ElfType {
+        /// `e_type`.
+        found: u16,
+    },
+    /// An ELF object without a symbol table.
+    Stripped,
     /// A function, map, symbol or section index outside its table.
     NoSuchIndex {
         /// Where.
@@ -307,6 +326,18 @@ impl fmt::Display for Error {
             }
             Error::BadMemSize { size } => write!(f, "a load or store of {size} bytes does not fit the field"),
             Error::NoSuchInsn { insn } => write!(f, "insn #{insn} is outside the program"),
+            Error::ElfClass { found } => {
+                write!(f, "an ELF file of class {found}; BPF objects are 64-bit (class 2) on every machine")
+            }
+            Error::ElfMachine { found } => {
+                write!(f, "an ELF file for machine {found}; compile for BPF (clang -target bpf, machine 247)")
+            }
+            Error::ElfType { found } => {
+                write!(f, "an ELF file of type {found}; a BPF object is relocatable (type 1)")
+            }
+            Error::Stripped => {
+                f.write_str("no symbol table: the object was stripped; llvm-strip -g keeps what is needed")
+            }
             Error::NoSuchIndex { part, index } => write!(f, "{part}: no entry {index}"),
         }
     }

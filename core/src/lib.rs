@@ -35,11 +35,14 @@ extern crate std;
 
 pub mod btf;
 pub mod bytes;
+pub mod elf;
 pub mod error;
 pub mod id;
 pub mod insn;
 pub mod limits;
+pub mod link;
 pub mod pack;
+pub mod relo;
 
 pub use bytes::Endian;
 pub use error::{Error, Limit, Part, Result};

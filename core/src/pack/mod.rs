@@ -66,6 +66,7 @@ mod crc;
 mod memory;
 mod read;
 mod records;
+mod subset;
 
 pub use crc::{Crc, crc32};
 pub use memory::{Formula, Memory};
@@ -74,6 +75,7 @@ pub use records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
     LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
 };
+pub use subset::Subset;
 
 /// First eight bytes of a pack or target file. The newline shows a transfer that rewrote line ends.
 pub const MAGIC: [u8; 8] = *b"CORELET\n";

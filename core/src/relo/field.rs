@@ -1,0 +1,226 @@
+//! Finding a local spec's place in a candidate type.
+//! Source: `bpf_core_spec_match`, `bpf_core_match_member`, `bpf_core_fields_are_compat`, libbpf `src/relo_core.c`.
+
+use super::cand::kinds_compat;
+use super::spec::{Accessor, Spec, TOO_LONG};
+use super::{Observer, compat, matches};
+use crate::btf::{Btf, Kind, Member, Type, names};
+use crate::error::{Error, Limit, Result};
+use crate::id::TypeId;
+use crate::limits::{MAX_COMPARISONS, MAX_RESOLVE_DEPTH, SPEC_MAX_LEN};
+use heapless::Vec;
+
+/// Fills `targ` with the place in candidate `root` that `local` describes. `false`: there is no such place.
+pub(super) fn spec_match(
+    local_btf: &Btf<'_>,
+    local: &Spec,
+    targ_btf: &Btf<'_>,
+    root: TypeId,
+    targ: &mut Spec,
+    observer: &mut impl Observer,
+) -> Result<bool> {
+    targ.reset(local.kind, root);
+    if local.kind == super::ReloKind::TypeMatches {
+        return matches::types_match(local_btf, local.root, targ_btf, root, observer);
+    }
+    if local.kind.is_type() {
+        return compat::types_are_compat(local_btf, local.root, targ_btf, root, observer);
+    }
+    if local.kind.is_enumval() {
+        return match_enumerator(local_btf, local, targ_btf, targ, observer);
+    }
+    let mut id = root;
+    for (i, point) in local.points.iter().enumerate() {
+        let t = skip_mods(targ_btf, id, observer)?;
+        if point.named {
+            let Some(member) = match_member(local_btf, point, targ_btf, t, targ, observer)? else {
+                return Ok(false);
+            };
+            id = member.ty;
+            continue;
+        }
+        let mut elem = t;
+        if i > 0 {
+            let Some(array) = t.array() else { return Ok(false) };
+            if !targ.holds(targ_btf, &array, point.index)? {
+                return Ok(false);
+            }
+            elem = skip_mods(targ_btf, array.elem, observer)?;
+        }
+        id = elem.id;
+        targ.push_raw(point.index)?;
+        targ.push(Accessor { type_id: id, index: point.index, named: false })?;
+        targ.skip_elements(point.index, size_of(targ_btf, id, observer)?);
+    }
+    Ok(true)
+}
+
+/// [`Btf::skip_mods`], telling the observer of each step.
+pub(super) fn skip_mods<'t>(btf: &Btf<'t>, mut id: TypeId, observer: &mut impl Observer) -> Result<Type<'t>> {
+    for _ in 0..=MAX_RESOLVE_DEPTH {
+        let t = btf.ty(id)?;
+        observer.read_type(id);
+        if !t.kind().is_modifier() {
+            return Ok(t);
+        }
+        id = t.target();
+    }
+    Err(Error::TooMany { what: Limit::ResolveDepth, limit: MAX_RESOLVE_DEPTH as u32 })
+}
+
+/// [`Btf::size_of`], telling the observer of the types that decide it.
+pub(super) fn size_of(btf: &Btf<'_>, id: TypeId, observer: &mut impl Observer) -> Result<u32> {
+    let mut t = skip_mods(btf, id, observer)?;
+    for _ in 0..=MAX_RESOLVE_DEPTH {
+        match t.array() {
+            Some(array) => t = skip_mods(btf, array.elem, observer)?,
+            None => break,
+        }
+    }
+    btf.size_of(id)
+}
+
+fn match_enumerator(
+    local_btf: &Btf<'_>,
+    local: &Spec,
+    targ_btf: &Btf<'_>,
+    targ: &mut Spec,
+    observer: &mut impl Observer,
+) -> Result<bool> {
+    let t = skip_mods(targ_btf, targ.root, observer)?;
+    let Some(point) = local.points.first() else { return Ok(false) };
+    if !t.kind().is_enum() {
+        return Ok(false);
+    }
+    let name = names::essential(local.name(local_btf, point));
+    for (index, e) in (0u32..).zip(t.enumerators()) {
+        if names::essential(targ_btf.string(e.name_off)) == name {
+            observer.read_enumerator(t.id, index);
+            targ.push(Accessor { type_id: t.id, index, named: true })?;
+            targ.push_raw(index)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A struct or union that the search for a member is inside of.
+struct Level<'t> {
+    ty: Type<'t>,
+    /// Member to look at next.
+    next: u32,
+    /// Offset of the struct in the outermost one, in bits.
+    bit_offset: u32,
+}
+
+/// Looks for the member that `point` names in `outer`, through anonymous structs and unions, in order. The first member of
+/// that name decides: if its type does not fit, there is no match. Member names have no flavors.
+fn match_member(
+    local_btf: &Btf<'_>,
+    point: &Accessor,
+    targ_btf: &Btf<'_>,
+    outer: Type<'_>,
+    targ: &mut Spec,
+    observer: &mut impl Observer,
+) -> Result<Option<Member>> {
+    let local_member = local_btf
+        .ty(point.type_id)?
+        .member(point.index)
+        .ok_or(Error::NoSuchMember { id: point.type_id, index: point.index })?;
+    let name = local_btf.string(local_member.name_off);
+    let raw_start = targ.raw.len();
+    let mut levels: Vec<Level<'_>, SPEC_MAX_LEN, u8> = Vec::new();
+    if outer.kind().is_composite() {
+        levels.push(Level { ty: outer, next: 0, bit_offset: 0 }).map_err(|_| TOO_LONG)?;
+    }
+    let mut visited: u32 = 0;
+    while let Some(level) = levels.last_mut() {
+        visited = visited.saturating_add(1);
+        if visited > MAX_COMPARISONS {
+            return Err(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS });
+        }
+        let index = level.next;
+        let (ty, bit_offset) = (level.ty, level.bit_offset);
+        let Some(member) = ty.member(index) else {
+            levels.pop();
+            targ.raw.truncate(raw_start.saturating_add(levels.len().saturating_sub(1)));
+            continue;
+        };
+        level.next = index.saturating_add(1);
+        targ.raw.truncate(raw_start.saturating_add(levels.len().saturating_sub(1)));
+        let bit_offset = bit_offset.wrapping_add(member.bit_offset);
+        let member_name = targ_btf.string(member.name_off);
+        if member_name.is_empty() {
+            let inner = targ_btf.skip_mods(member.ty)?;
+            if inner.kind().is_composite() {
+                targ.push_raw(index)?;
+                levels.push(Level { ty: inner, next: 0, bit_offset }).map_err(|_| TOO_LONG)?;
+            }
+        } else if member_name == name {
+            targ.push_raw(index)?;
+            for l in &levels {
+                read_member(targ_btf, l.ty, l.next.saturating_sub(1), observer)?;
+            }
+            if !fields_are_compat(local_btf, local_member.ty, targ_btf, member.ty, observer)? {
+                return Ok(None);
+            }
+            targ.push(Accessor { type_id: ty.id, index, named: true })?;
+            targ.bit_offset = targ.bit_offset.wrapping_add(bit_offset);
+            return Ok(Some(member));
+        }
+    }
+    Ok(None)
+}
+
+/// Tells the observer of a member, and of the struct's last one too where the member's being last or not decides whether
+/// it is a flexible array.
+fn read_member(btf: &Btf<'_>, t: Type<'_>, index: u32, observer: &mut impl Observer) -> Result<()> {
+    observer.read_type(t.id);
+    observer.read_member(t.id, index);
+    if let Some(m) = t.member(index) {
+        let inner = skip_mods(btf, m.ty, observer)?;
+        if inner.array().is_some_and(|a| a.nelems == 0) {
+            observer.read_member(t.id, t.vlen().saturating_sub(1));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a field of type `targ` may be read where the program was compiled for one of type `local`. Sizes and signs of
+/// integers do not matter here.
+fn fields_are_compat(
+    local_btf: &Btf<'_>,
+    mut local: TypeId,
+    targ_btf: &Btf<'_>,
+    mut targ: TypeId,
+    observer: &mut impl Observer,
+) -> Result<bool> {
+    for _ in 0..=MAX_RESOLVE_DEPTH {
+        let l = local_btf.skip_mods(local)?;
+        let t = skip_mods(targ_btf, targ, observer)?;
+        if l.kind().is_composite() && t.kind().is_composite() {
+            return Ok(true);
+        }
+        if !kinds_compat(l.kind(), t.kind()) {
+            return Ok(false);
+        }
+        return Ok(match l.kind() {
+            Kind::Ptr | Kind::Float => true,
+            Kind::Fwd | Kind::Enum | Kind::Enum64 => {
+                let (l, t) = (names::essential(local_btf.name(&l)), names::essential(targ_btf.name(&t)));
+                l.is_empty() || t.is_empty() || l == t
+            }
+            // integers with an offset are bitfields of before 4.20's kflag structs
+            Kind::Int => [l, t].iter().all(|i| i.int().is_some_and(|e| e.offset == 0)),
+            Kind::Array => match (l.array(), t.array()) {
+                (Some(l), Some(t)) => {
+                    (local, targ) = (l.elem, t.elem);
+                    continue;
+                }
+                _ => false,
+            },
+            _ => false,
+        });
+    }
+    Err(Error::TooMany { what: Limit::ResolveDepth, limit: MAX_RESOLVE_DEPTH as u32 })
+}
