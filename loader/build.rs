@@ -1,9 +1,28 @@
-//! How the executable is linked: static, at a fixed address, with its own `_start`. The linker is named in `.cargo/config.toml`.
+//! How the executable is linked: static, at a fixed address, with its own `_start`.
+
+use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Arguments of `lld` itself, not of a compiler driver.
-    for arg in ["-nostdlib", "-static", "--no-eh-frame-hdr", "-z", "norelro", "--build-id=none"] {
+    let lld = [
+        "-nostdlib",
+        "-static",
+        "--no-pie",
+        "--no-eh-frame-hdr",
+        "-znorelro",
+        "--build-id=none",
+        "-znoseparate-code",
+    ];
+    // The same for a compiler driver, which is what links where .cargo/config.toml names no linker.
+    let driver = [
+        "-nostartfiles",
+        "-nostdlib",
+        "-static",
+        "-no-pie",
+        "-Wl,--no-eh-frame-hdr,-znorelro,-znoseparate-code,--build-id=none",
+    ];
+    let bare = var("RUSTC_LINKER").is_ok_and(|l| l.ends_with("lld"));
+    for arg in if bare { &lld[..] } else { &driver[..] } {
         println!("cargo::rustc-link-arg-bins={arg}");
     }
 }

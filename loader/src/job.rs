@@ -59,7 +59,7 @@ pub struct Job<'a> {
     pub cpus: u32,
     /// Bytes of a page.
     pub page_size: u32,
-    /// Zeroed memory for the stream's buffers: [`STREAM_FIXED`] + [`STREAM_PER_CPU`] × `cpus` bytes, 8-aligned. There is
+    /// Memory for the stream's buffers, of any content: [`STREAM_FIXED`] + [`STREAM_PER_CPU`] × `cpus` bytes, 8-aligned. There is
     /// no other memory than this and a small stack.
     pub memory: &'a mut [u8],
 }
