@@ -34,6 +34,7 @@ extern crate no_std_compat as std;
 extern crate std;
 
 pub mod btf;
+pub mod btf_ext;
 pub mod bytes;
 pub mod elf;
 pub mod error;
