@@ -60,6 +60,9 @@ pub struct Qemu {
     pub cpus: u32,
     /// The kernel's name of the serial console: `ttyAMA0`.
     pub console: String,
+    /// More words for the kernel's command line.
+    #[serde(default)]
+    pub append: Vec<String>,
 }
 
 /// A package of Debian, by pattern: releases move, so the newest match is taken.

@@ -54,17 +54,17 @@ pub(crate) fn size_of(folder: &Path) -> u64 {
         .sum()
 }
 
-/// The one file of a folder that has this extension.
-pub(crate) fn only_with_extension(folder: &Path, extension: &str) -> Result<PathBuf> {
+/// The one file of a folder that has `kind` among its extensions.
+pub(crate) fn only_of_kind(folder: &Path, kind: &str) -> Result<PathBuf> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("{}: cannot list this folder", folder.display()))?;
     let mut found = entries
         .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == extension));
+        .filter(|entry| entry.file_name().to_string_lossy().split('.').skip(1).any(|part| part == kind))
+        .map(|entry| entry.path());
     match (found.next(), found.next()) {
         (Some(path), None) => Ok(path),
-        _ => bail!("{}: one .{extension} file was expected here", folder.display()),
+        _ => bail!("{}: one .{kind} file was expected here", folder.display()),
     }
 }
 

@@ -109,7 +109,7 @@ impl<'b> Boot<'b> {
     pub fn run(&self, on_line: &mut dyn FnMut(&str)) -> Result<Report> {
         let nonce = nonce();
         let inputs = self.inputs()?;
-        let mut command = self.command(&inputs, &nonce)?;
+        let mut command = self.command(&inputs, &nonce, false)?;
         command.args(["-nodefaults", "-serial", "stdio"]);
         let started = Instant::now();
         let mut qemu =
@@ -170,7 +170,7 @@ impl<'b> Boot<'b> {
     /// As [`Boot::run`], except that nobody listens for a panic: the person sees it.
     pub fn shell(&self) -> Result<ExitStatus> {
         let inputs = self.inputs()?;
-        let mut command = self.command(&inputs, &nonce())?;
+        let mut command = self.command(&inputs, &nonce(), true)?;
         // The monitor shares the terminal: Ctrl-C reaches the board, Ctrl-A X ends QEMU.
         command.args(["-nodefaults", "-serial", "mon:stdio"]);
         Ok(Running(command.spawn()?).wait()?)
@@ -189,7 +189,7 @@ impl<'b> Boot<'b> {
         Ok(Inputs { kernel, _unpacked: unpacked, initramfs: Input::new(&self.initramfs)? })
     }
 
-    fn command(&self, inputs: &Inputs, nonce: &str) -> Result<Command> {
+    fn command(&self, inputs: &Inputs, nonce: &str, shell: bool) -> Result<Command> {
         let qemu = &self.board.qemu;
         let program = files::program(&qemu.program)
             .ok_or_else(|| self.missing(&format!("the program {}", qemu.program)))?;
@@ -206,7 +206,10 @@ impl<'b> Boot<'b> {
         if !self.verbose {
             append.push_str(" quiet");
         }
-        for word in &self.append {
+        if shell {
+            append.push_str(" CORELET_SHELL=1");
+        }
+        for word in qemu.append.iter().chain(&self.append) {
             append.push(' ');
             append.push_str(word);
         }

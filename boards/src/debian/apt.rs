@@ -117,14 +117,23 @@ impl Apt {
         progress.bytes(stanza.size, Some(stanza.size));
         succeeded("apt-get download", &child)
             .with_context(|| format!("cannot fetch {name} of {}", self.what))?;
-        files::only_with_extension(folder, "deb")
+        files::only_of_kind(folder, "deb")
     }
 
-    /// Puts the files of the newest version of a source package into `folder`; gives its `.dsc`.
-    pub(super) fn download_source(&self, package: &str, folder: &Path) -> Result<PathBuf> {
-        self.run(folder, "apt-get", ["source", "-q", "--download-only", "--", package])
+    /// Puts files of the newest version of a source package into `folder`, all or what `options` ask for; gives the
+    /// one whose name goes on with `.kind` somewhere.
+    pub(super) fn download_source(
+        &self,
+        package: &str,
+        folder: &Path,
+        options: &[&str],
+        kind: &str,
+    ) -> Result<PathBuf> {
+        let words = ["source", "-q", "--only-source", "--download-only"];
+        let words = words.into_iter().chain(options.iter().copied()).chain(["--", package]);
+        self.run(folder, "apt-get", words)
             .with_context(|| format!("cannot fetch the source package {package} of {}", self.what))?;
-        files::only_with_extension(folder, "dsc")
+        files::only_of_kind(folder, kind)
     }
 
     fn run<'w>(
@@ -222,7 +231,9 @@ fn succeeded(program: impl AsRef<OsStr>, output: &std::process::Output) -> Resul
     if output.status.success() {
         return Ok(());
     }
+    // One reason is enough: the rest follows from it.
     let said = String::from_utf8_lossy(&output.stderr);
-    let said: Vec<_> = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:")).collect();
-    bail!("{} failed ({}): {}", program.as_ref().display(), output.status, said.join(" "));
+    let reason = said.lines().find_map(|line| line.strip_prefix("E: ")).unwrap_or("it did not say why");
+    bail!("{} failed ({}): {reason}", program.as_ref().display(), output.status);
+} failed ({}): {}", program.as_ref().display(), output.status, said.join(" "));
 }

@@ -6,13 +6,14 @@
 
 mod apt;
 mod mirror;
+mod source;
 mod version;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Source;
@@ -163,12 +164,14 @@ impl Debian {
         Ok(path)
     }
 
-    /// The folder of a source package, unpacked with Debian's patches applied.
+    /// The folder of a source package, unpacked, out of the first of these suites whose files the mirror has.
+    ///
+    /// With Debian's patches where the mirror has all of its files; else, with a note, what the authors released.
     ///
     /// # Errors
     /// As [`Debian::find`]; [`Missing`] without `dpkg-source`.
-    pub fn source(&self, suite: &str, package: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
-        let folder = self.cache.join("sources").join(format!("{package}_{suite}"));
+    pub fn source(&self, suites: &[&str], package: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
+        let folder = self.cache.join("sources").join(package);
         if folder.is_dir() && !self.refresh {
             return Ok(folder);
         }
@@ -176,28 +179,61 @@ impl Debian {
         if folder.is_dir() && !self.refresh {
             return Ok(folder);
         }
+        let mut failed = Vec::new();
+        for whole in [true, false] {
+            for suite in suites {
+                let work = self.work_folder()?;
+                match self.unpack_source(suite, package, whole, work.path(), progress) {
+                    Ok(unpacked) => {
+                        for error in failed {
+                            progress.note(&format!("{error:#}; so that of {suite} serves"));
+                        }
+                        if folder.is_dir() {
+                            fs::rename(&folder, work.path().join("old"))
+                                .context("cannot replace the older source")?;
+                        }
+                        self.keep(&unpacked, &folder)?;
+                        return Ok(folder);
+                    }
+                    Err(error) => failed.push(error),
+                }
+            }
+        }
+        Err(failed
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| anyhow!("no suite to look for the source of {package} in")))
+    }
+
+    fn unpack_source(
+        &self,
+        suite: &str,
+        package: &str,
+        whole: bool,
+        work: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<PathBuf> {
         let apt = Apt::open(&self.cache, None, suite)?;
-        let dpkg =
-            files::program("dpkg-source").ok_or_else(|| Missing::program("dpkg-source", "dpkg-dev"))?;
-        if self.refresh || !apt.is_fresh() {
+        if !apt.is_fresh() {
             apt.update(progress)?;
         }
-        let work = self.work_folder()?;
         progress.step(&format!("fetching the source of {package} ({suite})"));
-        let dsc = apt.download_source(package, work.path())?;
-        progress.step(&format!("unpacking the source of {package}"));
-        let unpacked = work.path().join("unpacked");
+        let unpacked = work.join("unpacked");
+        if !whole {
+            source::unpack_tar(&apt.download_source(package, work, &["--tar-only"], "tar")?, &unpacked)?;
+            return Ok(unpacked);
+        }
+        let dpkg =
+            files::program("dpkg-source").ok_or_else(|| Missing::program("dpkg-source", "dpkg-dev"))?;
+        let dsc = apt.download_source(package, work, &["--download-only"], "dsc")?;
         let mut unpack = Command::new(dpkg);
+        // apt has checked the files against the signed index.
         unpack.args(["--no-check", "--extract"]).arg(&dsc).arg(&unpacked).stdin(Stdio::null());
         let output = unpack.output().context("cannot start dpkg-source")?;
         if !output.status.success() {
             bail!("dpkg-source cannot unpack {package}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        if folder.is_dir() {
-            fs::rename(&folder, work.path().join("old")).context("cannot replace the older source")?;
-        }
-        self.keep(&unpacked, &folder)?;
-        Ok(folder)
+        Ok(unpacked)
     }
 
     /// What a pattern stood for when a suite was last asked; with `young`, unless that is too long ago.
@@ -253,9 +289,15 @@ impl Debian {
     }
 
     fn lock(&self, progress: &mut dyn Progress) -> Result<files::Lock> {
-        files::Lock::take(&self.cache.join("lock"), || {
-            progress.step("waiting for another corelet to fetch packages")
-        })
+        let wait = || progress.step("waiting for another corelet to fetch packages");
+        let lock = files::Lock::take(&self.cache.join("lock"), wait)?;
+        // Only who holds the lock works here: what is left of that is from somebody who was killed.
+        for entry in fs::read_dir(&self.cache).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(WORK) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(lock)
     }
 }
 

@@ -26,22 +26,20 @@ if [ -f /lib/modules/order ]; then
     done </lib/modules/order
 fi
 
-echo "CORELET-INIT $CORELET_NONCE $(uname -r)"
-rc=0
 if [ -n "$CORELET_SHELL" ]; then
     echo "This is $(uname -m), Linux $(uname -r). 'exit' powers it off; Ctrl-A X ends QEMU."
     cd /corelet || cd /
     setsid cttyhack sh
-else
-    # Messages of the kernel would break lines of output; a panic is printed all the same.
-    dmesg -n 1
-    # Bytes as they are: no carriage returns.
-    stty -opost
-    sh /corelet/run
-    rc=$?
+    poweroff -f
 fi
 
-echo "CORELET-DONE $CORELET_NONCE rc=$rc"
+# Messages of the kernel would break lines of output; a panic is printed all the same.
+dmesg -n 1
+# Bytes as they are: no carriage returns.
+stty -opost
+echo "CORELET-INIT $CORELET_NONCE $(uname -r)"
+sh /corelet/run
+echo "CORELET-DONE $CORELET_NONCE rc=$?"
 # stty waits until the console has taken everything.
 stty opost
 poweroff -f
