@@ -1,0 +1,154 @@
+//! Builds what runs on the device from this checkout: the loader for each architecture.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use corelet_boards::Missing;
+
+use super::machine::{Call, Machine};
+use super::targets::{Compiler, Std};
+use super::workspace::Workspace;
+
+/// A loader that was built, or was up to date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// The executable.
+    pub path: PathBuf,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Where its standard library came from: the two ways give different bytes.
+    pub std: Std,
+}
+
+/// What makes a build of the loader the device's executable.
+const LOADER: [&str; 6] =
+    ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
+
+/// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
+///
+/// # Errors
+/// [`Missing`] without the target's standard library; cargo's last lines where it does not build.
+pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<Loader> {
+    let (std, folder) = build_package(machine, workspace, &LOADER, target)?;
+    let path = folder.join(target).join("device/corelet-loader");
+    let size = std::fs::metadata(&path)
+        .with_context(|| format!("{}: cargo left no loader here", path.display()))?
+        .len();
+    Ok(Loader { path, size, std })
+}
+
+/// Builds the library of one of our packages for any target, with or without an operating system.
+///
+/// # Errors
+/// As [`build`].
+pub fn library(machine: &mut dyn Machine, workspace: &Workspace, package: &str, target: &str) -> Result<Std> {
+    Ok(build_package(machine, workspace, &[package, "--lib"], target)?.0)
+}
+
+/// Gives also the target folder, which is one of its own: so the build neither waits for the cargo that runs us nor
+/// shares features with a host's build. There is one for each way to the standard library.
+fn build_package(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    package: &[&str],
+    target: &str,
+) -> Result<(Std, PathBuf)> {
+    let compiler = Compiler::find(machine, workspace)?;
+    let Some(std) = compiler.std(machine, target) else {
+        let what = format!("Rust's standard library for {target}");
+        return Err(Missing::new(what, format!("rustup target add {target}")).into());
+    };
+    let folder = workspace.target.join(if std == Std::Built { "loader" } else { "loader-with-std" });
+    let call = cargo(workspace, package, target, &std, &folder);
+    machine.say(&format!("building {} for {target} …", package[0]));
+    let done = machine.run(&call)?;
+    if !done.is_well() {
+        bail!(
+            "{} for {target} does not build: {}\n(the command was: {})",
+            package[0],
+            done.why(),
+            call.line()
+        );
+    }
+    Ok((std, folder))
+}
+
+fn cargo(workspace: &Workspace, package: &[&str], target: &str, std: &Std, folder: &Path) -> Call {
+    let mut words: Vec<String> = ["build", "--quiet", "--package"]
+        .iter()
+        .chain(package)
+        .chain(&["--target", target, "--target-dir"])
+        .map(|word| (*word).to_owned())
+        .collect();
+    words.push(folder.display().to_string());
+    let mut hidden = vec![(home_of_cargo(), "/cargo"), (workspace.root.clone(), "/corelet")];
+    if let Std::Source(library) = std {
+        words.push("-Zbuild-std=core,alloc,compiler_builtins".to_owned());
+        words.push("-Zbuild-std-features=compiler-builtins-mem".to_owned());
+        hidden.push((library.clone(), "/rust/library"));
+    }
+    // No path of this machine in the device's bytes. Added to the flags of .cargo/config.toml, not in their place.
+    let flags: Vec<_> =
+        hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect();
+    words.extend(["--config".to_owned(), format!("target.{target}.rustflags={flags:?}")]);
+    // Flags of the caller's environment would replace those of the configuration.
+    let call = Call::new("cargo", words)
+        .in_folder(&workspace.root)
+        .without_env("RUSTFLAGS")
+        .without_env("CARGO_ENCODED_RUSTFLAGS");
+    match std {
+        Std::Built => call,
+        // Cargo looks for the source in the compiler's own folder, which may not be ours to write to; this variable,
+        // made for cargo's own tests, names another. Building a standard library is otherwise for nightly only.
+        Std::Source(library) => call.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", library),
+    }
+}
+
+/// Where the sources of the packages lie that the loader uses.
+fn home_of_cargo() -> PathBuf {
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    home("CARGO_HOME")
+        .or_else(|| home("HOME").map(|home| home.join(".cargo")))
+        .unwrap_or_else(|| "/.cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, failed, printed};
+    use super::*;
+
+    fn workspace() -> Workspace {
+        Workspace { root: "/w".into(), target: "/t".into() }
+    }
+
+    #[test]
+    fn a_library_from_source_is_built_too_in_a_folder_of_its_own() {
+        let built = cargo(&workspace(), &LOADER, "t-t", &Std::Built, Path::new("/t/loader"));
+        assert!(built.line().contains("--features device"), "{}", built.line());
+        assert!(!built.line().contains("-Zbuild-std"), "{}", built.line());
+        assert!(built.line().contains(r#"target.t-t.rustflags=["--remap-path-prefix="#), "{}", built.line());
+        let source =
+            cargo(&workspace(), &LOADER, "t-t", &Std::Source("/s/library".into()), Path::new("/t/x"));
+        assert!(source.line().contains("-Zbuild-std=core"), "{}", source.line());
+        assert!(
+            source.env.iter().any(|(name, value)| name == "__CARGO_TESTS_ONLY_SRC_ROOT" && value.is_some())
+        );
+    }
+
+    #[test]
+    fn a_build_that_fails_ends_with_cargos_words_and_one_without_library_says_what_to_do() {
+        let answers = |words: &[String]| match words[0].as_str() {
+            "-vV" => printed("host: h\nrelease: 1.95.0\n"),
+            "--print" => printed("/sys\n"),
+            _ => failed("error: linking failed"),
+        };
+        let mut machine = Fake::with(&[]).doing(move |_, call| Some(answers(&call.args)));
+        let error = build(&mut machine, &workspace(), "t-t").unwrap_err();
+        assert!(
+            error.downcast_ref::<Missing>().is_some_and(|missing| missing.install == "rustup target add t-t")
+        );
+        machine.state.files.insert("/sys/lib/rustlib/t-t/lib".into());
+        let error = build(&mut machine, &workspace(), "t-t").unwrap_err().to_string();
+        assert!(error.contains("error: linking failed") && error.contains("cargo build"), "{error}");
+    }
+}

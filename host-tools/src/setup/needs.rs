@@ -1,0 +1,137 @@
+//! What the commands and steps need from Debian's packages, as data: the proof that it is here, the packages, the reason.
+
+use std::path::PathBuf;
+
+use corelet_boards::Board;
+
+use super::machine::Machine;
+
+/// One thing that a machine has or lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What shows that it is here: looking is quicker than asking dpkg, and true where somebody built it from source.
+    pub proof: Proof,
+    /// Debian's packages that hold it; names differ by release, so the first one that apt knows is taken.
+    pub packages: &'static [&'static str],
+    /// What it is for, as the end of "qemu-system-arm: ".
+    pub why: &'static str,
+}
+
+/// What shows that a need is met; of several names any one does.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// An executable.
+    Program(&'static [&'static str]),
+    /// A file, by its absolute path.
+    File(&'static [&'static str]),
+}
+
+/// Emulates the AArch64 board.
+pub const QEMU_AARCH64: Need = Need {
+    proof: Proof::Program(&["qemu-system-aarch64"]),
+    packages: &["qemu-system-arm"],
+    why: "boots the AArch64 board",
+};
+
+/// Emulates the RISC-V board. A package of its own since Debian 13.
+pub const QEMU_RISCV64: Need = Need {
+    proof: Proof::Program(&["qemu-system-riscv64"]),
+    packages: &["qemu-system-riscv", "qemu-system-misc"],
+    why: "boots the RISC-V board",
+};
+
+/// What QEMU starts in the RISC-V board before the kernel.
+pub const OPENSBI: Need = Need {
+    proof: Proof::File(&["/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"]),
+    packages: &["opensbi"],
+    why: "the firmware of the RISC-V board",
+};
+
+/// Unpacks Debian's packages of other architectures: kernels, busybox, tools.
+pub const DPKG_DEB: Need = Need {
+    proof: Proof::Program(&["dpkg-deb"]),
+    packages: &["dpkg"],
+    why: "unpacks the boards' kernels and busybox",
+};
+
+/// The keys that Debian's suites are signed with.
+pub const KEYRING: Need = Need {
+    proof: Proof::File(&[
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "/usr/share/keyrings/debian-archive-keyring.pgp",
+    ]),
+    packages: &["debian-archive-keyring"],
+    why: "checks the signatures of the boards' kernels and busybox",
+};
+
+/// Unpacks Debian's source packages.
+pub const DPKG_SOURCE: Need = Need {
+    proof: Proof::Program(&["dpkg-source"]),
+    packages: &["dpkg-dev"],
+    why: "unpacks the source of the tools for the RISC-V board",
+};
+
+/// Compiles BPF programs. The version that the expected results are of comes first, newer ones serve too.
+pub const CLANG: Need = Need {
+    proof: Proof::Program(&["clang-19", "clang-20", "clang-21", "clang-22"]),
+    packages: &["clang-19", "clang-20", "clang-21", "clang-22"],
+    why: "compiles the BPF tools for the RISC-V board",
+};
+
+/// The headers that BPF programs include: bpf/bpf_helpers.h and those beside it.
+pub const LIBBPF_HEADERS: Need = Need {
+    proof: Proof::File(&["/usr/include/bpf/bpf_helpers.h"]),
+    packages: &["libbpf-dev"],
+    why: "headers of the BPF tools for the RISC-V board",
+};
+
+/// The other implementation: what `btf min` is compared with.
+pub const BPFTOOL: Need = Need {
+    proof: Proof::Program(&["bpftool"]),
+    packages: &["bpftool"],
+    why: "its min_core_btf is what ours is compared with",
+};
+
+/// What booting a board takes.
+pub fn of_board(board: &Board) -> Vec<&'static Need> {
+    let mut needs = vec![&DPKG_DEB, &KEYRING];
+    match board.qemu.program.as_str() {
+        "qemu-system-aarch64" => needs.push(&QEMU_AARCH64),
+        "qemu-system-riscv64" => needs.extend([&QEMU_RISCV64, &OPENSBI]),
+        // A board of somebody's own: its boot names the program that is missing.
+        _ => {}
+    }
+    needs
+}
+
+impl Need {
+    /// Where it is: the first of the proof's names that this machine has.
+    pub fn find(&self, machine: &dyn Machine) -> Option<PathBuf> {
+        match self.proof {
+            Proof::Program(names) => names.iter().find_map(|name| machine.program(name)),
+            Proof::File(paths) => paths.iter().map(PathBuf::from).find(|path| machine.exists(path)),
+        }
+    }
+
+    /// The program or file that is looked for, for a message.
+    pub fn what(&self) -> &'static str {
+        let (Proof::Program(names) | Proof::File(names)) = self.proof;
+        names.first().copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_board_of_ours_has_an_emulator_here() {
+        for board in Board::built_in() {
+            let needs = of_board(&board);
+            assert!(needs.iter().any(|need| need.what() == board.qemu.program), "{}", board.name);
+            for package in &board.qemu.packages {
+                assert!(needs.iter().any(|need| need.packages.contains(&package.as_str())), "{package}");
+            }
+        }
+    }
+}
