@@ -1,0 +1,197 @@
+//! The steps of `cargo verify`, in the order they run: cheap and telling ones first.
+//!
+//! A new step is a row of [`STEPS`] and a function, here or in a module of its own. What it needs on the machine goes
+//! into its `wants`, so that set-up can list and install it before the first step runs.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use corelet_host_tools::setup::{ThisMachine, Wants, loader, targets, toolchain};
+
+use crate::context::Context;
+use crate::run::Outcome;
+
+/// One named part of the tests.
+pub(crate) struct Step {
+    /// What `--only` takes, and the log's name.
+    pub(crate) name: &'static str,
+    /// What it shows, as a phrase.
+    pub(crate) what: &'static str,
+    /// Whether only `--full` runs it.
+    pub(crate) full: bool,
+    /// What it needs on the machine.
+    pub(crate) wants: fn() -> Wants,
+    /// Does it; an error is a failure.
+    pub(crate) run: fn(&mut Context<'_>) -> Result<Outcome>,
+}
+
+/// All steps.
+#[rustfmt::skip]
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "sources are formatted", full: false, wants: Wants::default, run: fmt },
+    Step { name: "clippy", what: "no lint complains", full: false, wants: Wants::default, run: clippy },
+    Step { name: "test", what: "tests that need no root, no network and no board", full: false, wants: Wants::default, run: test },
+    Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
+    Step { name: "nostd", what: "core builds where there is no std, the loader without libc", full: false, wants: nostd_wants, run: nostd },
+    Step { name: "loader", what: "the loader is one static file for each architecture", full: false, wants: loader_wants, run: loaders },
+];
+
+/// A target without an operating system: what needs std does not build for it.
+const BARE: &str = "thumbv7m-none-eabi";
+
+fn passed() -> Outcome {
+    Outcome::Passed(String::new())
+}
+
+fn fmt(context: &mut Context<'_>) -> Result<Outcome> {
+    context.cargo(&["fmt", "--all", "--check"])?;
+    Ok(passed())
+}
+
+fn clippy(context: &mut Context<'_>) -> Result<Outcome> {
+    context.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    Ok(passed())
+}
+
+fn test(context: &mut Context<'_>) -> Result<Outcome> {
+    context.cargo(&["test", "--workspace"])?;
+    Ok(passed())
+}
+
+/// The stated rust-version of core and loader, as rustup names its toolchain.
+const MSRV: &str = "1.88.0";
+
+fn msrv_wants() -> Wants {
+    Wants { toolchains: vec![MSRV], ..Wants::default() }
+}
+
+/// Compiles with that very toolchain. Where rustup cannot have it, clippy checks every use of core and std against the
+/// version that it became stable in, which leaves the language itself unchecked; the table says which it was.
+fn msrv(context: &mut Context<'_>) -> Result<Outcome> {
+    let stated =
+        context.output(Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    for package in ["corelet-core", "corelet-loader"] {
+        let version = rust_version(&stated, package)?;
+        if !MSRV.strip_prefix(&version).is_some_and(|patch| patch.is_empty() || patch.starts_with('.')) {
+            bail!("{package} states rust-version {version:?}, this step tests {MSRV}: make them one");
+        }
+    }
+    let packages = ["--package", "corelet-core", "--package", "corelet-loader"];
+    if toolchain::has(&mut ThisMachine, MSRV)? {
+        let folder = context.workspace.target.join("msrv");
+        let mut rustup = Command::new("rustup");
+        rustup.args(["run", MSRV, "cargo", "check", "--target-dir"]).arg(folder).args(packages);
+        context.run(&mut rustup)?;
+        return Ok(Outcome::Passed(format!("compiled with {MSRV}")));
+    }
+    // clippy takes the version from Cargo.toml; without a touch cargo would repeat an earlier answer.
+    let folder = context.workspace.target.join("msrv-lint");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["clippy", "--target-dir"]).arg(folder).args(packages).args([
+        "--",
+        "-D",
+        "clippy::incompatible_msrv",
+    ]);
+    context.run(&mut cargo)?;
+    Ok(Outcome::Passed(format!("linted: rustup cannot have {MSRV} here")))
+}
+
+/// The rust-version of a package in the output of `cargo metadata`.
+fn rust_version(metadata: &str, package: &str) -> Result<String> {
+    let metadata: serde_json::Value =
+        serde_json::from_str(metadata).context("cargo metadata printed no JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    let found = packages.iter().find(|entry| entry["name"] == package);
+    let version = found.and_then(|entry| entry["rust_version"].as_str());
+    version.map(str::to_owned).with_context(|| format!("{package} states no rust-version"))
+}
+
+fn nostd_wants() -> Wants {
+    Wants { targets: vec![BARE, targets::LOADER[0]], ..Wants::default() }
+}
+
+fn nostd(context: &mut Context<'_>) -> Result<Outcome> {
+    let way = loader::library(&mut context.machine, context.workspace, "corelet-core", BARE)?;
+    context.note(&format!("corelet-core for {BARE}: {way:?}"))?;
+    for target in targets::LOADER {
+        // rustix falls back to libc without a word where it does not know a target.
+        let words = [
+            "tree",
+            "--package",
+            "corelet-loader",
+            "--features",
+            "device",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ];
+        let tree = context.output(Command::new("cargo").args(words).args(["--target", target]))?;
+        if let Some(line) = tree.lines().find(|line| line.starts_with("libc ")) {
+            bail!("the loader for {target} depends on {line}");
+        }
+    }
+    Ok(passed())
+}
+
+fn loader_wants() -> Wants {
+    Wants { targets: targets::LOADER.to_vec(), ..Wants::default() }
+}
+
+fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
+    let mut figures = Vec::new();
+    for target in targets::LOADER {
+        let built = loader::build(&mut context.machine, context.workspace, target)?;
+        let bytes = std::fs::read(&built.path)
+            .with_context(|| format!("{}: cannot read this", built.path.display()))?;
+        is_static(&bytes).with_context(|| format!("the loader for {target}"))?;
+        context.note(&format!("{target}: {} bytes, standard library {:?}", built.size, built.std))?;
+        let arch = target.split('-').next().unwrap_or(target);
+        figures.push(format!("{arch} {} B", built.size));
+    }
+    Ok(Outcome::Passed(figures.join(", ")))
+}
+
+/// An executable at a fixed address that names no interpreter and has nothing to be linked at its start.
+fn is_static(bytes: &[u8]) -> Result<()> {
+    use object::Object;
+    use object::read::elf::{FileHeader, ProgramHeader};
+    fn kinds<H: FileHeader<Endian = object::Endianness>>(bytes: &[u8]) -> Result<Vec<object::elf::ProgramType>> {
+        let header = H::parse(bytes)?;
+        let endian = header.endian()?;
+        Ok(header.program_headers(endian, bytes)?.iter().map(|entry| entry.p_type(endian)).collect())
+    }
+    let file = object::File::parse(bytes).context("not an ELF file")?;
+    if file.kind() != object::ObjectKind::Executable {
+        bail!("an executable was expected, this is {:?}", file.kind());
+    }
+    let kinds = if file.is_64() {
+        kinds::<object::elf::FileHeader64<object::Endianness>>(bytes)?
+    } else {
+        kinds::<object::elf::FileHeader32<object::Endianness>>(bytes)?
+    };
+    if kinds.contains(&object::elf::PT_INTERP) || kinds.contains(&object::elf::PT_DYNAMIC) {
+        bail!("it is linked when it starts: it has a PT_INTERP or PT_DYNAMIC");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rust_version_of_a_package_is_found() {
+        let metadata =
+            r#"{"packages":[{"name":"a","rust_version":null},{"name":"b","rust_version":"1.88"}]}"#;
+        assert_eq!(rust_version(metadata, "b").unwrap(), "1.88");
+        assert!(rust_version(metadata, "a").is_err());
+    }
+
+    #[test]
+    fn a_program_of_this_machine_is_not_static() {
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(is_static(&own).is_err());
+        assert!(is_static(b"no ELF").is_err());
+    }
+}
