@@ -3,6 +3,7 @@
 //! Core never knows file names; the callers (host-tools, loader) put file, object and program in front.
 
 use crate::id::TypeId;
+use crate::object::Fault;
 use std::fmt;
 
 /// The part of an input that an [`Error`] speaks of.
@@ -71,6 +72,10 @@ pub enum Limit {
     EventDepth,
     /// Subprograms that one program reaches.
     Subprograms,
+    /// Symbols of one object, [`crate::limits::MAX_SYMBOLS`].
+    Symbols,
+    /// Functions of one object, [`crate::limits::MAX_FUNCTIONS`].
+    Functions,
     /// Pairs of types compared for one relocation, [`crate::limits::MAX_COMPARISONS`].
     Comparisons,
 }
@@ -244,6 +249,24 @@ pub enum Error {
     },
     /// An ELF object without a symbol table.
     Stripped,
+    /// An object that defines maps in the way that ended with libbpf 1.0.
+    LegacyMaps,
+    /// A table of `.BTF.ext` for a section that the object does not have.
+    NoSuchSection {
+        /// The table.
+        part: Part,
+        /// Offset of the section's name in the BTF strings.
+        name_off: u32,
+    },
+    /// A function, map, variable or reference of an object that is not allowed.
+    Object {
+        /// Number of the ELF section.
+        section: u16,
+        /// Byte offset in it.
+        at: u32,
+        /// What is wrong.
+        fault: Fault,
+    },
     /// A function, map, symbol or section index outside its table.
     NoSuchIndex {
         /// Where.
@@ -338,6 +361,16 @@ impl fmt::Display for Error {
             Error::Stripped => {
                 f.write_str("no symbol table: the object was stripped; llvm-strip -g keeps what is needed")
             }
+            Error::LegacyMaps => {
+                f.write_str("maps in a section `maps`; define them in .maps, as libbpf since 1.0 asks")
+            }
+            Error::NoSuchSection { part, name_off } => {
+                write!(
+                    f,
+                    "{part} for a section that is not there (its name: byte {name_off} of the BTF strings)"
+                )
+            }
+            Error::Object { section, at, fault } => write!(f, "section {section}, byte {at:#x}: {fault}"),
             Error::NoSuchIndex { part, index } => write!(f, "{part}: no entry {index}"),
         }
     }

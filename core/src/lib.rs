@@ -42,6 +42,7 @@ pub mod id;
 pub mod insn;
 pub mod limits;
 pub mod link;
+pub mod object;
 pub mod pack;
 pub mod relo;
 

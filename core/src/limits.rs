@@ -19,3 +19,9 @@ pub const MAX_SUBPROGS: usize = 256;
 /// Members visited or pairs of types compared for one candidate of one relocation: hostile types can nest anonymous structs
 /// so that a walk of them would take for ever. The largest struct of a kernel has some thousands of members.
 pub const MAX_COMPARISONS: u32 = 1 << 20;
+
+/// Symbols of one object. The objects of today's largest users have some thousands.
+pub const MAX_SYMBOLS: u32 = 1 << 16;
+
+/// Functions of one object, programs and subprograms; together with [`MAX_SYMBOLS`] it bounds the time that numbering takes.
+pub const MAX_FUNCTIONS: u32 = 1 << 12;

@@ -116,22 +116,30 @@ impl<'a> Elf<'a> {
 
     /// Symbol number `index`.
     pub fn symbol(&self, index: u32) -> Result<Symbol<'a>> {
+        let (mut s, name) = self.raw_symbol(index)?;
+        s.name = self.symbol_names.get(name)?;
+        Ok(s)
+    }
+
+    /// A symbol without its name, and the offset of that.
+    fn raw_symbol(&self, index: u32) -> Result<(Symbol<'a>, u32)> {
         if index >= self.symbol_count() {
             return Err(Error::NoSuchIndex { part: Part::Symbols, index });
         }
         let at = (index as usize).saturating_mul(SYMBOL_LEN);
         let b = &self.symbols;
         let info = b.u8(at.saturating_add(4))?;
-        Ok(Symbol {
+        let symbol = Symbol {
             index,
-            name: self.symbol_names.get(b.u32(at)?)?,
+            name: "",
             section: b.u16(at.saturating_add(6))?,
             value: b.u64(at.saturating_add(8))?,
             size: b.u64(at.saturating_add(16))?,
             kind: info & 15,
             bind: info >> 4,
             visibility: b.u8(at.saturating_add(5))? & 3,
-        })
+        };
+        Ok((symbol, b.u32(at)?))
     }
 
     /// All symbols, the null symbol included, in the order of the file.
@@ -140,12 +148,23 @@ impl<'a> Elf<'a> {
         (0..elf.symbol_count()).map_while(move |i| elf.symbol(i).ok())
     }
 
+    /// The same without names, for walks that look at numbers only.
+    pub(crate) fn unnamed_symbols(&self) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+        let elf = *self;
+        (0..elf.symbol_count()).map_while(move |i| elf.raw_symbol(i).ok().map(|(s, _)| s))
+    }
+
+    /// Whether section `index` holds instructions.
+    pub(crate) fn is_executable(&self, index: u16) -> bool {
+        self.raw(index).is_ok_and(|(s, _)| s.is_executable())
+    }
+
     /// The relocations for section `index`; empty where it has none.
     ///
     /// # Errors
     /// [`Error::BadValue`] for a second table for one section and for records that are not 16 bytes long.
     pub fn rels_of(&self, index: u16) -> Result<Rels<'a>> {
-        let mut tables = self.sections().filter(|s| s.kind == SHT_REL && s.info == index.into());
+        let mut tables = self.sections().filter(|s| s.kind == SHT_REL && s.info == u32::from(index));
         let data = match tables.next() {
             Some(s) => table_of(&s, REL_LEN)?,
             None => &[],
