@@ -1,16 +1,14 @@
 //! `corelet btf extract`: the BTF out of whatever file holds a kernel.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::kernel::Kernel;
+use crate::kernel::{Endian, Kernel};
 use crate::output;
+use crate::progress::Spinner;
 
 /// Take a kernel's BTF out of the file that holds it.
 ///
@@ -80,7 +78,7 @@ impl<'a> Report<'a> {
             build_id: identity.build_id.as_ref().map(ToString::to_string),
             arch: identity.arch.map(|arch| arch.name()),
             pointer_size: identity.pointer_size,
-            endianness: identity.endianness.map(|endian| endian.name()),
+            endianness: identity.endianness.map(byte_order),
             page_size: identity.page_size,
             ikconfig: kernel.ikconfig().is_some(),
             remarks: kernel.remarks(),
@@ -112,33 +110,10 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The progress of long steps on a terminal; nothing anywhere else.
-struct Spinner(Option<ProgressBar>);
-
-impl Spinner {
-    fn new() -> Spinner {
-        if !io::stderr().is_terminal() {
-            return Spinner(None);
-        }
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Spinner(Some(bar))
-    }
-
-    fn tell(&self, what: &str, done: usize) {
-        if let Some(bar) = &self.0 {
-            bar.set_message(format!("{what}: {} MiB", done >> 20));
-        }
-    }
-}
-
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+/// The words of the ELF tools.
+fn byte_order(endian: Endian) -> &'static str {
+    match endian {
+        Endian::Little => "little-endian",
+        Endian::Big => "big-endian",
     }
 }

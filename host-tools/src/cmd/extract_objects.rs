@@ -156,3 +156,54 @@ fn file_name(program: &str, index: usize) -> String {
         n => format!("{program}-{}.bpf.o", n + 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least ELF64: a header, `body`, and a table of one null section and one section over the body.
+    fn object(machine: u16, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
+        out.resize(16, 0);
+        out.extend([1u16.to_le_bytes(), machine.to_le_bytes()].concat());
+        out.extend(1u32.to_le_bytes());
+        out.extend([0; 16]);
+        out.extend((64 + body.len() as u64).to_le_bytes());
+        out.extend([0; 4]);
+        out.extend([64u16, 0, 0, 64, 2, 0].iter().flat_map(|half| half.to_le_bytes()));
+        out.extend(body);
+        out.extend([0; 64]);
+        let mut section = [0u64; 8];
+        section[0] = 1 << 32;
+        section[3] = 64;
+        section[4] = body.len() as u64;
+        out.extend(section.iter().flat_map(|word| word.to_le_bytes()));
+        out
+    }
+
+    #[test]
+    fn objects_are_found_whole_and_in_order() {
+        let (first, second, other) = (object(247, b"first"), object(247, b"second!"), object(62, b"x86"));
+        let host = [b"\x7fELF noise", &first[..], b"gap", &other, &second, b"tail"].concat();
+        let found: Vec<&[u8]> =
+            find(&host).iter().map(|found| &host[found.at..found.at + found.len]).collect();
+        assert_eq!(found, [&first[..], &second]);
+        assert_eq!(find(&first).len(), 1, "an object given itself");
+        assert_eq!((file_name("t", 0), file_name("t", 1)), ("t.bpf.o".into(), "t-2.bpf.o".into()));
+    }
+
+    #[test]
+    fn cut_and_changed_objects_never_panic() {
+        let host = object(247, b"body");
+        for cut in 0..host.len() {
+            assert!(find(&host[..cut]).is_empty(), "cut at {cut}");
+        }
+        for bit in 0..host.len() * 8 {
+            let mut changed = host.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            for found in find(&changed) {
+                describe(String::new(), found.at, &changed[found.at..found.at + found.len]);
+            }
+        }
+    }
+}

@@ -8,8 +8,9 @@
 //! Source: `Documentation/bpf/btf.rst`, `include/uapi/linux/btf.h` (32-byte header with a layout section: 7.1).
 
 use anyhow::{Result, bail};
+use corelet_core::Endian;
 
-use super::bytes::Endian;
+use super::bytes::ReadAt;
 
 /// `struct btf_header` up to `str_len`.
 const HEADER: usize = 24;
@@ -72,6 +73,24 @@ pub fn find(bytes: &[u8]) -> Option<Found> {
     best
 }
 
+/// Where something begins exactly as the BTF of a kernel does but is no whole one, and why: to tell a damaged kernel from
+/// one that was built without. The first twelve bytes are fixed, and a kernel has at least 64 KiB of types.
+pub fn find_damaged(bytes: &[u8]) -> Option<(usize, anyhow::Error)> {
+    const LEAST: u32 = 64 << 10;
+    const BEGINNINGS: [(Endian, [u8; 8]); 4] = [
+        (Endian::Little, [0x9f, 0xeb, 1, 0, 24, 0, 0, 0]),
+        (Endian::Little, [0x9f, 0xeb, 1, 0, 32, 0, 0, 0]),
+        (Endian::Big, [0xeb, 0x9f, 1, 0, 0, 0, 0, 24]),
+        (Endian::Big, [0xeb, 0x9f, 1, 0, 0, 0, 0, 32]),
+    ];
+    BEGINNINGS.iter().find_map(|(endian, beginning)| {
+        memchr::memmem::find_iter(bytes, beginning)
+            .filter(|&at| endian.u32_at(bytes, at + 8) == Some(0))
+            .filter(|&at| endian.u32_at(bytes, at + 12).is_some_and(|types| types >= LEAST))
+            .find_map(|at| Some((at, check(&bytes[at..]).err()?)))
+    })
+}
+
 /// The sections' places in the bytes, checked to lie inside them.
 struct Header {
     types: (usize, usize),
@@ -82,7 +101,7 @@ struct Header {
 
 impl Header {
     fn read(bytes: &[u8], endian: Endian) -> Result<Header> {
-        let word = |at| endian.u32(bytes, at);
+        let word = |at| endian.u32_at(bytes, at);
         let (Some(hdr_len), Some(_)) = (word(4), word(HEADER - 4)) else {
             bail!("BTF: cut inside its header, at {:#x}", bytes.len());
         };
@@ -90,7 +109,7 @@ impl Header {
             bail!("BTF at 0x2: version {} is not 1", bytes.get(2).copied().unwrap_or(0));
         }
         let hdr_len = hdr_len as usize;
-        if !(HEADER..=MAX_HEADER).contains(&hdr_len) || hdr_len % 4 != 0 {
+        if !(HEADER..=MAX_HEADER).contains(&hdr_len) || !hdr_len.is_multiple_of(4) {
             bail!("BTF at 0x4: hdr_len {hdr_len} is not a header's length");
         }
         let section = |at: usize, what: &str| -> Result<(usize, usize)> {
@@ -111,7 +130,7 @@ impl Header {
             true => Some(section(24, "layouts")?).filter(|(start, end)| end > start),
             false => None,
         };
-        if types.0 % 4 != 0
+        if !types.0.is_multiple_of(4)
             || overlap(types, strings)
             || layout.is_some_and(|l| overlap(l, types) || overlap(l, strings))
         {
@@ -139,7 +158,7 @@ fn walk(bytes: &[u8], endian: Endian, header: &Header) -> Result<Found> {
     let mut long_size = None;
     while at < end {
         let (Some(name), Some(info), Some(size)) =
-            (endian.u32(bytes, at), endian.u32(bytes, at + 4), endian.u32(bytes, at + 8))
+            (endian.u32_at(bytes, at), endian.u32_at(bytes, at + 4), endian.u32_at(bytes, at + 8))
         else {
             bail!("BTF at {at:#x}: type {} is cut", types + 1);
         };
@@ -170,7 +189,7 @@ impl Header {
         if at + 4 > end {
             return None;
         }
-        let _flags = endian.u16(bytes, at + 2)?;
+        let _flags = endian.u16_at(bytes, at + 2)?;
         Some((u64::from(*bytes.get(at)?), u64::from(*bytes.get(at + 1)?)))
     }
 }
@@ -273,6 +292,18 @@ pub(crate) mod tests {
         image.extend(sample(Endian::Little, 32));
         image.extend(sample(Endian::Little, 24));
         assert_eq!(find(&image).unwrap().at, first);
+    }
+
+    #[test]
+    fn a_damaged_one_is_told_from_none() {
+        let mut image = vec![0; 100];
+        image.extend([0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 0, 0]);
+        image.extend([0; 100]);
+        assert_eq!(find(&image), None);
+        let (at, why) = find_damaged(&image).unwrap();
+        assert_eq!(at, 100);
+        assert!(why.to_string().contains("ends at"), "{why}");
+        assert!(find_damaged(&sample(Endian::Little, 24)).is_none());
     }
 
     #[test]

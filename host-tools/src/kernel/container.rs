@@ -5,8 +5,9 @@
 //! `arch/arm/boot/compressed/head.S`.
 
 use anyhow::{Result, bail};
+use corelet_core::Endian;
 
-use super::bytes::Endian;
+use super::bytes::ReadAt;
 use super::identity::Arch;
 
 /// A stretch of the file.
@@ -88,7 +89,7 @@ pub fn detect(bytes: &[u8]) -> Result<Option<Container<'_>>> {
         return bzimage(bytes).map(Some);
     }
     for endian in [Endian::Little, Endian::Big] {
-        if endian.u32(bytes, 0x24) == Some(0x016f_2818) {
+        if endian.u32_at(bytes, 0x24) == Some(0x016f_2818) {
             return Ok(Some(Container::ZImage { endian }));
         }
     }
@@ -97,7 +98,7 @@ pub fn detect(bytes: &[u8]) -> Result<Option<Container<'_>>> {
 
 /// The arm64 or RISC-V Image header at the start of `bytes`.
 pub fn image_header(bytes: &[u8]) -> Option<ImageHeader> {
-    let flags = Endian::Little.u64(bytes, 24)?;
+    let flags = Endian::Little.u64_at(bytes, 24)?;
     let endian = if flags & 1 == 0 { Endian::Little } else { Endian::Big };
     match bytes.get(56..60)? {
         b"ARM\x64" => {
@@ -173,6 +174,23 @@ fn pe_arch(bytes: &[u8]) -> Option<Arch> {
     }
 }
 
+/// How long the file must be for the sections that the PE header lists, where there is one: the only thing in an Image that
+/// tells a whole one from one that was cut.
+pub fn pe_extent(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(le32(bytes, 0x3c)? as usize..)?;
+    if !header.starts_with(b"PE\0\0") {
+        return None;
+    }
+    // The section headers, of 40 bytes each, stand behind the COFF header and the optional header.
+    let table = 24 + usize::from(le16(header, 20)?);
+    (0..usize::from(le16(header, 6)?))
+        .map(|index| {
+            let section = table + index * 40;
+            Some(le32(header, section + 16)? as usize + le32(header, section + 20)? as usize)
+        })
+        .try_fold(0, |end, section| Some(end.max(section?)))
+}
+
 /// NUL-terminated printable text of at most 255 bytes.
 fn text(bytes: &[u8], at: usize) -> Option<String> {
     let rest = bytes.get(at..)?;
@@ -183,9 +201,9 @@ fn text(bytes: &[u8], at: usize) -> Option<String> {
 }
 
 fn le16(bytes: &[u8], at: usize) -> Option<u16> {
-    Endian::Little.u16(bytes, at)
+    Endian::Little.u16_at(bytes, at)
 }
 
 fn le32(bytes: &[u8], at: usize) -> Option<u32> {
-    Endian::Little.u32(bytes, at)
+    Endian::Little.u32_at(bytes, at)
 }

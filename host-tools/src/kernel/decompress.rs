@@ -90,7 +90,8 @@ fn is_lzma_alone(bytes: &[u8]) -> bool {
     let Some(&[props, d0, d1, d2, d3, ref length @ ..]) = bytes.first_chunk::<13>() else { return false };
     let dictionary = u32::from_le_bytes([d0, d1, d2, d3]);
     let length = u64::from_le_bytes(*length);
-    let round = dictionary.is_power_of_two() || (dictionary % 3 == 0 && (dictionary / 3).is_power_of_two());
+    let round =
+        dictionary.is_power_of_two() || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two());
     props == 0x5d && round && dictionary >= 4096 && (length == u64::MAX || length <= MAX_OUTPUT as u64)
 }
 
@@ -120,18 +121,26 @@ pub fn decompress(
         Format::Lzma => lzma_rust2::LzmaReader::new_mem_limit(source, MAX_WINDOW_KIB, None)
             .map_err(anyhow::Error::from)
             .and_then(|reader| collect(reader, limit, progress)),
-        Format::Zstd => {
-            let window = u64::from(MAX_WINDOW_KIB) * 1024;
-            ruzstd::decoding::StreamingDecoder::new_with_max_window_size(source, window)
-                .map_err(anyhow::Error::from)
-                .and_then(|reader| collect(reader, limit, progress))
-        }
+        Format::Zstd => zstd(source, limit, progress),
         Format::Lzo | Format::Bzip2 => bail!(
             "{format} compression is not read; unpack it first (lzop -d or bzip2 -d) and give the result"
         ),
         Format::Lz4 => unreachable!("handled above"),
     };
     out.with_context(|| format!("{format} stream broken near byte {:#x} of {:#x}", at.get(), bytes.len()))
+}
+
+/// One frame. The decoder computes the frame's checksum but leaves it to its caller to compare.
+fn zstd(source: Source, limit: usize, progress: &mut dyn FnMut(usize)) -> Result<Vec<u8>> {
+    let window = u64::from(MAX_WINDOW_KIB) * 1024;
+    let mut reader = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(source, window)?;
+    let out = collect(&mut reader, limit, progress)?;
+    match (reader.decoder.get_checksum_from_data(), reader.decoder.get_calculated_checksum()) {
+        (Some(stated), Some(found)) if stated != found => {
+            bail!("checksum is {found:#010x}, the frame says {stated:#010x}")
+        }
+        _ => Ok(out),
+    }
 }
 
 /// Reads to the end of the stream, refusing to pass `limit`.
@@ -141,7 +150,8 @@ fn collect(mut reader: impl Read, limit: usize, progress: &mut dyn FnMut(usize))
         let room = limit.saturating_sub(out.len());
         // One byte more than the limit tells "exactly the limit" from "more than it".
         let step = STEP.min(room.saturating_add(1)) as u64;
-        let n = reader.by_ref().take(step).read_to_end(&mut out)?;
+        // As text: some decoders' errors print their causes and have them as sources too.
+        let n = reader.by_ref().take(step).read_to_end(&mut out).map_err(|error| anyhow!("{error}"))?;
         if out.len() > limit {
             bail!("expands to more than {limit} bytes, which no kernel does; refused");
         }
@@ -244,6 +254,17 @@ mod tests {
         packed.extend((data.len() as u32).to_le_bytes());
         assert_eq!(decompress(Format::Lz4, &packed, MAX_OUTPUT, &mut |_| {}).unwrap(), data);
         assert!(decompress(Format::Lz4, &packed[..packed.len() - 9], MAX_OUTPUT, &mut |_| {}).is_err());
+    }
+
+    #[test]
+    fn a_wrong_zstd_checksum_is_an_error() {
+        let mut packed =
+            ruzstd::encoding::compress_to_vec(&b"abcd"[..], ruzstd::encoding::CompressionLevel::Uncompressed);
+        assert_eq!(decompress(Format::Zstd, &packed, MAX_OUTPUT, &mut |_| {}).unwrap(), b"abcd");
+        let at = packed.windows(4).position(|w| w == b"abcd").unwrap();
+        packed[at] = b'X';
+        let error = decompress(Format::Zstd, &packed, MAX_OUTPUT, &mut |_| {}).unwrap_err();
+        assert!(format!("{error:#}").contains("checksum"), "{error:#}");
     }
 
     #[test]

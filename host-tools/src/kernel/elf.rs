@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use anyhow::{Context, Result};
+use corelet_core::Endian;
 use object::read::elf::{ElfFile, FileHeader};
 use object::{Object, ObjectSection, elf};
 
-use super::bytes::Endian;
+use super::bytes::ReadAt;
 use super::identity::{Arch, BuildId};
 
 /// The parts of an ELF file that tell about a kernel.
@@ -124,10 +125,10 @@ fn extent(bytes: &[u8]) -> Option<Embedded> {
         2 => Endian::Big,
         _ => return None,
     };
-    let half = |at| endian.u16(bytes, at);
+    let half = |at| endian.u16_at(bytes, at);
     let word = |at: usize| match wide {
-        true => endian.u64(bytes, at),
-        false => endian.u32(bytes, at).map(u64::from),
+        true => endian.u64_at(bytes, at),
+        false => endian.u32_at(bytes, at).map(u64::from),
     };
     let at = |narrow: usize, wide_at: usize| if wide { wide_at } else { narrow };
     let header_size = at(52, 64);
@@ -157,7 +158,7 @@ fn extent(bytes: &[u8]) -> Option<Embedded> {
         }
         for i in 0..u64::from(sh_num) {
             let header = usize::try_from(sh_at.checked_add(i * entry)?).ok()?;
-            let kind = endian.u32(bytes, header.checked_add(4)?)?;
+            let kind = endian.u32_at(bytes, header.checked_add(4)?)?;
             let offset = word(header.checked_add(at(16, 24))?)?;
             let size = word(header.checked_add(at(20, 32))?)?;
             if kind != elf::SHT_NOBITS.0 && kind != elf::SHT_NULL.0 {

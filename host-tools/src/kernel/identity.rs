@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::bytes::Endian;
+use corelet_core::Endian;
 
 /// Everything that tells one kernel from another. `None` is "the file does not say", never a guess.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use corelet_core::Endian;
 
 use super::btf_scan::{self, Found};
-use super::bytes::Endian;
 use super::container::{self, Container, ImageHeader};
 use super::decompress::{self, Format, MAX_OUTPUT};
 use super::identity::{Arch, Identity};
@@ -108,17 +108,23 @@ impl Kernel {
     pub fn btf(&self) -> Result<&[u8]> {
         match &self.btf {
             Some(found) => Ok(&self.payload[found.at..found.at + found.len]),
-            None => Err(anyhow!(no_btf(&self.identity))),
+            None => match btf_scan::find_damaged(&self.payload) {
+                Some((at, why)) => Err(why.context(format!(
+                    "{}: what begins as BTF at {at:#x} is cut or corrupt; get the file again",
+                    self.format()
+                ))),
+                None => Err(anyhow!(no_btf(&self.identity))),
+            },
         }
     }
 
     /// Fills in what the innermost layer tells.
     fn read(&mut self, payload: &[u8], setup: Option<String>) -> Result<()> {
         if is_btf(payload) {
+            self.layers.push("raw BTF".to_owned());
             let found = btf_scan::check(payload)?;
             self.identity.endianness = Some(found.endian);
             self.identity.pointer_size = found.long_size;
-            self.layers.push("raw BTF".to_owned());
             self.take(found);
             return Ok(());
         }
@@ -229,6 +235,9 @@ fn is_btf(bytes: &[u8]) -> bool {
 }
 
 fn no_btf(identity: &Identity) -> String {
+    if identity.release.is_none() {
+        return "no BTF here, and no sign of a kernel either; give the kernel's image, its vmlinux, or its BTF".to_owned();
+    }
     let release = identity.release.as_deref().unwrap_or("of unknown release");
     let arch = identity.arch.map(|arch| format!(" for {arch}")).unwrap_or_default();
     format!(
@@ -288,7 +297,13 @@ impl Peel<'_> {
         match container::detect(bytes)? {
             Some(Container::Image(header)) => {
                 self.image(header);
-                Ok(None)
+                match container::pe_extent(bytes) {
+                    Some(end) if end > bytes.len() => bail!(
+                        "its PE header lists sections up to {end:#x}, but the bytes end at {:#x}: cut short",
+                        bytes.len()
+                    ),
+                    _ => Ok(None),
+                }
             }
             Some(Container::Zboot { compression, payload, at, arch }) => {
                 self.known.arch = arch;

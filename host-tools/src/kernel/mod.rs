@@ -18,7 +18,7 @@ pub mod identity;
 pub mod image;
 pub mod notes;
 
-pub use bytes::Endian;
 pub use config::Config;
+pub use corelet_core::Endian;
 pub use identity::{Arch, BuildId, Identity};
 pub use image::{Kernel, Progress};

@@ -9,7 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use super::bytes::Endian;
+use corelet_core::Endian;
+
+use super::bytes::ReadAt;
 use super::elf;
 use super::identity::BuildId;
 
@@ -43,8 +45,8 @@ pub fn build_id(image: &[u8], endian: Endian) -> Outcome {
         .collect();
     let linux: Vec<usize> = memchr::memmem::find_iter(image, b"Linux\0\0\0")
         .filter_map(|name| name.checked_sub(12))
-        .filter(|&at| own(at) && endian.u32(image, at) == Some(6))
-        .filter(|&at| matches!(endian.u32(image, at + 8), Some(LINUX_BUILD_SALT | LINUX_LTO_INFO)))
+        .filter(|&at| own(at) && endian.u32_at(image, at) == Some(6))
+        .filter(|&at| matches!(endian.u32_at(image, at + 8), Some(LINUX_BUILD_SALT | LINUX_LTO_INFO)))
         .collect();
 
     let all: BTreeSet<BuildId> = candidates.iter().map(|(_, id)| id.clone()).collect();
@@ -64,7 +66,7 @@ pub fn build_id(image: &[u8], endian: Endian) -> Outcome {
 /// The build id of the GNU note at `at`, whose name is known to be right.
 fn note(image: &[u8], at: usize, endian: Endian) -> Option<BuildId> {
     let (name_len, len, kind) =
-        (endian.u32(image, at)?, endian.u32(image, at + 4)?, endian.u32(image, at + 8)?);
+        (endian.u32_at(image, at)?, endian.u32_at(image, at + 4)?, endian.u32_at(image, at + 8)?);
     if name_len != 4 || kind != NT_GNU_BUILD_ID {
         return None;
     }
