@@ -1,4 +1,11 @@
 //! The image builder's command as a library.
 
+pub mod cmd;
+pub mod exit;
 pub mod kernel;
+pub mod manifest;
 pub mod output;
+mod progress;
+pub mod relocate;
+pub mod setup;
+pub mod subset;

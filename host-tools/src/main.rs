@@ -1,2 +1,57 @@
-//! placeholder
-fn main() {}
+//! `corelet`: what an image builder does with BPF objects and kernels' types, before the device sees any of it.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use corelet_host_tools::{cmd, exit};
+use std::process::ExitCode;
+
+/// Portable BPF programs for devices with little memory and no toolchain.
+///
+/// Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 not portable, 2 usage, 3 bad input, 4 the
+/// machine lacks something (the message says what to install).
+#[derive(Parser)]
+#[command(name = "corelet", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Types of a kernel: take them out of a file, cut them down, show them as C.
+    #[command(subcommand)]
+    Btf(BtfCommand),
+    ExtractObjects(cmd::extract_objects::Args),
+    Relocate(cmd::relocate::Args),
+    Image(cmd::image::Args),
+    Boot(cmd::boot::Args),
+}
+
+#[derive(Subcommand)]
+enum BtfCommand {
+    Extract(cmd::extract::Args),
+    Min(cmd::min::Args),
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Btf(BtfCommand::Extract(args)) => cmd::extract::run(args),
+        Command::Btf(BtfCommand::Min(args)) => cmd::min::run(args),
+        Command::ExtractObjects(args) => cmd::extract_objects::run(args),
+        Command::Relocate(args) => cmd::relocate::run(args),
+        Command::Image(args) => cmd::image::run(args),
+        Command::Boot(args) => cmd::boot::run(args),
+    }
+}
+
+fn main() -> ExitCode {
+    // `corelet … | head` ends quietly
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(e) if exit::is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("corelet: {e:#}");
+            exit::code_of(&e).into()
+        }
+    }
+}

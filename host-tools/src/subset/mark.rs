@@ -1,0 +1,101 @@
+//! Which types of a BTF are kept, and how much of each.
+
+use corelet_core::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How much of a type is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Its name, as a forward declaration.
+    Declaration,
+    /// The record with these members or enumerators, by number; its size stays.
+    Parts(BTreeSet<u32>),
+    /// All of it.
+    Whole,
+}
+
+/// What is kept of one BTF, by type id.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    types: BTreeMap<TypeId, Keep>,
+    kernel_ids: BTreeSet<TypeId>,
+}
+
+impl Marks {
+    /// Keeps the record of `id`, without members.
+    pub fn record(&mut self, id: TypeId) {
+        self.part(id, None);
+    }
+
+    /// Keeps member or enumerator `part` of `id`, if one is given, and its record in any case.
+    pub fn part(&mut self, id: TypeId, part: Option<u32>) {
+        if id == TypeId::VOID {
+            return;
+        }
+        let keep = self.types.entry(id).or_insert(Keep::Declaration);
+        if *keep == Keep::Declaration {
+            *keep = Keep::Parts(BTreeSet::new());
+        }
+        if let Keep::Parts(parts) = keep {
+            parts.extend(part);
+        }
+    }
+
+    /// Keeps the name of `id`.
+    pub fn declaration(&mut self, id: TypeId) {
+        if id != TypeId::VOID {
+            self.types.entry(id).or_insert(Keep::Declaration);
+        }
+    }
+
+    /// Keeps all of `id`; whether that is news.
+    pub fn whole(&mut self, id: TypeId) -> bool {
+        id != TypeId::VOID && self.types.insert(id, Keep::Whole) != Some(Keep::Whole)
+    }
+
+    /// Notes that the kernel's own id of `id` is needed, beside the type.
+    pub fn kernel_id(&mut self, id: TypeId) {
+        self.record(id);
+        self.kernel_ids.insert(id);
+    }
+
+    /// Adds all that `other`, marks on the same BTF, keeps.
+    pub fn merge(&mut self, other: Marks) {
+        for (id, keep) in other.types {
+            match keep {
+                Keep::Declaration => self.declaration(id),
+                Keep::Whole => drop(self.whole(id)),
+                Keep::Parts(parts) => {
+                    self.record(id);
+                    parts.into_iter().for_each(|p| self.part(id, Some(p)));
+                }
+            }
+        }
+        self.kernel_ids.extend(other.kernel_ids);
+    }
+
+    /// Types whose own ids in the kernel are needed.
+    pub fn kernel_ids(&self) -> impl Iterator<Item = TypeId> + '_ {
+        self.kernel_ids.iter().copied()
+    }
+
+    /// What is kept of `id`, `None` for nothing.
+    pub fn get(&self, id: TypeId) -> Option<&Keep> {
+        self.types.get(&id)
+    }
+
+    /// All that is kept, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (TypeId, &Keep)> {
+        self.types.iter().map(|(id, keep)| (*id, keep))
+    }
+
+    /// Number of types kept.
+    pub fn len(&self) -> usize {
+        self.types.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+}
