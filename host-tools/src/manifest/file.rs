@@ -1,0 +1,264 @@
+//! The form of a manifest's file, and the checks that its parts make sense together.
+
+use super::{
+    Alternatives, EventType, Hint, Labels, Manifest, Map, Program, ResultFrom, ResultHow, ResultSpec, Value,
+    decl,
+};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use toml::Spanned;
+
+/// Pages of one CPU's perf buffer: 16 MiB with pages of 4 KiB, far above sense, and a `u16` still.
+const MAX_PERF_PAGES: u16 = 4096;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    object: ObjectTable,
+    #[serde(default)]
+    maps: BTreeMap<String, Spanned<MapTable>>,
+    #[serde(default)]
+    alternatives: Vec<Spanned<AlternativesTable>>,
+    #[serde(default)]
+    programs: BTreeMap<String, Spanned<ProgramTable>>,
+    #[serde(default)]
+    variables: BTreeMap<String, Spanned<toml::Value>>,
+    #[serde(default)]
+    results: Vec<Spanned<ResultTable>>,
+    #[serde(default)]
+    hints: BTreeMap<Spanned<String>, BTreeMap<String, Hint>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectTable {
+    spdx: Option<String>,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapTable {
+    event: Option<Spanned<String>>,
+    event_decl: Option<Spanned<String>>,
+    max_entries: Option<u32>,
+    perf_pages: Option<Spanned<u16>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlternativesTable {
+    sets: Vec<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgramTable {
+    #[serde(default)]
+    optional: bool,
+    #[serde(default)]
+    disabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResultTable {
+    name: String,
+    map: Option<String>,
+    variable: Option<String>,
+    how: How,
+    slots: Option<String>,
+    labels: Option<LabelsTable>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    Entries,
+    Log2,
+    Counters,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a list of names, or the name of an enum such as \"enum stat_types\"")]
+enum LabelsTable {
+    Names(Vec<String>),
+    Enum(String),
+}
+
+pub(super) fn parse(name: &str, text: &str) -> Result<Manifest> {
+    let place = |span: Range<usize>| {
+        let line = text.get(..span.start).unwrap_or("").matches('\n').count();
+        format!("{name}:{}: `{}`", line + 1, text.lines().nth(line).unwrap_or("").trim())
+    };
+    let file: File = toml::from_str(text).map_err(|e| {
+        let at = e.span().map_or_else(|| name.to_string(), place);
+        anyhow::anyhow!("{at}: {}", e.message().trim().replace('\n', "; "))
+    })?;
+    file.check().map_err(|fault| fault.why.context(place(fault.span)))
+}
+
+/// What is wrong, and where.
+struct Fault {
+    span: Range<usize>,
+    why: anyhow::Error,
+}
+
+trait At<T> {
+    fn at(self, span: Range<usize>) -> Result<T, Fault>;
+}
+
+impl<T> At<T> for Result<T> {
+    fn at(self, span: Range<usize>) -> Result<T, Fault> {
+        self.map_err(|why| Fault { span, why })
+    }
+}
+
+impl File {
+    fn check(self) -> Result<Manifest, Fault> {
+        let mut manifest =
+            Manifest { spdx: self.object.spdx, description: self.object.description, ..Manifest::default() };
+        let mut grouped = BTreeSet::new();
+        for table in self.alternatives {
+            let span = table.span();
+            manifest.alternatives.push(table.into_inner().check(&mut grouped).at(span)?);
+        }
+        for (name, table) in self.programs {
+            let span = table.span();
+            let program = table.into_inner().check(grouped.contains(&name)).at(span)?;
+            manifest.programs.insert(name, program);
+        }
+        for (name, table) in self.maps {
+            manifest.maps.insert(name, table.into_inner().check()?);
+        }
+        for (name, value) in self.variables {
+            let span = value.span();
+            manifest.variables.insert(name, scalar(value.into_inner()).at(span)?);
+        }
+        for table in self.results {
+            let span = table.span();
+            manifest.results.push(table.into_inner().check().at(span)?);
+        }
+        for (of, members) in self.hints {
+            let span = of.span();
+            let known = tagged(of.get_ref(), &["struct ", "union "]).at(span.clone())?.to_string();
+            for declared in manifest.maps.values().filter_map(|m| match &m.event {
+                Some(EventType::Declared(c)) if c.name.as_deref() == Some(&known) => Some(c),
+                _ => None,
+            }) {
+                hints_fit(declared, &members).at(span.clone())?;
+            }
+            manifest.hints.insert(of.into_inner(), members);
+        }
+        Ok(manifest)
+    }
+}
+
+/// The name behind one of `tags`.
+fn tagged<'a>(name: &'a str, tags: &[&str]) -> Result<&'a str> {
+    let rest = tags.iter().find_map(|tag| name.strip_prefix(tag)).filter(|rest| !rest.trim().is_empty());
+    rest.with_context(|| format!("`{name}`: expected `{}NAME`, as in C", tags.join("NAME` or `")))
+}
+
+/// Whether the members that hints speak of are there.
+fn hints_fit(event: &decl::Composite, hints: &BTreeMap<String, Hint>) -> Result<()> {
+    for (member, hint) in hints {
+        let refers = match hint {
+            Hint::Ip(other) | Hint::Args(other) => Some(other),
+            _ => None,
+        };
+        for name in [Some(member), refers].into_iter().flatten() {
+            ensure!(event.member(name).is_some(), "the declaration of the event has no member `{name}`");
+        }
+    }
+    Ok(())
+}
+
+impl MapTable {
+    fn check(self) -> Result<Map, Fault> {
+        let event = match (self.event, self.event_decl) {
+            (Some(event), Some(_)) => {
+                let why = anyhow::anyhow!(
+                    "`event` names a type of the BTF, `event_decl` declares one: give one of them"
+                );
+                return Err(Fault { span: event.span(), why });
+            }
+            (Some(event), None) => {
+                let name = tagged(event.get_ref(), &["struct "]).at(event.span())?;
+                Some(EventType::Btf(name.to_string()))
+            }
+            (None, Some(text)) => Some(EventType::Declared(decl::parse(text.get_ref()).at(text.span())?)),
+            (None, None) => None,
+        };
+        if let Some(pages) = &self.perf_pages {
+            let fits = pages.get_ref().is_power_of_two() && *pages.get_ref() <= MAX_PERF_PAGES;
+            let why = || format!("`perf_pages` is a power of two up to {MAX_PERF_PAGES}");
+            fits.then_some(()).with_context(why).at(pages.span())?;
+        }
+        let perf_pages = self.perf_pages.map(Spanned::into_inner);
+        Ok(Map { event, max_entries: self.max_entries, perf_pages })
+    }
+}
+
+impl AlternativesTable {
+    /// `grouped` collects the programs of all groups.
+    fn check(self, grouped: &mut BTreeSet<String>) -> Result<Alternatives> {
+        ensure!(self.sets.len() > 1, "`sets` is a list of two or more lists of programs, the best first");
+        for program in self.sets.iter().flatten() {
+            ensure!(grouped.insert(program.clone()), "`{program}` is in two sets");
+        }
+        ensure!(self.sets.iter().all(|set| !set.is_empty()), "a set without programs");
+        Ok(Alternatives { sets: self.sets })
+    }
+}
+
+impl ProgramTable {
+    fn check(self, grouped: bool) -> Result<Program> {
+        Ok(match (self.optional, self.disabled) {
+            (true, true) => bail!("`optional` or `disabled`, not both"),
+            (_, true) if grouped => {
+                bail!("a program of `alternatives` cannot be `disabled`: leave it out of its set")
+            }
+            (true, false) => Program::Optional,
+            (false, true) => Program::Disabled,
+            (false, false) => Program::Needed,
+        })
+    }
+}
+
+fn scalar(value: toml::Value) -> Result<Value> {
+    match value {
+        toml::Value::Boolean(b) => Ok(Value::Bool(b)),
+        toml::Value::Integer(i) => Ok(Value::Int(i)),
+        other => bail!("a variable's value is a number, `true` or `false`; this is a {}", other.type_str()),
+    }
+}
+
+impl ResultTable {
+    fn check(self) -> Result<ResultSpec> {
+        let from = match (self.map, self.variable) {
+            (Some(map), None) => ResultFrom::Map(map),
+            (None, Some(variable)) => ResultFrom::Variable(variable),
+            _ => bail!("a result is in a `map` or in a `variable`: give one of them"),
+        };
+        ensure!(self.slots.is_none() || self.how == How::Log2, "`slots` is for `how = \"log2\"`");
+        ensure!(self.labels.is_none() || self.how == How::Counters, "`labels` is for `how = \"counters\"`");
+        let how = match self.how {
+            How::Entries => ResultHow::Entries,
+            How::Log2 => {
+                let slots =
+                    self.slots.context("`how = \"log2\"` needs `slots`: the member that is the array")?;
+                ResultHow::Log2 { slots }
+            }
+            How::Counters => ResultHow::Counters(match self.labels {
+                None => Labels::Numbers,
+                Some(LabelsTable::Names(names)) => Labels::Names(names),
+                Some(LabelsTable::Enum(name)) => Labels::Enum(tagged(&name, &["enum "])?.to_string()),
+            }),
+        };
+        Ok(ResultSpec { name: self.name, from, how })
+    }
+}

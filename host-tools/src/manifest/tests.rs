@@ -1,0 +1,152 @@
+//! The manifests that come with the crate, and what errors say.
+
+use super::*;
+
+fn builtin(tool: &str) -> Manifest {
+    Manifest::parse(tool, Manifest::builtin(tool).unwrap()).unwrap()
+}
+
+fn refused(text: &str, why: &str) {
+    let said = format!("{:#}", Manifest::parse("x.toml", text).unwrap_err());
+    assert!(said.contains(why), "{text}\n{said}\ninstead of\n{why}");
+}
+
+#[test]
+fn builtin_manifests_are_well_formed() {
+    assert!(BUILTIN.is_sorted());
+    for (tool, text) in BUILTIN {
+        let manifest = Manifest::parse(tool, text).unwrap();
+        assert!(manifest.spdx.is_some() && manifest.description.is_some(), "{tool}");
+        let events = manifest.maps.values().filter(|m| m.event.is_some()).count();
+        assert!(events + manifest.results.len() > 0, "{tool} prints nothing");
+    }
+}
+
+#[test]
+fn builtin_goes_by_the_names_objects_have() {
+    for name in ["opensnoop", "opensnoop.bpf.o", "opensnoop-libbpf", "opensnoop-libbpf.bpf.o", "opensnoop.o"]
+    {
+        assert!(Manifest::builtin(name).is_some(), "{name}");
+    }
+    assert_eq!(Manifest::builtin("opensnoop2"), None);
+    assert_eq!(Manifest::builtin(""), None);
+}
+
+/// The size that each program of version 0.31 passes to `bpf_perf_event_output`, from its instructions.
+#[test]
+fn declared_events_have_the_size_that_the_programs_write() {
+    for (tool, size) in
+        [("opensnoop", 0x138), ("exitsnoop", 0x38), ("tcpconnect", 0x48), ("runqslower", 0x30)]
+    {
+        let manifest = builtin(tool);
+        let Some(EventType::Declared(event)) = &manifest.maps["events"].event else {
+            panic!("{tool}: no declaration")
+        };
+        assert_eq!(event.size, size, "{tool}");
+    }
+}
+
+#[test]
+fn everything_there_is_to_say() {
+    let manifest = Manifest::parse(
+        "x.toml",
+        r#"
+        [object]
+        spdx = "MIT"
+        [maps.rb]
+        event = "struct sample"
+        max_entries = 4096
+        [maps.pb]
+        event_decl = "struct event { int af; __u8 addr[16]; };"
+        perf_pages = 4
+        [[alternatives]]
+        sets = [["a", "b"], ["c"]]
+        [programs.d]
+        optional = true
+        [programs.e]
+        disabled = true
+        [variables]
+        on = true
+        low = -1
+        [[results]]
+        name = "r"
+        map = "m"
+        how = "log2"
+        slots = "s"
+        [[results]]
+        name = "c"
+        variable = "v"
+        how = "counters"
+        labels = "enum kinds"
+        [hints."struct event"]
+        af = "hide"
+        addr = { ip = "af" }
+        "#,
+    )
+    .unwrap();
+    assert_eq!(manifest.maps["rb"].event, Some(EventType::Btf("sample".into())));
+    assert_eq!(manifest.maps["rb"].max_entries, Some(4096));
+    assert_eq!(manifest.maps["pb"].perf_pages, Some(4));
+    assert_eq!(manifest.alternatives[0].sets, [vec!["a", "b"], vec!["c"]]);
+    assert_eq!((manifest.programs["d"], manifest.programs["e"]), (Program::Optional, Program::Disabled));
+    assert_eq!((manifest.variables["on"], manifest.variables["low"]), (Value::Bool(true), Value::Int(-1)));
+    assert_eq!(manifest.results[0].how, ResultHow::Log2 { slots: "s".into() });
+    assert_eq!(manifest.results[1].from, ResultFrom::Variable("v".into()));
+    assert_eq!(manifest.results[1].how, ResultHow::Counters(Labels::Enum("kinds".into())));
+    assert_eq!(manifest.hints["struct event"]["addr"], Hint::Ip("af".into()));
+    assert_eq!(Manifest::parse("x.toml", "").unwrap(), Manifest::default());
+}
+
+#[test]
+fn errors_name_the_line_the_key_and_what_is_allowed() {
+    refused(
+        "[object]\nspdx = \"MIT\"\nlicence = \"MIT\"\n",
+        "x.toml:3: `licence = \"MIT\"`: unknown field `licence`",
+    );
+    refused("[object]\nlicence = 1\n", "expected `spdx` or `description`");
+    refused("[mapps.x]\n", "x.toml:1: `[mapps.x]`: unknown field `mapps`, expected one of `object`, `maps`");
+    refused("[maps.m]\nmax_entries = -1\n", "x.toml:2: `max_entries = -1`: ");
+    refused(
+        "[maps.m]\nperf_pages = 3\n",
+        "x.toml:2: `perf_pages = 3`: `perf_pages` is a power of two up to 4096",
+    );
+    refused("[maps.m]\nperf_pages = 0\n", "`perf_pages` is a power of two");
+    refused("[maps.m]\nevent = \"event\"\n", "`event`: expected `struct NAME`");
+    refused("[maps.m]\nevent = \"struct e\"\nevent_decl = \"struct e { int a; };\"\n", "give one of them");
+    refused("\n[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "x.toml:3: ");
+    refused("[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "bit-fields are not taken");
+    refused("[[alternatives]]\nsets = [[\"a\"]]\n", "two or more lists");
+    refused("[[alternatives]]\nsets = [[\"a\"], [\"a\"]]\n", "`a` is in two sets");
+    refused("[[alternatives]]\nsets = [[\"a\"], []]\n", "a set without programs");
+    refused("[programs.p]\noptional = true\ndisabled = true\n", "not both");
+    refused(
+        "[programs.a]\ndisabled = true\n[[alternatives]]\nsets = [[\"a\"], [\"b\"]]\n",
+        "leave it out of its set",
+    );
+    refused(
+        "[variables]\nx = 1.5\n",
+        "x.toml:2: `x = 1.5`: a variable's value is a number, `true` or `false`",
+    );
+    refused("[[results]]\nname = \"r\"\nhow = \"entries\"\n", "give one of them");
+    refused(
+        "[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"log10\"\n",
+        "expected one of `entries`, `log2`, `counters`",
+    );
+    refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"log2\"\n", "needs `slots`");
+    refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"entries\"\nslots = \"s\"\n", "`slots` is for");
+    refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"entries\"\nlabels = []\n", "`labels` is for");
+    refused(
+        "[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"counters\"\nlabels = 3\n",
+        "expected a list of names",
+    );
+    refused(
+        "[hints.\"struct e\"]\na = \"hexx\"\n",
+        "x.toml:2: `a = \"hexx\"`: unknown variant `hexx`, expected one of `hide`",
+    );
+    refused("[hints.e]\na = \"hex\"\n", "x.toml:1: `[hints.e]`: `e`: expected `struct NAME` or `union NAME`");
+    refused(
+        "[maps.m]\nevent_decl = \"struct e { int a; };\"\n[hints.\"struct e\"]\nb = \"hex\"\n",
+        "x.toml:3: `[hints.\"struct e\"]`: the declaration of the event has no member `b`",
+    );
+    refused("[object\n", "x.toml:1: ");
+}
