@@ -38,6 +38,7 @@ pub mod btf_ext;
 pub mod bytes;
 pub mod elf;
 pub mod error;
+pub mod event;
 pub mod id;
 pub mod insn;
 pub mod limits;

@@ -1,0 +1,109 @@
+//! Members that are more than their type says: addresses, ports, argument vectors.
+
+use super::value::Layout;
+use super::write::Writer;
+use crate::btf::Type;
+use crate::pack::Format;
+
+/// `AF_INET`, `include/linux/socket.h`.
+const AF_INET: u64 = 2;
+/// `AF_INET6`.
+const AF_INET6: u64 = 10;
+
+impl<'a> Layout<'a> {
+    /// Prints the member of type `ty` in `field` as `format` says. `data` holds the struct `parent` around it, for formats
+    /// that read another member too. What does not fit the format is printed in hexadecimal.
+    pub(super) fn hinted(
+        &self,
+        w: &mut Writer<'_, '_>,
+        parent: &Type<'a>,
+        ty: &Type<'a>,
+        data: &[u8],
+        field: &[u8],
+        format: Format,
+    ) {
+        match (format, field) {
+            (Format::Hide, _) => {}
+            (Format::Text, _) => self.text(w, field),
+            (Format::Args { len }, _) => {
+                // No such member, or one that says more than there is: all there is.
+                let used = self.sibling(parent, data, len).unwrap_or(u64::MAX);
+                let used = usize::try_from(used).unwrap_or(usize::MAX).min(field.len());
+                self.args(w, field.get(..used).unwrap_or(field));
+            }
+            (Format::Port, [a, b, ..]) => w.unsigned(u16::from_be_bytes([*a, *b]).into()),
+            (Format::Ipv4, [a, b, c, d, ..]) => ipv4(w, [*a, *b, *c, *d]),
+            (Format::Ip { family }, _) => match (self.sibling(parent, data, family), field) {
+                (Some(AF_INET), [a, b, c, d, ..]) => ipv4(w, [*a, *b, *c, *d]),
+                (Some(AF_INET6), _) if field.len() >= 16 => ipv6(w, field),
+                _ => hex(w, field),
+            },
+            (Format::Hex | Format::Errno | Format::Signal, _) => match self.number(ty, field, 0, None) {
+                Some(n) => self.scalar(w, ty, n, Some(format)),
+                None => hex(w, field),
+            },
+            (Format::Port | Format::Ipv4, _) => hex(w, field),
+        }
+    }
+
+    /// The number in member `index` of `parent`.
+    fn sibling(&self, parent: &Type<'a>, data: &[u8], index: u16) -> Option<u64> {
+        let m = parent.member(index.into())?;
+        let t = self.btf.skip_mods(m.ty).ok()?;
+        let bits = Some(m.bitfield_size).filter(|&n| n != 0);
+        self.number(&t, data, m.bit_offset, bits).map(|n| n.raw)
+    }
+
+    /// Prints strings that end in NULs as one, with spaces between.
+    fn args(&self, w: &mut Writer<'_, '_>, bytes: &[u8]) {
+        let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last.saturating_add(1));
+        let bytes = bytes.get(..end.min(self.clip)).unwrap_or(&[]);
+        w.joined(bytes);
+    }
+}
+
+fn ipv4(w: &mut Writer<'_, '_>, bytes: [u8; 4]) {
+    w.word(|o| {
+        for (i, b) in bytes.into_iter().enumerate() {
+            if i > 0 {
+                o.put_byte(b'.');
+            }
+            o.put_u64(b.into());
+        }
+    });
+}
+
+/// Prints an IPv6 address by RFC 5952: groups without leading zeros, the longest run of two or more zero groups as `::`.
+fn ipv6(w: &mut Writer<'_, '_>, bytes: &[u8]) {
+    let mut groups = [0u16; 8];
+    for (g, b) in groups.iter_mut().zip(bytes.chunks_exact(2)) {
+        *g = b.iter().fold(0, |high, &low| high << 8 | u16::from(low));
+    }
+    let (mut start, mut len) = (groups.len(), 1usize);
+    for from in 0..groups.len() {
+        let zeros = groups.iter().skip(from).take_while(|&&g| g == 0).count();
+        if zeros > len {
+            (start, len) = (from, zeros);
+        }
+    }
+    let end = start.saturating_add(len);
+    w.word(|o| {
+        for (i, &g) in groups.iter().enumerate() {
+            if i == start {
+                o.put_str("::");
+            }
+            if (start..end).contains(&i) {
+                continue;
+            }
+            if i > 0 && i != end {
+                o.put_byte(b':');
+            }
+            o.put_hex_digits(g.into());
+        }
+    });
+}
+
+/// Prints bytes in the order of memory.
+fn hex(w: &mut Writer<'_, '_>, bytes: &[u8]) {
+    w.word(|o| bytes.iter().for_each(|&b| o.put_hex_byte(b)));
+}

@@ -1,0 +1,171 @@
+//! Results: entries of maps, counters with names, histograms.
+
+use super::Printer;
+use super::out::Out;
+use super::write::{Style, Writer};
+use crate::bytes::{Bytes, Endian};
+use crate::error::Part;
+use crate::id::TypeId;
+use crate::pack::{How, ResultMap};
+
+/// Columns of a histogram's longest bar.
+const BAR: u64 = 40;
+
+impl<'a> Printer<'a> {
+    /// Prints one result with a newline: an entry of a map with its key, or a variable, whose key is empty. In front stands
+    /// the result's name, in JSON as member `result`.
+    ///
+    /// ```text
+    /// data key=59 count=3 total_ns=812                               How::Entries
+    /// {"result":"data","key":59,"value":{"count":3,"total_ns":812}}
+    /// stats S_READ=12 S_WRITE=3                                      How::Counters
+    /// {"result":"stats","counters":{"S_READ":12,"S_WRITE":3}}
+    /// hists key={dev=8388608}                                        How::Log2
+    ///         from -> to           :      count |distribution
+    ///            4 -> 7            :          2 |********************                    |
+    ///            8 -> 15           :          4 |****************************************|
+    /// {"result":"hists","key":{"dev":8388608},"log2":[{"from":4,"to":7,"count":2},{"from":8,"to":15,"count":4}]}
+    /// ```
+    ///
+    /// Counters without a name are called by their index, and left out where they are 0. A histogram starts and ends with its
+    /// first and last slot that is not 0.
+    pub fn result(
+        &self,
+        out: &mut Out<'_>,
+        result: &ResultMap<'_>,
+        key_type: TypeId,
+        key: &[u8],
+        value: &[u8],
+    ) {
+        let mut w = Writer::new(out, self.style, key.len().saturating_add(value.len()));
+        w.open_line();
+        w.headline("result", result.name);
+        match result.how {
+            How::Entries => {
+                self.key(&mut w, key_type, key);
+                match self.style {
+                    Style::Text => self.flat(&mut w, result.type_id, value),
+                    Style::Json => self.named(&mut w, "value", result.type_id, value),
+                }
+            }
+            How::Counters { labels } => self.counters(&mut w, result.type_id, labels, key, value),
+            How::Log2 { offset, slots } => {
+                self.key(&mut w, key_type, key);
+                self.beside(&mut w, result.type_id, offset, value);
+                let slots = Slots { value, at: offset as usize, n: slots, endian: self.layout.btf.endian() };
+                slots.print(&mut w);
+            }
+        }
+        w.close_line();
+    }
+
+    fn key(&self, w: &mut Writer<'_, '_>, ty: TypeId, key: &[u8]) {
+        if !key.is_empty() {
+            self.named(w, "key", ty, key);
+        }
+    }
+
+    /// Prints counters by name. The key of a map's entry is the index of its first counter.
+    fn counters(&self, w: &mut Writer<'_, '_>, ty: TypeId, labels: TypeId, key: &[u8], value: &[u8]) {
+        let btf = self.layout.btf;
+        let labels = btf.skip_mods(labels).ok().filter(|t| t.kind().is_enum());
+        let Ok(elem) = btf.skip_arrays(ty) else { return };
+        let size = btf.size_of(elem.id).unwrap_or(0) as usize;
+        let first = Bytes::new(key, btf.endian(), Part::Event).u32(0).unwrap_or(0);
+        if self.style == Style::Json {
+            w.name(b"counters");
+            w.open(b'{');
+        }
+        for (i, part) in value.chunks_exact(size.max(1)).enumerate() {
+            let Some(n) = self.layout.number(&elem, part, 0, None).filter(|_| w.step()) else { break };
+            let index = (i as u64).saturating_add(first.into());
+            match labels.and_then(|t| self.layout.enumerator(&t, index, 32)) {
+                Some(name) => w.name(name.as_bytes()),
+                None if n.raw == 0 => continue,
+                None => w.number_name(index),
+            }
+            self.layout.scalar(w, &elem, n, None);
+        }
+        if self.style == Style::Json {
+            w.close(b'}');
+        }
+    }
+
+    /// Prints the members of a histogram's value other than the slots at byte `offset`.
+    fn beside(&self, w: &mut Writer<'_, '_>, ty: TypeId, offset: u32, value: &[u8]) {
+        let Ok(t) = self.layout.btf.skip_mods(ty) else { return };
+        for m in t.members().filter(|m| m.bitfield_size == 0 && m.bit_offset / 8 != offset) {
+            let name = self.layout.btf.string(m.name_off);
+            let data = value.get(m.bit_offset as usize / 8..).unwrap_or(&[]);
+            if !name.is_empty() && !data.is_empty() && w.step() {
+                self.named(w, name, m.ty, data);
+            }
+        }
+    }
+}
+
+/// The slots of a histogram: `n` counters of four bytes from byte `at` of `value`.
+struct Slots<'v> {
+    value: &'v [u8],
+    at: usize,
+    n: u32,
+    endian: Endian,
+}
+
+impl Slots<'_> {
+    /// The counts with the least and the largest value that each counts.
+    fn iter(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let bytes = Bytes::new(self.value, self.endian, Part::Event);
+        (0..self.n.min(64)).map_while(move |i| {
+            let at = (i as usize).saturating_mul(4).saturating_add(self.at);
+            let count = bytes.u32(at).ok()?;
+            let from = if i == 0 { 0 } else { 1u64.checked_shl(i)? };
+            let to = u64::MAX.checked_shr(63u32.saturating_sub(i))?;
+            Some((from, to, count.into()))
+        })
+    }
+
+    /// The same without the empty ones at both ends.
+    fn used(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let full = |s: &(u64, u64, u64)| s.2 > 0;
+        let last = self.iter().filter(full).last().map_or(0, |s| s.0);
+        self.iter().skip_while(move |s| !full(s)).take_while(move |s| s.0 <= last)
+    }
+
+    fn print(&self, w: &mut Writer<'_, '_>) {
+        if w.style == Style::Json {
+            w.name(b"log2");
+            w.open(b'[');
+            for (from, to, count) in self.used() {
+                w.element();
+                w.open(b'{');
+                for (name, n) in [("from", from), ("to", to), ("count", count)] {
+                    w.name(name.as_bytes());
+                    w.unsigned(n);
+                }
+                w.close(b'}');
+            }
+            return w.close(b']');
+        }
+        let most = self.iter().map(|s| s.2).max().unwrap_or(0).max(1);
+        w.out.put_str("\n        from -> to           :      count |distribution");
+        for (from, to, count) in self.used() {
+            w.out.put_byte(b'\n');
+            w.out.put_u64_in(from, 12);
+            w.out.put_str(" -> ");
+            let before = w.out.len();
+            w.out.put_u64(to);
+            for _ in w.out.len().saturating_sub(before)..12 {
+                w.out.put_byte(b' ');
+            }
+            w.out.put_str(" : ");
+            w.out.put_u64_in(count, 10);
+            w.out.put_str(" |");
+            let stars = count.saturating_mul(BAR).checked_div(most).unwrap_or(0);
+            for column in 0..BAR {
+                w.out.put_byte(if column < stars { b'*' } else { b' ' });
+            }
+            w.out.put_byte(b'|');
+        }
+    }
+}
