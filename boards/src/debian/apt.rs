@@ -235,5 +235,4 @@ fn succeeded(program: impl AsRef<OsStr>, output: &std::process::Output) -> Resul
     let said = String::from_utf8_lossy(&output.stderr);
     let reason = said.lines().find_map(|line| line.strip_prefix("E: ")).unwrap_or("it did not say why");
     bail!("{} failed ({}): {reason}", program.as_ref().display(), output.status);
-} failed ({}): {}", program.as_ref().display(), output.status, said.join(" "));
 }

@@ -71,10 +71,16 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 impl Contents {
     /// The archive for this board. `own_kernel`: the board will not run the kernel of its packages.
-    pub(super) fn archive(&self, board: &Board, own_kernel: bool, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+    pub(super) fn archive(
+        &self,
+        board: &Board,
+        own_kernel: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<u8>> {
         let mut files = Vec::new();
         let mut add = |name: String, permissions: u32, path: &Path| -> Result<()> {
-            let content = fs::read(path).with_context(|| format!("{}: cannot read this file", path.display()))?;
+            let content =
+                fs::read(path).with_context(|| format!("{}: cannot read this file", path.display()))?;
             files.push((name, permissions, content));
             Ok(())
         };
@@ -99,7 +105,9 @@ impl Contents {
             (Some(folder), _) => Some(folder.clone()),
             (None, true) => None,
             (None, false) if own_kernel => {
-                bail!("modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours")
+                bail!(
+                    "modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours"
+                )
             }
             (None, false) => Some(kernel_for(board, progress)?.modules(progress)?),
         };
@@ -118,7 +126,8 @@ impl Contents {
             words.push_str(&format!(" {}", quoted(word)));
         }
         for (index, _) in self.packs.iter().enumerate() {
-            script.push_str(&format!("/{LOADER} run /{}{words} &\nloaders=\"$loaders $!\"\n", on_board(index)));
+            script
+                .push_str(&format!("/{LOADER} run /{}{words} &\nloaders=\"$loaders $!\"\n", on_board(index)));
         }
         if self.workload.is_some() {
             script.push_str(WAIT_FOR_ATTACHED);
