@@ -267,6 +267,13 @@ pub enum Error {
         /// What is wrong.
         fault: Fault,
     },
+    /// An extern of an object that is not allowed.
+    Extern {
+        /// Its VAR or FUNC.
+        id: TypeId,
+        /// What is wrong.
+        fault: Fault,
+    },
     /// A function, map, symbol or section index outside its table.
     NoSuchIndex {
         /// Where.
@@ -371,6 +378,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::Object { section, at, fault } => write!(f, "section {section}, byte {at:#x}: {fault}"),
+            Error::Extern { id, fault } => write!(f, "extern of BTF type {id}: {fault}"),
             Error::NoSuchIndex { part, index } => write!(f, "{part}: no entry {index}"),
         }
     }

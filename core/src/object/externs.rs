@@ -75,7 +75,7 @@ impl<'a> Object<'a> {
     /// name, which is also how they lie in `.kconfig`, each aligned; then variables and functions of the kernel by name.
     ///
     /// # Errors
-    /// [`Error::Object`], and then no more externs.
+    /// [`Error::Extern`], and then no more externs.
     pub fn externs(&self) -> impl Iterator<Item = Result<Extern<'a>>> + use<'a> {
         let object = *self;
         let mut state = Some((None::<Key<'a>>, 0u32, 0u32));
@@ -132,12 +132,12 @@ impl<'a> Object<'a> {
         let Some((key, t)) = best else { return Ok(None) };
         let (kernel, Reverse(align), size, name) = key;
         let symbol = self.elf.symbols().find(|s| s.is_extern() && s.name == name);
-        let symbol: Symbol<'a> = symbol.ok_or(Object::fault(0, 0, Fault::NoExternSymbol))?;
+        let symbol: Symbol<'a> = symbol.ok_or(Error::Extern { id: t.id, fault: Fault::NoExternSymbol })?;
         let kind = match (kernel, t.kind()) {
             (false, _) => ExternKind::Kconfig {
                 offset: used.checked_next_multiple_of(align).unwrap_or(u32::MAX),
                 size,
-                value: kconfig_type(&self.btf, t.target(), true)?,
+                value: kconfig_type(&self.btf, &t)?,
             },
             (true, Kind::Func) => ExternKind::Kfunc,
             (true, _) => ExternKind::Ksym { ty: self.btf.skip_mods(t.target())?.id },
@@ -150,45 +150,42 @@ impl<'a> Object<'a> {
         let name = self.btf.name(t);
         match t.kind() {
             Kind::Var if !kernel => {
-                kconfig_type(&self.btf, t.target(), true)?;
+                kconfig_type(&self.btf, t)?;
                 let size = self.btf.size_of(t.target())?;
                 // An array is aligned as its elements, which are characters.
                 let align = if self.btf.skip_mods(t.target())?.kind() == Kind::Array { 1 } else { size };
                 Ok((false, Reverse(align), size, name))
             }
-            Kind::Func if !kernel => Err(Object::fault(0, 0, Fault::KconfigFunction)),
+            Kind::Func if !kernel => Err(Error::Extern { id: t.id, fault: Fault::KconfigFunction }),
             Kind::Var | Kind::Func => Ok((true, Reverse(0), 0, name)),
             _ => Err(Error::WrongKind { id: t.id, kind: t.kind_number() }),
         }
     }
 }
 
-/// What a configuration extern of type `id` holds.
-fn kconfig_type(btf: &Btf<'_>, id: TypeId, array: bool) -> Result<KconfigType> {
-    let t = btf.skip_mods(id)?;
-    let bad = Error::Object { section: 0, at: 0, fault: Fault::BadKconfigType };
-    match t.kind() {
-        Kind::Int => {
-            let bits = t.int().map_or(0, |i| i.encoding);
-            let signed = bits & encoding::SIGNED != 0;
-            match t.size() {
-                1 if bits & encoding::BOOL != 0 => Ok(KconfigType::Bool),
-                _ if bits & encoding::BOOL != 0 => Err(bad),
-                1 => Ok(KconfigType::Char { signed }),
-                2 | 4 | 8 => Ok(KconfigType::Int { signed }),
-                _ => Err(bad),
-            }
-        }
-        Kind::Enum | Kind::Enum64 if btf.name(&t) == "libbpf_tristate" && t.size() == 4 => {
-            Ok(KconfigType::Tristate)
-        }
-        Kind::Array if array => {
-            let elements = t.array().filter(|a| a.nelems > 0).ok_or(bad)?;
-            match kconfig_type(btf, elements.elem, false)? {
-                KconfigType::Char { .. } => Ok(KconfigType::CharArray),
-                _ => Err(bad),
-            }
-        }
-        _ => Err(bad),
+/// What values the configuration extern `var` takes.
+fn kconfig_type(btf: &Btf<'_>, var: &Type<'_>) -> Result<KconfigType> {
+    let bad = Error::Extern { id: var.id, fault: Fault::BadKconfigType };
+    let t = btf.skip_mods(var.target())?;
+    if let Some(a) = t.array() {
+        let element = scalar_type(btf, &btf.skip_mods(a.elem)?);
+        let is_char = matches!(element, Some(KconfigType::Char { .. }));
+        return if is_char && a.nelems > 0 { Ok(KconfigType::CharArray) } else { Err(bad) };
+    }
+    scalar_type(btf, &t).ok_or(bad)
+}
+
+fn scalar_type(btf: &Btf<'_>, t: &Type<'_>) -> Option<KconfigType> {
+    if t.kind().is_enum() {
+        let tristate = btf.name(t) == "libbpf_tristate" && t.size() == 4;
+        return tristate.then_some(KconfigType::Tristate);
+    }
+    let bits = t.int()?.encoding;
+    let signed = bits & encoding::SIGNED != 0;
+    match (bits & encoding::BOOL != 0, t.size()) {
+        (true, 1) => Some(KconfigType::Bool),
+        (false, 1) => Some(KconfigType::Char { signed }),
+        (false, 2 | 4 | 8) => Some(KconfigType::Int { signed }),
+        _ => None,
     }
 }

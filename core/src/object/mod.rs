@@ -21,6 +21,8 @@ mod maps;
 mod references;
 pub mod sec_name;
 mod sec_table;
+#[cfg(test)]
+mod tests;
 
 pub use data::{DataRole, DataSection, Variable};
 pub use externs::{Extern, ExternKind, KconfigType};
