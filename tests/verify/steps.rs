@@ -6,7 +6,8 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use corelet_host_tools::setup::{ThisMachine, Wants, loader, targets, toolchain};
+use corelet_host_tools::setup::targets::{self, Std};
+use corelet_host_tools::setup::{ThisMachine, Wants, loader, toolchain};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -84,7 +85,7 @@ fn msrv(context: &mut Context<'_>) -> Result<Outcome> {
         context.run(&mut rustup)?;
         return Ok(Outcome::Passed(format!("compiled with {MSRV}")));
     }
-    // clippy takes the version from Cargo.toml; without a touch cargo would repeat an earlier answer.
+    // clippy takes the version from Cargo.toml.
     let folder = context.workspace.target.join("msrv-lint");
     let mut cargo = Command::new("cargo");
     cargo.args(["clippy", "--target-dir"]).arg(folder).args(packages).args([
@@ -147,7 +148,8 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
         is_static(&bytes).with_context(|| format!("the loader for {target}"))?;
         context.note(&format!("{target}: {} bytes, standard library {:?}", built.size, built.std))?;
         let arch = target.split('-').next().unwrap_or(target);
-        figures.push(format!("{arch} {} B", built.size));
+        let way = if built.std == Std::Built { "" } else { " (std from source)" };
+        figures.push(format!("{arch} {} B{way}", built.size));
     }
     Ok(Outcome::Passed(figures.join(", ")))
 }
@@ -156,7 +158,9 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
 fn is_static(bytes: &[u8]) -> Result<()> {
     use object::Object;
     use object::read::elf::{FileHeader, ProgramHeader};
-    fn kinds<H: FileHeader<Endian = object::Endianness>>(bytes: &[u8]) -> Result<Vec<object::elf::ProgramType>> {
+    fn kinds<H: FileHeader<Endian = object::Endianness>>(
+        bytes: &[u8],
+    ) -> Result<Vec<object::elf::ProgramType>> {
         let header = H::parse(bytes)?;
         let endian = header.endian()?;
         Ok(header.program_headers(endian, bytes)?.iter().map(|entry| entry.p_type(endian)).collect())

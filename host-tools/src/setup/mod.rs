@@ -126,7 +126,7 @@ impl Plan {
                     .to_owned(),
             );
             lines.extend(
-                self.targets.iter().map(|target| format!("  {target}: what the device runs is built for it")),
+                self.targets.iter().map(|target| format!("  {target}: what runs there is built here")),
             );
         }
         if !self.toolchains.is_empty() {

@@ -38,7 +38,7 @@ pub fn fetch(release: &str, link: &Path, progress: &mut dyn Progress) -> Result<
     let library = match from_variable() {
         Some(archive) if archive.is_file() => {
             progress.step("unpacking the source of Rust's standard library");
-            unpack(&archive, &link.with_extension("unpacked"))?
+            unpack(&archive, &parent.join(format!("rust-library-{release}")))?
         }
         Some(folder) => folder,
         None => of_debian(release, progress)?,
@@ -60,8 +60,10 @@ pub fn fetch(release: &str, link: &Path, progress: &mut dyn Progress) -> Result<
 fn unpack(archive: &Path, folder: &Path) -> Result<PathBuf> {
     let file =
         File::open(archive).with_context(|| format!("{}: cannot read this file", archive.display()))?;
-    let partial = folder.with_extension("partial");
-    for old in [&partial, folder] {
+    let mut partial = folder.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    for old in [partial.as_path(), folder] {
         if old.exists() {
             fs::remove_dir_all(old)
                 .with_context(|| format!("{}: cannot remove this folder", old.display()))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use corelet_boards::Missing;
 
 use super::machine::{Call, Ended, Machine};
 use super::rust_src;
@@ -92,14 +93,25 @@ impl Compiler {
                 }
             }
         }
-        let rest: Vec<_> = targets.iter().filter(|target| self.std(machine, target).is_none()).collect();
+        let rest: Vec<_> =
+            targets.iter().copied().filter(|target| self.std(machine, target).is_none()).collect();
         if rest.is_empty() {
             return Ok(());
         }
         machine.say(&format!("rustup target add does not serve: {why}"));
+        if rust_src::from_variable().is_none() && machine.program("apt-get").is_none() {
+            return Err(Missing::new(
+                format!(
+                    "Rust's standard library for {}, and apt-get, which would fetch its source",
+                    rest.join(", ")
+                ),
+                format!("rustup target add {}; or set {} to its source", rest.join(" "), rust_src::VARIABLE),
+            )
+            .into());
+        }
         machine
             .fetch_rust_src(&self.release, &self.source_link())
-            .with_context(|| format!("rustup target add does not serve either: {why}"))?;
+            .with_context(|| format!("no standard library for {}, built or as source", rest.join(", ")))?;
         for target in rest {
             machine.say(&format!(
                 "{target}: standard library built here, from the source of rustc {}",
@@ -159,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_server_that_hangs_is_waited_for_once_and_then_the_source_serves() {
-        let mut machine = Fake::with(&["rustup"])
+        let mut machine = Fake::with(&["rustup", "apt-get"])
             .doing(|_, _| Some(super::super::machine::Finished { ended: Ended::TooLate, ..printed("") }));
         compiler().install(&mut machine, &[ARM, RISCV]).unwrap();
         assert_eq!(machine.ran, [format!("rustup target add {ARM}"), "fetch rust-src 1.95.0".to_owned()]);
@@ -168,9 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn without_rustup_the_source_serves() {
-        let mut machine = Fake::with(&[]);
+    fn without_rustup_the_source_serves_and_without_apt_either_it_says_what_to_do() {
+        let mut machine = Fake::with(&["apt-get"]);
         compiler().install(&mut machine, &[ARM]).unwrap();
         assert_eq!(machine.ran, ["fetch rust-src 1.95.0"]);
+        let error = compiler().install(&mut Fake::with(&[]), &[ARM]).unwrap_err();
+        let missing = error.downcast_ref::<Missing>().unwrap();
+        assert!(missing.install.starts_with(&format!("rustup target add {ARM}")), "{missing}");
     }
 }
