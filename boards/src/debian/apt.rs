@@ -208,6 +208,8 @@ impl Apt {
         ] {
             text.push_str(&format!("{key} \"{state}/{value}\";\n"));
         }
+        // Kept compressed, and in one binary form of the two that apt would make, an index takes half the disk.
+        text.push_str("Acquire::GzipIndexes \"true\";\nDir::Cache::srcpkgcache \"\";\n");
         text.push_str("Dir::Etc::main \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n");
         Ok(text)
     }
