@@ -1,28 +1,19 @@
-//! How the executable is linked: static, at a fixed address, with its own `_start`.
+//! How the executable is linked: static, at a fixed address, with its own `_start`, laid out by `link.ld`.
 
 use std::env::var;
 
 fn main() {
+    let script = format!("{}/link.ld", var("CARGO_MANIFEST_DIR").unwrap_or_default());
     println!("cargo::rerun-if-changed=build.rs");
-    let lld = [
-        "-nostdlib",
-        "-static",
-        "--no-pie",
-        "--no-eh-frame-hdr",
-        "-znorelro",
-        "--build-id=none",
-        "-znoseparate-code",
-    ];
-    // The same for a compiler driver, which is what links where .cargo/config.toml names no linker.
-    let driver = [
-        "-nostartfiles",
-        "-nostdlib",
-        "-static",
-        "-no-pie",
-        "-Wl,--no-eh-frame-hdr,-znorelro,-znoseparate-code,--build-id=none",
-    ];
+    println!("cargo::rerun-if-changed={script}");
+    // .cargo/config.toml names lld itself, which takes its options as they are; elsewhere a compiler driver links.
     let bare = var("RUSTC_LINKER").is_ok_and(|l| l.ends_with("lld"));
-    for arg in if bare { &lld[..] } else { &driver[..] } {
+    let args: &[&str] = if bare {
+        &["-nostdlib", "-static", "--no-pie", "--build-id=none", "-T"]
+    } else {
+        &["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-T"]
+    };
+    for arg in args.iter().copied().chain([script.as_str()]) {
         println!("cargo::rustc-link-arg-bins={arg}");
     }
 }

@@ -3,6 +3,8 @@
 use crate::exit::Exit;
 use crate::sys::{Fd, MapFd};
 use corelet_core::btf::Btf;
+use corelet_core::pack::OPEN_MAP;
+pub use corelet_core::pack::{STREAM_FIXED, STREAM_PER_CPU};
 
 /// How events and results are printed to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +18,15 @@ pub enum Output {
 }
 
 /// A created map. The other parameters are those of the pack's record of the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenMap {
     /// Its descriptor, with the lengths of key and value.
     pub map: MapFd,
     /// Entries it was created with: CPUs of a perf event array, bytes of a ring buffer.
     pub max_entries: u32,
 }
+
+const _: () = assert!(size_of::<OpenMap>() <= OPEN_MAP);
 
 /// One loaded object. Sections are the pack's verified bytes; read them with `corelet_core::pack::Records`.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,7 @@ pub struct Source<'a> {
     pub hints: &'a [u8],
 }
 
-/// Everything that streaming needs.
+/// Everything that streaming needs: `pub fn run<K: Kernel>(kernel: &mut K, job: Job<'_>) -> Streamed`.
 pub struct Job<'a> {
     /// The loaded objects.
     pub sources: &'a [Source<'a>],
@@ -63,11 +67,6 @@ pub struct Job<'a> {
     /// no other memory than this and a small stack.
     pub memory: &'a mut [u8],
 }
-
-/// Bytes of [`Job::memory`] on every machine: an event, an output buffer, keys and values of results.
-pub const STREAM_FIXED: u32 = 16 << 10;
-/// Bytes of [`Job::memory`] for each possible CPU.
-pub const STREAM_PER_CPU: u32 = 64;
 
 /// What came of streaming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,19 +1,51 @@
 //! Loads, attaches and reads a corelet pack on a device: static, without libc, heap or `std`.
+//!
+//! The order of things: [`args`] the command line, [`identity`] the running kernel, [`file`] the pack, [`choose`] the target
+//! of each object, then for each object [`load`]: [`plan`] which programs, [`relocate`], [`maps`], [`programs`], [`attach`];
+//! then [`stream`] what the programs report. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
+//! happens. Memory is a region of the size that the pack states ([`corelet_core::pack::work`], [`arena`]); all calls go through one seam
+//! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
+pub mod arena;
+pub mod args;
+pub mod attach;
+pub mod choose;
 pub mod exit;
+pub mod file;
+pub mod identity;
 pub mod job;
+pub mod kprobe;
+pub mod load;
+pub mod maps;
+pub mod number;
+pub mod object;
+pub mod plan;
+pub mod programs;
+pub mod relocate;
+pub mod report;
+pub mod run;
+pub mod say;
+pub mod session;
+pub mod stream;
 #[allow(unsafe_code, reason = "the one place that talks to the kernel")]
 pub mod sys;
+pub mod tracefs;
+pub mod undo;
+pub mod vars;
+pub mod verifier;
 
-use sys::{Fd, Kernel};
+use core::ffi::CStr;
+use sys::Kernel;
 
-/// Runs the command line `args`; gives the exit code.
-pub fn main<'a, K: Kernel>(kernel: &mut K, args: impl Iterator<Item = &'a [u8]>, page_size: u32) -> i32 {
-    for a in args {
-        let _ = kernel.write(Fd::STDOUT, a);
-    }
-    (page_size >> 12) as i32
+/// Runs the command line `args`, the program's name first; gives the exit code.
+pub fn main<'a, K: Kernel>(kernel: &mut K, args: impl Iterator<Item = &'a CStr>, page_size: u32) -> i32 {
+    let options = match args::parse(kernel, args) {
+        Ok(Some(options)) => options,
+        Ok(None) => return 0,
+        Err(exit) => return exit as i32,
+    };
+    run::run(kernel, &options, page_size).map_or_else(|exit| exit as i32, |()| 0)
 }

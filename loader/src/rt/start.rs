@@ -18,8 +18,11 @@ core::arch::global_asm!(
 );
 #[cfg(target_arch = "riscv64")]
 core::arch::global_asm!(
-    ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
-    "mv a0, sp", "andi sp, sp, -16", "tail {entry}",
+    ".globl _start",
+    "_start:",
+    "mv a0, sp",
+    "andi sp, sp, -16",
+    "tail {entry}",
     entry = sym entry
 );
 #[cfg(target_arch = "arm")]
@@ -58,6 +61,6 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
         }
     }
     // SAFETY: each word is the address of a NUL-terminated argument that lives as long as the process.
-    let args = args.map(|w| unsafe { CStr::from_ptr(w as *const c_char) }.to_bytes());
+    let args = args.map(|w| unsafe { CStr::from_ptr(w as *const c_char) });
     exit(corelet_loader::main(&mut Linux, args, page_size))
 }

@@ -10,3 +10,10 @@ impl Fd {
     /// Standard error.
     pub const STDERR: Fd = Fd(2);
 }
+
+impl Default for Fd {
+    /// -1, which is never open.
+    fn default() -> Fd {
+        Fd(-1)
+    }
+}

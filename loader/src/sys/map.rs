@@ -28,8 +28,8 @@ pub struct MapSpec {
     pub value_type: u32,
 }
 
-/// A created map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A created map; by default none, whose descriptor is -1 and whose keys and values have no bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MapFd {
     fd: Fd,
     key_len: u32,

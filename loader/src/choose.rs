@@ -1,0 +1,179 @@
+//! Which target of the pack each object is loaded with: law 4, no wrong offset.
+
+use crate::exit::{Done, Exit};
+use crate::file::{PackFile, SMALL};
+use crate::identity::Identity;
+use crate::say::{bad, bare, say};
+use crate::sys::Kernel;
+use corelet_core::pack::{Arch, Memory, Object, Records, Target, section};
+use heapless::Vec;
+
+/// Objects in one pack.
+pub const MAX_OBJECTS: usize = 8;
+
+/// An object with the target that fits the running kernel.
+#[derive(Clone, Copy)]
+pub struct Chosen<'f> {
+    /// The object's number.
+    pub object: u16,
+    /// The file that holds the target.
+    pub file: &'f PackFile<'f>,
+    /// The target's number there.
+    pub target: u16,
+    /// Whether the build id says so; else release, version and architecture do, and kernel ids do not hold.
+    pub by_build_id: bool,
+    /// What loading takes.
+    pub memory: Memory,
+}
+
+/// How well a target fits the running kernel.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    OtherObject,
+    OtherArch,
+    OtherKernel,
+    Release,
+    BuildId,
+}
+
+fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
+    let pointer = size_of::<usize>() as u8;
+    if t.object != *digest {
+        Fit::OtherObject
+    } else if Arch::from_machine(&id.uname.machine) != Some(t.arch)
+        || t.pointer_size != pointer
+        || t.big_endian != cfg!(target_endian = "big")
+    {
+        Fit::OtherArch
+    } else if !t.build_id.is_empty() && t.build_id == id.build_id.as_slice() {
+        Fit::BuildId
+    } else if t.release == id.uname.release && t.version == id.uname.version {
+        Fit::Release
+    } else {
+        Fit::OtherKernel
+    }
+}
+
+/// Chooses a target for every object of `pack`. `files` are searched in order.
+///
+/// # Errors
+/// [`Exit::NotPortable`] where an object has none, with the running kernel and the targets there are.
+pub fn choose<'f, K: Kernel>(
+    kernel: &mut K,
+    pack: &'f PackFile<'f>,
+    files: &[&'f PackFile<'f>],
+    id: &Identity,
+    allow_release: bool,
+) -> Done<Vec<Chosen<'f>, MAX_OBJECTS>> {
+    let mut chosen = Vec::new();
+    for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
+        let mut buffer = [0; SMALL];
+        let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
+        let object = bad(kernel, pack.path, Records::<Object<'_>>::new(bytes, entry.id).at(0))?;
+        let best = best(kernel, files, &object.digest, id, None)?;
+        let target = match best {
+            Some((file, target, Fit::BuildId)) => (file, target, true),
+            Some((file, target, Fit::Release)) if allow_release => {
+                let mut line = say(kernel);
+                line.s(object.name).s(": no build id matches; taken by release ").s(&id.uname.release);
+                line.s(" and version ").s(&id.uname.version);
+                (file, target, false)
+            }
+            other => {
+                let close = other.map_or(Fit::OtherObject, |(_, _, fit)| fit);
+                return Err(refuse(kernel, files, &object, id, close));
+            }
+        };
+        let (file, target, by_build_id) = target;
+        let mut buffer = [0; SMALL];
+        let bytes = file.small(kernel, section::MEMORY, target, &mut buffer)?;
+        let memory = bad(kernel, file.path, Records::<Memory>::new(bytes, section::MEMORY).at(0))?;
+        let one = Chosen { object: entry.owner, file, target, by_build_id, memory };
+        if chosen.push(one).is_err() {
+            let mut line = say(kernel);
+            return Err(line.s("more than ").n(MAX_OBJECTS as u32).s(" objects").exit(Exit::NotPortable));
+        }
+    }
+    if chosen.is_empty() {
+        return Err(say(kernel).s(pack.path).s(": holds no object").exit(Exit::BadInput));
+    }
+    Ok(chosen)
+}
+
+/// The target that fits best, the first of equals. With `list`, says each target of this object on the way.
+fn best<'f, K: Kernel>(
+    kernel: &mut K,
+    files: &[&'f PackFile<'f>],
+    digest: &[u8; 32],
+    id: &Identity,
+    list: Option<()>,
+) -> Done<Option<(&'f PackFile<'f>, u16, Fit)>> {
+    let mut best: Option<(&PackFile<'_>, u16, Fit)> = None;
+    for file in files {
+        for entry in file.table().entries().filter(|e| e.id == section::TARGET) {
+            let mut buffer = [0; SMALL];
+            let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
+            let target = bad(kernel, file.path, Records::<Target<'_>>::new(bytes, entry.id).at(0))?;
+            let fit = fit(&target, digest, id);
+            if list.is_some() && fit != Fit::OtherObject {
+                describe(
+                    kernel,
+                    "  target: ",
+                    target.arch.name(),
+                    target.release,
+                    target.version,
+                    target.build_id,
+                );
+            }
+            if best.as_ref().is_none_or(|(_, _, b)| fit > *b) {
+                best = Some((file, entry.owner, fit));
+            }
+        }
+    }
+    Ok(best)
+}
+
+fn describe<K: Kernel>(
+    kernel: &mut K,
+    what: &str,
+    arch: &str,
+    release: &str,
+    version: &str,
+    build_id: &[u8],
+) {
+    let mut line = bare(kernel);
+    line.s(what).s(arch).s(" ").s(release).s(", ").s(version).s(", build id ");
+    if build_id.is_empty() {
+        line.s("none");
+    } else {
+        line.hex(build_id);
+    }
+}
+
+fn refuse<K: Kernel>(
+    kernel: &mut K,
+    files: &[&PackFile<'_>],
+    object: &Object<'_>,
+    id: &Identity,
+    close: Fit,
+) -> Exit {
+    {
+        let mut line = say(kernel);
+        line.s(object.name).s(match close {
+            Fit::OtherObject => ": the pack has no target for this object",
+            Fit::OtherArch => ": the pack is for another architecture",
+            Fit::OtherKernel => ": the pack has no target for this kernel",
+            _ => ": the pack's target has this kernel's release, but another build id",
+        });
+    }
+    describe(kernel, "  running: ", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
+    if let Err(exit) = best(kernel, files, &object.digest, id, Some(())) {
+        return exit;
+    }
+    let mut line = bare(kernel);
+    line.s("  next: make a target of this kernel's image with `corelet target`, and pass it with --target");
+    if close == Fit::Release {
+        line.s("; or --allow-release if you know that release and version name one build");
+    }
+    Exit::NotPortable
+}

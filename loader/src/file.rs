@@ -1,0 +1,104 @@
+//! A pack or target file: its section table in memory, its sections copied in one at a time and checked in the copy.
+
+use crate::exit::{Done, Exit};
+use crate::say::{bad, failed, say};
+use crate::sys::{Errno, Fd, Kernel, Open};
+use crate::undo::Ledger;
+use core::ffi::CStr;
+use corelet_core::Error;
+use corelet_core::pack::{Entry, HEADER_LEN, Header, Table};
+
+/// Longest section that is read before the pack has said how much memory it takes.
+pub const SMALL: usize = 512;
+
+/// An open file with a checked section table.
+pub struct PackFile<'a> {
+    /// Its path, for messages.
+    pub path: &'a str,
+    fd: Fd,
+    table: Table<'static>,
+}
+
+impl<'a> PackFile<'a> {
+    /// Opens the file and checks header and table, in a copy of their own.
+    ///
+    /// # Errors
+    /// [`Exit::BadInput`] where it is no whole pack, said with the path.
+    pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, path: &'a CStr) -> Done<PackFile<'a>> {
+        let name = path.to_str().unwrap_or("the pack");
+        let fd = match kernel.open(path, Open::Read) {
+            Ok(fd) => ledger.keep(kernel, fd)?,
+            Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
+            Err(e) => {
+                return Err(say(kernel).s("cannot open ").s(name).s(": ").errno(e).exit(Exit::BadInput));
+            }
+        };
+        let len = match kernel.file_len(fd) {
+            Ok(len) => len,
+            Err(e) => return Err(failed(kernel, name, e)),
+        };
+        let mut head = [0; HEADER_LEN];
+        fill(kernel, fd, name, 0, &mut head)?;
+        let header = bad(kernel, name, Header::parse(&head))?;
+        let end = header.table_end();
+        if end as u64 > len {
+            let cut = Error::Truncated { part: corelet_core::Part::PackTable, at: len as u32 };
+            return bad(kernel, name, Err(cut));
+        }
+        let copy = match kernel.region(end) {
+            Ok(region) => region,
+            Err(e) => return Err(failed(kernel, "memory", e)),
+        };
+        fill(kernel, fd, name, 0, copy)?;
+        let table = bad(kernel, name, Table::parse(copy, len))?;
+        Ok(PackFile { path: name, fd, table })
+    }
+
+    /// The section table.
+    pub fn table(&self) -> Table<'static> {
+        self.table
+    }
+
+    /// Copies a section into `into`, which has its length, and checks the copy.
+    pub fn read<K: Kernel>(&self, kernel: &mut K, entry: &Entry, into: &mut [u8]) -> Done<()> {
+        fill(kernel, self.fd, self.path, entry.offset, into)?;
+        bad(kernel, self.path, entry.verify(into))
+    }
+
+    /// A section of no more than [`SMALL`] bytes, in `buffer`; empty where it is left out.
+    pub fn small<'b, K: Kernel>(
+        &self,
+        kernel: &mut K,
+        id: u16,
+        owner: u16,
+        buffer: &'b mut [u8; SMALL],
+    ) -> Done<&'b [u8]> {
+        let Some(entry) = self.table.find(id, owner) else { return Ok(&[]) };
+        let Some(into) = buffer.get_mut(..entry.len as usize) else {
+            let too_long =
+                Error::BadValue { part: corelet_core::Part::PackTable, at: entry.offset, found: entry.len };
+            return bad(kernel, self.path, Err(too_long));
+        };
+        self.read(kernel, &entry, into)?;
+        Ok(into)
+    }
+}
+
+/// Reads all of `into` from `offset`. A file that ends before was cut after its length was read.
+fn fill<K: Kernel>(kernel: &mut K, fd: Fd, name: &str, offset: u32, into: &mut [u8]) -> Done<()> {
+    let mut at = 0;
+    while let Some(rest) = into.get_mut(at..).filter(|r| !r.is_empty()) {
+        let place = offset.saturating_add(at as u32);
+        match kernel.read_at(fd, place, rest) {
+            Ok(0) => {
+                let mut line = say(kernel);
+                return Err(line.s(name).s(": cut short at byte ").n(place).exit(Exit::BadInput));
+            }
+            Ok(n) => at = at.saturating_add(n),
+            Err(Errno::EINTR) => {}
+            Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
+            Err(e) => return Err(say(kernel).s(name).s(": ").errno(e).exit(Exit::BadInput)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Which kernel and machine this is.
+
+use crate::exit::{Done, Exit};
+use crate::number;
+use crate::say::say;
+use crate::sys::{Errno, Fd, Kernel, Open, Sys, Uname};
+use core::ffi::CStr;
+use heapless::Vec;
+
+/// `NT_GNU_BUILD_ID`
+const BUILD_ID: u32 = 3;
+/// Longest build id: SHA-1 has 20 bytes.
+const MAX_BUILD_ID: usize = 32;
+
+/// The running kernel and machine.
+pub struct Identity {
+    /// `uname(2)`
+    pub uname: Uname,
+    /// Build id of the kernel's ELF note; empty where it has none.
+    pub build_id: Vec<u8, MAX_BUILD_ID>,
+    /// Possible CPUs.
+    pub cpus: u32,
+    /// Bytes of a page.
+    pub page_size: u32,
+}
+
+impl Identity {
+    /// Asks the kernel.
+    ///
+    /// # Errors
+    /// [`Exit::Missing`] where sysfs is not there.
+    pub fn read<K: Kernel>(kernel: &mut K, page_size: u32) -> Done<Identity> {
+        let uname = kernel.uname();
+        let sysfs = |k: &mut K, path: &str, e: Errno| {
+            say(k).s("cannot read ").s(path).s(": ").errno(e).s("; mount sysfs on /sys").exit(Exit::Missing)
+        };
+        let build_id = match with_file(kernel, c"/sys/kernel/notes", build_id) {
+            Ok(id) => id,
+            Err(e) => return Err(sysfs(kernel, "/sys/kernel/notes", e)),
+        };
+        let path = c"/sys/devices/system/cpu/possible";
+        let cpus = with_file(kernel, path, |k, fd| {
+            let mut text = [0; 128];
+            let n = k.read(fd, &mut text)?;
+            let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok());
+            text.and_then(number::cpus).ok_or(Errno::EINVAL)
+        });
+        match cpus {
+            Ok(cpus) => Ok(Identity { uname, build_id, cpus, page_size }),
+            Err(e) => Err(sysfs(kernel, "/sys/devices/system/cpu/possible", e)),
+        }
+    }
+
+    /// Whether the kernel's release is `major.minor` or later.
+    pub fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        let mut parts = self.uname.release.split(|c: char| !c.is_ascii_digit()).map(number::decimal);
+        let mut next = || parts.next().flatten().unwrap_or(0);
+        (next(), next()) >= (major, minor)
+    }
+}
+
+/// Opens a file, does something with it and closes it.
+pub fn with_file<K: Kernel, T>(
+    kernel: &mut K,
+    path: &CStr,
+    work: impl FnOnce(&mut K, Fd) -> Sys<T>,
+) -> Sys<T> {
+    let fd = kernel.open(path, Open::Read)?;
+    let result = work(kernel, fd);
+    kernel.close(fd);
+    result
+}
+
+/// The build id in a sequence of ELF notes: namesz, descsz, type, then name and descriptor, each padded to four bytes.
+fn build_id<K: Kernel>(kernel: &mut K, notes: Fd) -> Sys<Vec<u8, MAX_BUILD_ID>> {
+    const HEAD: usize = 12;
+    let mut at = 0u32;
+    loop {
+        let mut note = [0u8; HEAD + 4 + MAX_BUILD_ID];
+        let n = kernel.read_at(notes, at, &mut note)?;
+        if n < HEAD {
+            return Ok(Vec::new());
+        }
+        let word = |i: usize| note.as_chunks::<4>().0.get(i).map_or(0, |w| u32::from_ne_bytes(*w));
+        let (name_len, len) = (word(0), word(1));
+        if word(2) == BUILD_ID && note.get(HEAD..HEAD + 4) == Some(b"GNU\0") {
+            let id = note.get(HEAD + 4..).and_then(|d| d.get(..len as usize)).filter(|_| n >= HEAD + 4);
+            return id.and_then(|id| Vec::from_slice(id).ok()).ok_or(Errno::EINVAL);
+        }
+        let padded = |n: u32| n.checked_add(3).map(|n| n & !3);
+        at = padded(name_len)
+            .zip(padded(len))
+            .and_then(|(a, b)| a.checked_add(b)?.checked_add(HEAD as u32)?.checked_add(at))
+            .ok_or(Errno::EINVAL)?;
+    }
+}

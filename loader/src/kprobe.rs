@@ -1,0 +1,104 @@
+//! Kernel probes as perf events: by the kprobe PMU (4.17), else by tracefs's `kprobe_events`.
+//!
+//! Sources: `Documentation/trace/kprobetrace.rst`, `kernel/events/core.c` (`perf_kprobe`).
+
+use crate::identity::with_file;
+use crate::number;
+use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
+use crate::tracefs::{self, Path};
+use crate::undo::Ledger;
+use core::ffi::CStr;
+
+/// A probe to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// Kernel function.
+    pub symbol: &'a str,
+    /// Bytes behind its start.
+    pub offset: u32,
+    /// At the return.
+    pub ret: bool,
+}
+
+/// Reads a small file of numbers under `/sys/bus/event_source/devices/kprobe`.
+fn sysfs_number<K: Kernel>(kernel: &mut K, path: &CStr, prefix: &str) -> Sys<u32> {
+    with_file(kernel, path, |k, fd| {
+        let mut text = [0; 32];
+        let n = k.read(fd, &mut text)?;
+        let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok()).unwrap_or("");
+        text.trim_end().strip_prefix(prefix).and_then(number::decimal).ok_or(Errno::EINVAL)
+    })
+}
+
+/// Opens a probe as a perf event, which is disabled until a program is attached.
+///
+/// # Errors
+/// `ENOENT` for a symbol that does not exist; `EINVAL` where the kernel cannot probe this place.
+pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
+    match sysfs_number(kernel, c"/sys/bus/event_source/devices/kprobe/type", "") {
+        Ok(kind) => by_pmu(kernel, kind, probe),
+        Err(Errno::ENOENT) => by_tracefs(kernel, ledger, probe),
+        Err(e) => Err(e),
+    }
+}
+
+fn by_pmu<K: Kernel>(kernel: &mut K, kind: u32, probe: &Probe<'_>) -> Sys<Fd> {
+    let mut config = 0;
+    if probe.ret {
+        let path = c"/sys/bus/event_source/devices/kprobe/format/retprobe";
+        config = 1u64.checked_shl(sysfs_number(kernel, path, "config:")?).ok_or(Errno::EINVAL)?;
+    }
+    let mut symbol = Path::new();
+    symbol.text(probe.symbol);
+    let spec = PerfSpec {
+        kind,
+        config,
+        symbol: Some(symbol.as_cstr()?),
+        offset: probe.offset.into(),
+        ..PerfSpec::default()
+    };
+    kernel.perf_event_open(&spec, 0)
+}
+
+/// `corelet/p_PID_NUMBER`: names that no other process makes and that tell whose they are.
+fn name(path: &mut Path, pid: u32, number: u32) {
+    path.text("corelet/p_").number(pid).text("_").number(number);
+}
+
+fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
+    let (pid, number) = (kernel.pid(), ledger.tracefs_probes);
+    let mut line = Path::new();
+    line.text(if probe.ret { "r:" } else { "p:" });
+    name(&mut line, pid, number);
+    line.text(" ").text(probe.symbol);
+    if probe.offset != 0 {
+        line.text("+").number(probe.offset);
+    }
+    control(kernel, &line)?;
+    ledger.tracefs_probes += 1;
+    let mut event = Path::new();
+    name(&mut event, pid, number);
+    let id = tracefs::event_id(kernel, event.as_str())?;
+    tracefs::open(kernel, id)
+}
+
+/// Removes the probe of number `number` that this process made in tracefs.
+pub fn remove<K: Kernel>(kernel: &mut K, number: u32) {
+    let mut line = Path::new();
+    line.text("-:");
+    let pid = kernel.pid();
+    name(&mut line, pid, number);
+    // at the end there is nobody left to tell
+    let _ = control(kernel, &line);
+}
+
+/// Writes a line to `kprobe_events`.
+fn control<K: Kernel>(kernel: &mut K, line: &Path) -> Sys<()> {
+    let root = tracefs::root(kernel)?;
+    let mut path = Path::new();
+    path.text(root).text("/kprobe_events");
+    let fd = kernel.open(path.as_cstr()?, Open::Append)?;
+    let result = kernel.write(fd, line.as_str().as_bytes());
+    kernel.close(fd);
+    result.map(drop)
+}

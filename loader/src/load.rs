@@ -1,0 +1,182 @@
+//! Loading one object: sections into memory, relocation, maps, programs, attachments.
+
+use crate::arena::Arena;
+use crate::args::Command;
+use crate::attach;
+use crate::choose::Chosen;
+use crate::exit::Done;
+use crate::file::PackFile;
+use crate::job::{OpenMap, Source};
+use crate::maps::{self, with_memlock};
+use crate::object::{Reader, Sections};
+use crate::plan;
+use crate::programs::Linker;
+use crate::relocate;
+use crate::say::{bad, failed, say};
+use crate::session::Session;
+use crate::sys::{Kernel, slots, words};
+use core::ffi::CStr;
+use corelet_core::btf::Btf;
+use corelet_core::pack::{Records, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
+use corelet_core::{Error, Part};
+
+/// A loaded object, and the memory that loading it needed and the stream may have.
+pub struct Loaded {
+    /// For the stream.
+    pub source: Source<'static>,
+    /// Free again.
+    pub memory: &'static mut [u8],
+}
+
+/// Loads the chosen object, and attaches it where the command is `run`.
+pub fn load<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    pack: &PackFile<'_>,
+    chosen: &Chosen<'_>,
+) -> Done<Loaded> {
+    let id = &session.identity;
+    let bytes = usize::try_from(chosen.memory.work.bytes(id.cpus, id.page_size)).unwrap_or(usize::MAX);
+    let region = match kernel.region(bytes) {
+        Ok(region) => region,
+        Err(e) => return Err(failed(kernel, "memory for the pack", e)),
+    };
+    let mut arena = Arena::new(region);
+    let mut of_object = Reader { file: pack, owner: chosen.object, arena: &mut arena };
+    let object = &*of_object.section(kernel, section::OBJECT)?;
+    let btf_bytes = &*of_object.section(kernel, section::BTF)?;
+    let maps = &*of_object.section(kernel, section::MAPS)?;
+    let events = &*of_object.section(kernel, section::EVENTS)?;
+    let results = &*of_object.section(kernel, section::RESULTS)?;
+    let hints = &*of_object.section(kernel, section::HINTS)?;
+    let object = bad(kernel, pack.path, Records::new(object, section::OBJECT).at(0))?;
+    let btf = parse_btf(kernel, pack.path, btf_bytes, &mut arena)?;
+    let sections = Sections {
+        path: pack.path,
+        object,
+        btf,
+        btf_bytes,
+        maps,
+        functions: &[],
+        programs: &[],
+        relos: &[],
+        fixups: &[],
+        data: &[],
+        kconfig: &[],
+        plan: &[],
+        func_info: &[],
+        line_info: &[],
+    };
+    let count = sections.maps().count();
+    let open = arena.take(kernel, count * size_of::<OpenMap>())?;
+    let open = slots(open, OpenMap::default);
+    let memory = arena.into_rest();
+    {
+        let mut arena = Arena::new(&mut *memory);
+        let mut reader = Reader { file: pack, owner: chosen.object, arena: &mut arena };
+        let insns = reader.section(kernel, section::INSNS)?;
+        let mut sections = Sections { ..sections };
+        sections.functions = reader.section(kernel, section::FUNCTIONS)?;
+        sections.programs = reader.section(kernel, section::PROGRAMS)?;
+        sections.relos = reader.section(kernel, section::RELOS)?;
+        sections.fixups = reader.section(kernel, section::FIXUPS)?;
+        sections.data = reader.section(kernel, section::DATA)?;
+        sections.func_info = reader.section(kernel, section::FUNC_INFO)?;
+        sections.line_info = reader.section(kernel, section::LINE_INFO)?;
+        let mut reader = Reader { file: chosen.file, owner: chosen.target, arena: &mut arena };
+        sections.kconfig = reader.section(kernel, section::KCONFIG)?;
+        sections.plan = reader.section(kernel, section::PLAN)?;
+        into_kernel(kernel, session, chosen, &sections, insns, open, arena)?;
+    }
+    let source = Source { name: object.name, digest: object.digest, btf, maps, open, events, results, hints };
+    Ok(Loaded { source, memory })
+}
+
+fn parse_btf<'a, K: Kernel>(
+    kernel: &mut K,
+    path: &str,
+    bytes: &'a [u8],
+    arena: &mut Arena<'a>,
+) -> Done<Btf<'a>> {
+    let count = bad(kernel, path, Btf::count(bytes))?;
+    let index = words(arena.take(kernel, count.saturating_mul(4))?);
+    bad(kernel, path, Btf::parse(bytes, index))
+}
+
+/// Everything that needs the kernel: decide, relocate, create maps, load and attach programs.
+fn into_kernel<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    chosen: &Chosen<'_>,
+    s: &Sections<'_>,
+    insns: &mut [u8],
+    open: &mut [OpenMap],
+    mut arena: Arena<'_>,
+) -> Done<()> {
+    let flags = arena.take(kernel, s.programs().count())?;
+    plan::decide(kernel, session, s, flags)?;
+    relocate_all(kernel, session, chosen, s, flags, insns, &mut arena)?;
+    let btf = match with_memlock(kernel, |k| k.btf_load(s.btf_bytes)) {
+        Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
+        Err(e) => {
+            let mut line = say(kernel);
+            line.s(s.object.name).s(": the kernel did not take the types: ").errno(e);
+            line.s("; going on without them");
+            None
+        }
+    };
+    maps::create(kernel, session, s, btf, open, arena.scope())?;
+    let license = arena.take(kernel, s.object.license.len() + 1)?;
+    license.fill(0);
+    for (slot, b) in license.iter_mut().zip(s.object.license.bytes()) {
+        *slot = b;
+    }
+    let license = CStr::from_bytes_until_nul(license).unwrap_or(c"");
+    let linker = Linker { sections: s, insns, open, btf, license };
+    let programs = || (0u16..).zip(s.programs()).zip(&*flags).filter(|(_, flag)| **flag == 1);
+    for ((number, program), _) in programs() {
+        let program = bad(kernel, s.path, program)?;
+        let prog = linker.load(kernel, session, &program, arena.scope())?;
+        if session.options.command == Command::Run {
+            attach::attach(kernel, session, s, number, &program, prog)?;
+        }
+    }
+    Ok(())
+}
+
+/// Relocates with the target's types, in memory that is free again afterwards.
+fn relocate_all<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    chosen: &Chosen<'_>,
+    s: &Sections<'_>,
+    flags: &[u8],
+    insns: &mut [u8],
+    arena: &mut Arena<'_>,
+) -> Done<()> {
+    let path = chosen.file.path;
+    let mut arena = arena.scope();
+    let mut reader = Reader { file: chosen.file, owner: chosen.target, arena: &mut arena };
+    let target = &*reader.section(kernel, section::TARGET)?;
+    let subset = &*reader.section(kernel, section::SUBSET)?;
+    let ids = &*reader.section(kernel, section::IDS)?;
+    let target = bad(kernel, path, Records::<Target<'_>>::new(target, section::TARGET).at(0))?;
+    if target.object != s.object.digest {
+        // chosen by the same record a moment ago
+        let changed = Error::BadChecksum { part: Part::PackSection, id: section::TARGET };
+        return bad(kernel, path, Err(changed));
+    }
+    if subset.is_empty() {
+        let missing = Error::NoSection { name: section::name(section::SUBSET) };
+        return if s.relos.is_empty() { Ok(()) } else { bad(kernel, path, Err(missing)) };
+    }
+    let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(target.pointer_size);
+    // the kernel's own ids hold for the very build only
+    let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
+    relocate::relocate(kernel, s, &subset, flags, insns, arena, &mut session.counts)
+}
+
+/// Bytes of memory that the stream is promised.
+pub fn stream_bytes(cpus: u32) -> usize {
+    STREAM_FIXED.saturating_add(STREAM_PER_CPU.saturating_mul(cpus)) as usize
+}

@@ -1,0 +1,55 @@
+//! Numbers in text, as users and kernels write them.
+
+/// A decimal number without sign.
+pub fn decimal(text: &str) -> Option<u32> {
+    integer(text).filter(|&(negative, _)| !negative).and_then(|(_, n)| n.try_into().ok())
+}
+
+/// An integer, decimal or hexadecimal after `0x`: whether it is negative, and its magnitude.
+pub fn integer(text: &str) -> Option<(bool, u64)> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (base, digits) = match text.strip_prefix("0x") {
+        Some(rest) => (16u8, rest),
+        None => (10, text),
+    };
+    let mut n: u64 = 0;
+    for b in digits.bytes() {
+        let digit = match b {
+            b'0'..=b'9' => b - b'0',
+            b'a'..=b'f' | b'A'..=b'F' if base == 16 => (b | 0x20) - b'a' + 10,
+            _ => return None,
+        };
+        n = n.checked_mul(base.into())?.checked_add(digit.into())?;
+    }
+    (!digits.is_empty()).then_some((negative, n))
+}
+
+/// The number of CPUs in a list such as `0-3` or `0,2-5`, the form of `/sys/devices/system/cpu/possible`.
+pub fn cpus(list: &str) -> Option<u32> {
+    list.trim_end().split(',').try_fold(0u32, |sum, part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let count = decimal(last)?.checked_sub(decimal(first)?)?.checked_add(1)?;
+        sum.checked_add(count)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cpus, decimal, integer};
+
+    #[test]
+    fn numbers_and_lists() {
+        assert_eq!(decimal("17"), Some(17));
+        assert_eq!(decimal("-1"), None);
+        assert_eq!(decimal("4294967296"), None);
+        assert_eq!(decimal(""), None);
+        assert_eq!(integer("-0x1F"), Some((true, 31)));
+        assert_eq!(integer("18446744073709551616"), None);
+        assert_eq!(cpus("0-3\n"), Some(4));
+        assert_eq!(cpus("0,2-5\n"), Some(5));
+        assert_eq!(cpus("x"), None);
+    }
+}

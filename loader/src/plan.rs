@@ -1,0 +1,106 @@
+//! Which programs are loaded: what the pack's plan says, and for optional ones whether this machine has what they attach to.
+//! Decided before relocation, since candidates depend on what is relocated.
+
+use crate::exit::{Done, Exit};
+use crate::kprobe::{self, Probe};
+use crate::object::Sections;
+use crate::say::{bad, say};
+use crate::session::Session;
+use crate::sys::{Errno, Kernel, Sys};
+use crate::tracefs::{self, Path};
+use corelet_core::pack::{Attach, Choice, Decision, Program, Records, SkipReason, section};
+
+/// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
+const NOT_AVAILABLE: Errno = Errno(99);
+
+/// What the plan says of program number `program`.
+fn decision(s: &Sections<'_>, program: u16) -> Decision {
+    let mut choices = Records::<Choice>::new(s.plan, section::PLAN).flatten();
+    choices.find(|c| c.program == program).map_or(Decision::Load, |c| c.decision)
+}
+
+/// Sets `chosen[n]` to 1 for every program that is loaded and reports the others.
+pub fn decide<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    chosen: &mut [u8],
+) -> Done<()> {
+    for ((number, program), flag) in (0..).zip(s.programs()).zip(chosen) {
+        let program = bad(kernel, s.path, program)?;
+        let why = match decision(s, number) {
+            Decision::Load => None,
+            Decision::IfPresent => match present(kernel, session, &program) {
+                Ok(()) => None,
+                Err(Errno::ENOENT) => Some("this kernel has nothing of that name"),
+                Err(Errno::EINVAL | NOT_AVAILABLE) => Some("this kernel cannot probe there"),
+                Err(e) => return Err(refuse(kernel, s, &program, e)),
+            },
+            Decision::Skip(SkipReason::Disabled) => Some("the manifest says so"),
+            Decision::Skip(SkipReason::Alternative) => Some("another of its group is taken"),
+            Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
+        };
+        *flag = u8::from(why.is_none());
+        if let Some(why) = why {
+            session.counts.skipped += 1;
+            let mut line = say(kernel);
+            line.s(s.object.name).s(": skipped ").s(program.name).s(" (").s(program.section).s("): ").s(why);
+        }
+    }
+    Ok(())
+}
+
+/// Whether what an optional program attaches to is there.
+fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Program<'_>) -> Sys<()> {
+    match program.attach {
+        Attach::Tracepoint { category, name } => {
+            tracefs::event_id(kernel, Path::new().text(category).text("/").text(name).as_str()).map(drop)
+        }
+        Attach::Kprobe { symbol, offset, ret } => {
+            let probe = kprobe::open(kernel, &mut session.ledger, &Probe { symbol, offset, ret })?;
+            kernel.close(probe);
+            Ok(())
+        }
+        // a raw tracepoint cannot be asked for without a program; attaching it tells
+        Attach::RawTracepoint { .. } | Attach::None | Attach::Other { .. } => Ok(()),
+    }
+}
+
+/// Says why a program cannot be attached.
+pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
+    let mut line = say(kernel);
+    line.s(s.object.name).s(": cannot attach ").s(program.name).s(" (").s(program.section).s("): ").errno(e);
+    match (program.attach, e) {
+        (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV) => {
+            line.s("; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing");
+            Exit::Missing
+        }
+        (_, Errno::EPERM | Errno::EACCES) => {
+            line.s("; this needs root, or CAP_BPF and CAP_PERFMON");
+            Exit::Missing
+        }
+        (Attach::None | Attach::Other { .. }, _) => {
+            line.s("; this loader attaches tracepoints, raw tracepoints, kprobes and kretprobes");
+            Exit::NotPortable
+        }
+        (_, Errno::ENOENT) => {
+            line.s("; this kernel has nothing of that name");
+            Exit::NotPortable
+        }
+        (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => {
+            line.s("; this kernel cannot probe there");
+            if cfg!(target_arch = "riscv64") {
+                line.s(
+                    ": RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry",
+                );
+            }
+            Exit::NotPortable
+        }
+        _ => e.exit(),
+    }
+}
+
+/// Whether the plan lets the program be left out.
+pub fn optional(s: &Sections<'_>, program: u16) -> bool {
+    decision(s, program) == Decision::IfPresent
+}

@@ -1,0 +1,139 @@
+//! Linking the chosen programs one by one into a buffer and loading them.
+
+use crate::arena::Arena;
+use crate::exit::Done;
+use crate::job::OpenMap;
+use crate::maps::with_memlock;
+use crate::object::{Sections, kernel_name};
+use crate::say::bad;
+use crate::session::Session;
+use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
+use crate::verifier;
+use core::ffi::CStr;
+use corelet_core::link::{Parts, Placed};
+use corelet_core::pack::{FuncInfo, LineInfo, Program, Records, section};
+use corelet_core::{Endian, insn};
+
+/// What programs of one object are linked and loaded with.
+pub struct Linker<'x, 'a> {
+    /// The object.
+    pub sections: &'x Sections<'a>,
+    /// All instructions, relocated.
+    pub insns: &'x [u8],
+    /// The maps.
+    pub open: &'x [OpenMap],
+    /// The loaded BTF, if the kernel took it.
+    pub btf: Option<Fd>,
+    /// The license.
+    pub license: &'x CStr,
+}
+
+impl Linker<'_, '_> {
+    /// Links and loads one program.
+    ///
+    /// # Errors
+    /// What the kernel refused, explained by [`verifier::explain`].
+    pub fn load<K: Kernel>(
+        &self,
+        kernel: &mut K,
+        session: &mut Session<'_>,
+        program: &Program<'_>,
+        mut arena: Arena<'_>,
+    ) -> Done<Fd> {
+        let s = self.sections;
+        let parts =
+            Parts { functions: s.functions(), insns: self.insns, fixups: s.fixups(), endian: Endian::HOST };
+        let (mut count, mut bytes) = (0, 0);
+        for function in core::iter::once(program.function).chain(program.subprograms()) {
+            let f = bad(kernel, s.path, s.functions().at(function))?;
+            count += 1;
+            bytes += bad(kernel, s.path, parts.insns_of(&f))?.len();
+        }
+        let out = arena.take(kernel, bytes)?;
+        let placed = arena.take(kernel, count * size_of::<Placed>())?;
+        let placed = slots(placed, Placed::default);
+        let map_fd = |n: u16| self.open.get(usize::from(n)).map(|m| m.map.fd().0);
+        let linked = bad(kernel, s.path, parts.link(program, &map_fd, placed, out))?;
+        let placed = placed.get(..linked.1).unwrap_or(&[]);
+        let insns = out.get(..linked.0 * insn::INSN_SIZE).unwrap_or(&[]);
+        let btf = match self.btf {
+            Some(fd) => Some(ProgBtf {
+                fd,
+                func_info: func_info(kernel, s, placed, &mut arena)?,
+                line_info: line_info(kernel, s, placed, &mut arena)?,
+            })
+            // line_info without func_info is refused, as is either without all functions
+            .filter(|b| !b.func_info.is_empty()),
+            None => None,
+        };
+        let spec = ProgSpec {
+            prog_type: program.prog_type,
+            expected_attach_type: program.expected_attach_type,
+            prog_flags: program.prog_flags,
+            kern_version: s.object.kern_version,
+            name: kernel_name("", program.name),
+            insns,
+            license: self.license,
+            btf,
+        };
+        match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
+            Ok(fd) => {
+                session.counts.programs += 1;
+                session.ledger.keep(kernel, fd)
+            }
+            Err(e) => Err(verifier::explain(kernel, session, s, &spec, program, placed, e, arena)),
+        }
+    }
+}
+
+/// `struct bpf_func_info` of every placed function; empty where the pack has not all.
+fn func_info<'a, K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    placed: &[Placed],
+    arena: &mut Arena<'a>,
+) -> Done<&'a [u8]> {
+    if s.func_info.is_empty() {
+        return Ok(&[]);
+    }
+    let out = arena.take(kernel, placed.len() * 8)?;
+    for (p, row) in placed.iter().zip(out.as_chunks_mut::<8>().0) {
+        let found = Records::<FuncInfo>::new(s.func_info, section::FUNC_INFO)
+            .flatten()
+            .find(|f| f.function == p.function);
+        let Some(found) = found else { return Ok(&[]) };
+        put(row, [p.start, found.type_id.0]);
+    }
+    Ok(out)
+}
+
+/// `struct bpf_line_info` of the placed functions, in their order; empty where a function has none at its start, which the
+/// kernel refuses.
+fn line_info<'a, K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    placed: &[Placed],
+    arena: &mut Arena<'a>,
+) -> Done<&'a [u8]> {
+    let lines = || Records::<LineInfo>::new(s.line_info, section::LINE_INFO).flatten();
+    let ours = |p: &Placed| {
+        let function = p.function;
+        lines().filter(move |l| l.function == function)
+    };
+    if placed.iter().any(|p| ours(p).next().is_none_or(|l| l.insn != 0)) {
+        return Ok(&[]);
+    }
+    let count = placed.iter().map(|p| ours(p).count()).sum::<usize>();
+    let out = arena.take(kernel, count * 16)?;
+    let rows = placed.iter().flat_map(|p| ours(p).map(|l| (p.start, l)));
+    for ((start, l), row) in rows.zip(out.as_chunks_mut::<16>().0) {
+        put(row, [start.saturating_add(l.insn), l.file_off, l.line_off, l.line_col]);
+    }
+    Ok(out)
+}
+
+fn put<const N: usize>(row: &mut [u8], words: [u32; N]) {
+    for (slot, word) in row.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *slot = word.to_ne_bytes();
+    }
+}

@@ -1,0 +1,148 @@
+//! CO-RE relocation of the functions that the chosen programs reach, and what is said of relocations that did not match.
+
+use crate::arena::Arena;
+use crate::exit::{Done, Exit};
+use crate::object::Sections;
+use crate::say::{Line, bad, say};
+use crate::session::Counts;
+use crate::sys::{Kernel, slots};
+use corelet_core::btf::{Btf, names};
+use corelet_core::pack::{Relo, Subset};
+use corelet_core::relo::{
+    CandList, Cands, CoreRelo, Outcome, PoisonReason, ReloKind, Relocator, Scratch, Spec, SpecText,
+    TargetTypes,
+};
+use corelet_core::{Endian, TypeId, insn};
+
+/// Marks in `used`, by function number, what the chosen programs reach.
+fn mark_used<K: Kernel>(kernel: &mut K, s: &Sections<'_>, chosen: &[u8], used: &mut [u8]) -> Done<()> {
+    for (i, program) in s.programs().enumerate() {
+        let program = bad(kernel, s.path, program)?;
+        if chosen.get(i) == Some(&1) {
+            for f in core::iter::once(program.function).chain(program.subprograms()) {
+                if let Some(flag) = used.get_mut(usize::from(f)) {
+                    *flag = 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of distinct root types and of their candidates.
+fn count_candidates<K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    target: &Subset<'_>,
+    seen: &mut [u8],
+) -> Done<(usize, usize)> {
+    let (mut roots, mut candidates) = (0, 0);
+    for relo in s.relos() {
+        let root = bad(kernel, s.path, relo)?.type_id;
+        let (byte, bit) = (root.0 as usize / 8, 1u8 << (root.0 % 8));
+        let Some(flags) = seen.get_mut(byte).filter(|f| **f & bit == 0) else { continue };
+        *flags |= bit;
+        roots += 1;
+        let t = bad(kernel, s.path, s.btf.ty(root))?;
+        let name = names::essential(s.btf.name(&t));
+        let counted = target.candidates(name, t.kind(), &mut |_| {
+            candidates += 1;
+            Ok(())
+        });
+        bad(kernel, s.path, counted)?;
+    }
+    Ok((roots, candidates))
+}
+
+/// Relocates in `insns`, all of the object's, the functions of the programs that `chosen` marks with 1.
+///
+/// # Errors
+/// [`Exit::NotPortable`] where a relocation cannot be done at all; a poisoned one is no error.
+pub fn relocate<K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    target: &Subset<'_>,
+    chosen: &[u8],
+    insns: &mut [u8],
+    mut arena: Arena<'_>,
+    counts: &mut Counts,
+) -> Done<()> {
+    let used = arena.take(kernel, s.functions().count())?;
+    used.fill(0);
+    mark_used(kernel, s, chosen, used)?;
+    // ids run from 1 to the number of types
+    let types = s.btf.id_end().saturating_sub(1) as usize;
+    let seen = arena.take(kernel, types / 8 + 1)?;
+    seen.fill(0);
+    let (roots, candidates) = count_candidates(kernel, s, target, seen)?;
+    let scratch = slots(arena.take(kernel, size_of::<Scratch>())?, Scratch::default);
+    let lists = slots(arena.take(kernel, roots * size_of::<CandList>())?, CandList::default);
+    let pool = slots(arena.take(kernel, candidates * size_of::<TypeId>())?, TypeId::default);
+    let Some(scratch) = scratch.first_mut() else { return Ok(()) };
+    let mut relocator = Relocator { local: &s.btf, target, cands: Cands::new(lists, pool), scratch };
+    for relo in s.relos() {
+        let relo = bad(kernel, s.path, relo)?;
+        if used.get(usize::from(relo.function)) != Some(&1) {
+            continue;
+        }
+        let function = bad(kernel, s.path, s.functions().at(relo.function))?;
+        let start = function.start as usize * insn::INSN_SIZE;
+        let len = function.count as usize * insn::INSN_SIZE;
+        let code = insns.get_mut(start..).and_then(|i| i.get_mut(..len));
+        let code = bad(kernel, s.path, code.ok_or(corelet_core::Error::NoSuchInsn { insn: function.start }))?;
+        let kind = bad(kernel, s.path, ReloKind::from_number(relo.kind.into()))?;
+        let core_relo =
+            CoreRelo { insn: relo.insn, type_id: relo.type_id, access_str_off: relo.access_str_off, kind };
+        let outcome = relocator.relocate(&core_relo, code, Endian::HOST, &mut ());
+        let spec = relocator.scratch.local();
+        match outcome {
+            Ok(Outcome::Patched { .. }) => counts.patched += 1,
+            Ok(Outcome::Poisoned(why)) => {
+                counts.poisoned += 1;
+                let mut line = say(kernel);
+                place(&mut line, s, &relo);
+                what(&mut line, &s.btf, &relo, spec);
+                match why {
+                    PoisonReason::NoCandidate => line.s(": this kernel has no such type"),
+                    PoisonReason::NoMatch => line.s(": this kernel's type has no such field or value"),
+                    PoisonReason::MemSize { local, target } => {
+                        line.s(": ").n(local).s(" bytes in the object, ").n(target).s(" in this kernel")
+                    }
+                };
+                line.s("; poisoned, which is right where the program checks first");
+            }
+            Err(e) => {
+                let mut line = say(kernel);
+                place(&mut line, s, &relo);
+                what(&mut line, &s.btf, &relo, spec);
+                return Err(line.s(": relocation failed: ").d(&e).exit(Exit::NotPortable));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `OBJECT: FUNCTION, line N: `
+pub fn place<K: Kernel>(line: &mut Line<'_, K>, s: &Sections<'_>, relo: &Relo) {
+    line.s(s.object.name).s(": ");
+    if let Ok(f) = s.functions().at(relo.function) {
+        line.s(f.name);
+    }
+    line.s(" insn ").n(relo.insn);
+    if relo.line != 0 {
+        line.s(", line ").n(relo.line);
+    }
+    line.s(": ");
+}
+
+/// What a relocation asks, in libbpf's words; by its raw access string where that does not parse.
+pub fn what<K: Kernel>(line: &mut Line<'_, K>, btf: &Btf<'_>, relo: &Relo, spec: &Spec) {
+    if let Ok(kind) = ReloKind::from_number(relo.kind.into()) {
+        line.s(kind.name()).s(" of ");
+    }
+    if spec.root == relo.type_id {
+        line.d(&SpecText { spec, btf, root_id: relo.type_id.0 });
+    } else if let Ok(t) = btf.ty(relo.type_id) {
+        line.s(t.kind().name()).s(" ").s(btf.name(&t)).s(", access ").s(btf.string(relo.access_str_off));
+    }
+}

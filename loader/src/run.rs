@@ -1,0 +1,123 @@
+//! The commands: what happens from the command line to the exit code.
+
+use crate::args::{Command, Options};
+use crate::choose::{Chosen, MAX_OBJECTS, choose};
+use crate::exit::{Done, Exit};
+use crate::file::PackFile;
+use crate::identity::Identity;
+use crate::job::{Job, Source};
+use crate::load::{load, stream_bytes};
+use crate::report;
+use crate::say::{failed, say};
+use crate::session::{Counts, Session};
+use crate::stream;
+use crate::sys::{Fd, Kernel};
+use crate::undo::Ledger;
+use crate::vars;
+use heapless::Vec;
+
+/// Does what the command line says; whatever comes, nothing is left open or attached.
+pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> Done<()> {
+    let started = kernel.now();
+    let identity = Identity::read(kernel, page_size)?;
+    let mut session =
+        Session { options, identity, ledger: Ledger::default(), sets_used: 0, counts: Counts::default() };
+    let done = within(kernel, &mut session, started);
+    session.ledger.undo(kernel);
+    done
+}
+
+fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) -> Done<()> {
+    let options = session.options;
+    // first of all, so that a signal while loading does not leave a probe in tracefs
+    let stop = match kernel.stop_fd() {
+        Ok(fd) => session.ledger.keep(kernel, fd)?,
+        Err(e) => return Err(failed(kernel, "signalfd", e)),
+    };
+    let pack = PackFile::open(kernel, &mut session.ledger, options.pack)?;
+    let extra = match options.target {
+        Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
+        None => None,
+    };
+    let files: Vec<&PackFile<'_>, 2> = extra.iter().chain([&pack]).collect();
+    let chosen = choose(kernel, &pack, &files, &session.identity, options.allow_release)?;
+    within_limit(kernel, session, &chosen)?;
+    let mut sources: Vec<Source<'static>, MAX_OBJECTS> = Vec::new();
+    let mut memory: &mut [u8] = &mut [];
+    for chosen in &chosen {
+        let loaded = load(kernel, session, &pack, chosen)?;
+        let _ = sources.push(loaded.source);
+        if loaded.memory.len() > memory.len() {
+            memory = loaded.memory;
+        }
+    }
+    vars::all_used(kernel, session)?;
+    touch(kernel, options.touch)?;
+    if options.memory {
+        report::memory(kernel, options.output, started);
+    }
+    if options.command == Command::Verify {
+        report::ready(kernel, session, "verified");
+        return Ok(());
+    }
+    stream(kernel, session, &sources, memory, stop)
+}
+
+/// Checks the kernel memory that the maps may take, before anything is created.
+fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<'_>]) -> Done<()> {
+    let Some(limit) = session.options.max_kernel_mem else { return Ok(()) };
+    let id = &session.identity;
+    let need =
+        chosen.iter().fold(0u64, |sum, c| sum.saturating_add(c.memory.maps.bytes(id.cpus, id.page_size)));
+    if need > limit.into() {
+        let mut line = say(kernel);
+        line.s("the maps may take ").n(need).s(" bytes of kernel memory on ").n(id.cpus);
+        line.s(" CPUs; --max-kernel-mem allows ").n(limit);
+        return Err(Exit::NotPortable);
+    }
+    Ok(())
+}
+
+/// Prints events until the time is over or a signal comes.
+fn stream<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    sources: &[Source<'_>],
+    memory: &mut [u8],
+    stop: Fd,
+) -> Done<()> {
+    let (options, id) = (session.options, &session.identity);
+    let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
+        let mut line = say(kernel);
+        return Err(line.s("the pack's memory formula leaves no room for events").exit(Exit::BadInput));
+    };
+    let start = kernel.now();
+    let deadline = options.seconds.map(|s| start.saturating_add(u64::from(s).saturating_mul(1_000_000_000)));
+    report::ready(kernel, session, "ready");
+    let job = Job {
+        sources,
+        output: options.output,
+        deadline,
+        stop,
+        cpus: id.cpus,
+        page_size: id.page_size,
+        memory,
+    };
+    let summary = stream::run(kernel, job)?;
+    report::ended(kernel, &summary);
+    Ok(())
+}
+
+/// Takes memory and writes to each page of it, so that whoever measures can see that it is measured.
+fn touch<K: Kernel>(kernel: &mut K, bytes: u32) -> Done<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    match kernel.region(bytes as usize) {
+        Ok(region) => {
+            region.fill(1);
+            Ok(())
+        }
+        Err(e) => Err(failed(kernel, "--touch", e)),
+    }
+}

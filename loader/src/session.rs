@@ -1,0 +1,34 @@
+//! What all steps of one run of the loader share.
+
+use crate::args::Options;
+use crate::identity::Identity;
+use crate::undo::Ledger;
+
+/// One run.
+pub struct Session<'o> {
+    /// The command line.
+    pub options: &'o Options<'o>,
+    /// The running kernel.
+    pub identity: Identity,
+    /// What is to be undone.
+    pub ledger: Ledger,
+    /// Which `--set` options found their variable, a bit each.
+    pub sets_used: u32,
+    /// Programs loaded, relocations patched and poisoned so far.
+    pub counts: Counts,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Programs loaded.
+    pub programs: u32,
+    /// Programs skipped.
+    pub skipped: u32,
+    /// Maps created.
+    pub maps: u32,
+    /// Relocations that patched an instruction.
+    pub patched: u32,
+    /// Relocations that poisoned one.
+    pub poisoned: u32,
+}

@@ -1,0 +1,98 @@
+//! Tracepoints by tracefs: whether an event exists, its id, and the perf event of it.
+
+use crate::identity::with_file;
+use crate::number;
+use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
+use core::ffi::CStr;
+
+/// `PERF_TYPE_TRACEPOINT`
+const TRACEPOINT: u32 = 2;
+/// Longest path or command that is put together here.
+const LONGEST: usize = 192;
+
+/// A path, or a line for a control file, NUL-terminated.
+pub struct Path {
+    bytes: [u8; LONGEST],
+    len: usize,
+}
+
+impl Path {
+    /// An empty one.
+    pub fn new() -> Path {
+        Path { bytes: [0; LONGEST], len: 0 }
+    }
+
+    /// Appends text; too much makes [`Path::as_cstr`] fail.
+    pub fn text(&mut self, text: &str) -> &mut Path {
+        for b in text.bytes() {
+            if let Some(slot) = self.bytes.get_mut(self.len) {
+                *slot = b;
+            }
+            self.len += 1;
+        }
+        self
+    }
+
+    /// Appends a decimal number.
+    pub fn number(&mut self, n: u32) -> &mut Path {
+        if n >= 10 {
+            self.number(n / 10);
+        }
+        let digit = [b'0' + (n % 10) as u8];
+        self.text(core::str::from_utf8(&digit).unwrap_or(""))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
+    }
+
+    /// The text with its NUL.
+    pub fn as_cstr(&self) -> Sys<&CStr> {
+        self.bytes.get(..=self.len).and_then(|b| CStr::from_bytes_with_nul(b).ok()).ok_or(Errno::EINVAL)
+    }
+}
+
+/// Where tracefs is mounted.
+///
+/// # Errors
+/// `ENODEV` where it is nowhere.
+pub fn root<K: Kernel>(kernel: &mut K) -> Sys<&'static str> {
+    let places = [
+        (c"/sys/kernel/tracing/events", "/sys/kernel/tracing"),
+        (c"/sys/kernel/debug/tracing/events", "/sys/kernel/debug/tracing"),
+    ];
+    for (events, root) in places {
+        match kernel.open(events, Open::Read) {
+            Ok(fd) => {
+                kernel.close(fd);
+                return Ok(root);
+            }
+            Err(Errno::ENOENT) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(Errno::ENODEV)
+}
+
+/// The id of an event, given as `CATEGORY/NAME`.
+///
+/// # Errors
+/// `ENOENT` where there is no such event, `ENODEV` where there is no tracefs.
+pub fn event_id<K: Kernel>(kernel: &mut K, event: &str) -> Sys<u32> {
+    let mut path = Path::new();
+    path.text(root(kernel)?).text("/events/").text(event).text("/id");
+    with_file(kernel, path.as_cstr()?, |k, fd| {
+        let mut text = [0; 16];
+        let n = k.read(fd, &mut text)?;
+        let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok());
+        text.and_then(|t| number::decimal(t.trim_end())).ok_or(Errno::EINVAL)
+    })
+}
+
+/// The perf event of a tracepoint id.
+pub fn open<K: Kernel>(kernel: &mut K, id: u32) -> Sys<Fd> {
+    // programs see every hit, whatever the period
+    let spec = PerfSpec { kind: TRACEPOINT, config: id.into(), sample_period: 1, ..PerfSpec::default() };
+    kernel.perf_event_open(&spec, 0)
+}

@@ -1,0 +1,44 @@
+//! The ledger of what the kernel was given, so that everything can be taken back: law 5, all or nothing.
+
+use crate::exit::{Done, Exit};
+use crate::kprobe;
+use crate::say::say;
+use crate::sys::{Fd, Kernel};
+use heapless::Vec;
+
+/// Descriptors that are open at once: BTF, maps, programs, and two for each attachment.
+const MAX_OPEN: usize = 512;
+
+/// What must be undone, in reverse order.
+#[derive(Default)]
+pub struct Ledger {
+    open: Vec<Fd, MAX_OPEN, u16>,
+    /// Probes made in tracefs, numbered from 0 ([`kprobe::remove`]).
+    pub tracefs_probes: u32,
+}
+
+impl Ledger {
+    /// Takes a descriptor, to close it at the end.
+    ///
+    /// # Errors
+    /// [`Exit::NotPortable`] where there are too many; the descriptor is closed.
+    pub fn keep<K: Kernel>(&mut self, kernel: &mut K, fd: Fd) -> Done<Fd> {
+        if self.open.push(fd).is_err() {
+            kernel.close(fd);
+            let mut line = say(kernel);
+            return Err(line.s("more than ").n(MAX_OPEN as u32).s(" descriptors").exit(Exit::NotPortable));
+        }
+        Ok(fd)
+    }
+
+    /// Closes everything, the last first, and removes the probes in tracefs.
+    pub fn undo<K: Kernel>(&mut self, kernel: &mut K) {
+        while let Some(fd) = self.open.pop() {
+            kernel.close(fd);
+        }
+        while self.tracefs_probes > 0 {
+            self.tracefs_probes -= 1;
+            kprobe::remove(kernel, self.tracefs_probes);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! When the kernel refuses a program: which instruction, which relocation is behind a poisoned one, and the verifier's log.
+
+use crate::arena::Arena;
+use crate::exit::Exit;
+use crate::object::Sections;
+use crate::relocate::{place, what};
+use crate::say::{bare, failed, say, write_all};
+use crate::session::Session;
+use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
+use corelet_core::link::Placed;
+use corelet_core::pack::Program;
+use corelet_core::relo::{ReloKind, Spec};
+
+/// How the verifier prints the call that poison puts in an instruction's place.
+const POISON: &[u8] = b"call unknown#195896080";
+
+/// Explains why `first`, the error of loading without a log, came.
+#[allow(clippy::too_many_arguments, reason = "everything that is known of the failure")]
+pub fn explain<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    s: &Sections<'_>,
+    spec: &ProgSpec<'_>,
+    program: &Program<'_>,
+    placed: &[Placed],
+    first: Errno,
+    arena: Arena<'_>,
+) -> Exit {
+    // with a log the errno may become ENOSPC, so the first one is kept
+    let log = match kernel.region(session.options.log_size as usize) {
+        Ok(log) => log,
+        Err(e) => return failed(kernel, "memory for the verifier's log", e),
+    };
+    let again = kernel.prog_load(spec, Some(log));
+    if let Ok(fd) = again {
+        kernel.close(fd);
+    }
+    let len = log.iter().position(|&b| b == 0).unwrap_or(log.len());
+    let log = log.get(..len).unwrap_or(&[]);
+    let rejected = matches!(first, Errno::EINVAL | Errno::EACCES | Errno::E2BIG) || !log.is_empty();
+    {
+        let mut line = say(kernel);
+        line.s(s.object.name).s(": program ").s(program.name).s(" (").s(program.section).s("): ");
+        line.s("the kernel refused it: ").errno(first);
+        if let Some(insn) = last_insn(log) {
+            line.s(" at instruction ").n(insn);
+        }
+        if first == Errno::EPERM {
+            line.s(" (needs root, or CAP_BPF and CAP_PERFMON)");
+        }
+    }
+    if let Some(insn) = poisoned_insn(log) {
+        blame(kernel, s, placed, insn, arena);
+    }
+    if !log.is_empty() {
+        let mut line = bare(kernel);
+        line.s("  the verifier's log");
+        if again == Err(Errno::ENOSPC) {
+            // kernels from 6.4 on keep the end of a log that does not fit, older ones its start
+            let end = if session.identity.is_at_least(6, 4) { "start" } else { "end" };
+            line.s(", its ").s(end).s(" cut off (--log-size makes room)");
+        }
+        line.s(":");
+        drop(line);
+        write_all(kernel, Fd::STDERR, log);
+    }
+    if rejected && !matches!(first, Errno::ENOMEM | Errno::EAGAIN | Errno::EPERM) {
+        Exit::NotPortable
+    } else {
+        first.exit()
+    }
+}
+
+/// Says which relocation poisoned the instruction.
+fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u32, mut arena: Arena<'_>) {
+    let Some(p) = placed.iter().find(|p| insn.wrapping_sub(p.start) < p.count) else { return };
+    let at = insn.wrapping_sub(p.start);
+    // the second half of a 64-bit load is poisoned with the first
+    let hit = |insn: u32| s.relos().flatten().find(|r| r.function == p.function && r.insn == insn);
+    let Some(relo) = hit(at).or_else(|| hit(at.wrapping_sub(1))) else { return };
+    let Ok(memory) = arena.take(kernel, size_of::<Spec>()) else { return };
+    let Some(spec) = slots(memory, Spec::default).first_mut() else { return };
+    if let Ok(kind) = ReloKind::from_number(relo.kind.into()) {
+        // one that does not parse is printed raw
+        let _ = spec.parse(&s.btf, relo.type_id, relo.access_str_off, kind);
+    }
+    let mut line = bare(kernel);
+    line.s("  it reads what this kernel does not have: ");
+    place(&mut line, s, &relo);
+    what(&mut line, &s.btf, &relo, spec);
+}
+
+/// The number at the start of a log line such as `12: (85) call …`.
+fn insn_of(line: &[u8]) -> Option<u32> {
+    let colon = line.iter().position(|&b| b == b':')?;
+    let rest = line.get(colon..)?;
+    let number = core::str::from_utf8(line.get(..colon)?).ok()?;
+    if rest.starts_with(b": (") { crate::number::decimal(number) } else { None }
+}
+
+fn last_insn(log: &[u8]) -> Option<u32> {
+    log.rsplit(|&b| b == b'\n').find_map(insn_of)
+}
+
+fn poisoned_insn(log: &[u8]) -> Option<u32> {
+    let lines = log.rsplit(|&b| b == b'\n');
+    lines.filter(|l| l.windows(POISON.len()).any(|w| w == POISON)).find_map(insn_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{last_insn, poisoned_insn};
+
+    #[test]
+    fn instructions_are_found_in_a_log() {
+        let log = b"0: R1=ctx() R10=fp0\n; int x = 1;\n0: (b7) r1 = 0\n1: (85) call unknown#195896080\n\
+            invalid func unknown#195896080\nprocessed 2 insns\n";
+        assert_eq!(last_insn(log), Some(1));
+        assert_eq!(poisoned_insn(log), Some(1));
+        assert_eq!(last_insn(b"processed 2 insns\n"), None);
+        assert_eq!(poisoned_insn(b"3: (85) call bpf_probe_read#4\n"), None);
+    }
+}
