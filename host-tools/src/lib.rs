@@ -1,10 +1,12 @@
 //! The image builder's command as a library.
 
+pub mod btf;
 pub mod cmd;
 pub mod exit;
 pub mod kernel;
 pub mod manifest;
 pub mod output;
+pub mod pack;
 mod progress;
 pub mod relocate;
 pub mod setup;

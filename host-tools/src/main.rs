@@ -23,6 +23,8 @@ enum Command {
     Btf(BtfCommand),
     ExtractObjects(cmd::extract_objects::Args),
     Relocate(cmd::relocate::Args),
+    Pack(cmd::pack::Args),
+    Target(cmd::pack::TargetArgs),
     Image(cmd::image::Args),
     Boot(cmd::boot::Args),
 }
@@ -31,14 +33,18 @@ enum Command {
 enum BtfCommand {
     Extract(cmd::extract::Args),
     Min(cmd::min::Args),
+    Dump(cmd::dump::Args),
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Btf(BtfCommand::Extract(args)) => cmd::extract::run(args),
         Command::Btf(BtfCommand::Min(args)) => cmd::min::run(args),
+        Command::Btf(BtfCommand::Dump(args)) => cmd::dump::run(args),
         Command::ExtractObjects(args) => cmd::extract_objects::run(args),
         Command::Relocate(args) => cmd::relocate::run(args),
+        Command::Pack(args) => cmd::pack::run(args),
+        Command::Target(args) => cmd::pack::run_target(args),
         Command::Image(args) => cmd::image::run(args),
         Command::Boot(args) => cmd::boot::run(args),
     }

@@ -67,6 +67,7 @@ mod memory;
 mod read;
 mod records;
 mod subset;
+mod working;
 
 pub use crc::{Crc, crc32};
 pub use memory::{Formula, Memory};
@@ -76,6 +77,7 @@ pub use records::{
     LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
 };
 pub use subset::Subset;
+pub use working::{OPEN_MAP, STREAM_FIXED, STREAM_PER_CPU, Sizes, stays, work};
 
 /// First eight bytes of a pack or target file. The newline shows a transfer that rewrote line ends.
 pub const MAGIC: [u8; 8] = *b"CORELET\n";

@@ -1,10 +1,10 @@
 //! What several commands read: objects, and kernels as targets.
 
+use crate::btf::OwnedBtf;
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result};
-use corelet_core::btf::Btf;
 use std::path::Path;
 
 /// The largest object that is read: the biggest known one has 4 MiB.
@@ -40,17 +40,18 @@ impl Target {
         self.kernel.btf().with_context(|| self.name.clone())
     }
 
-    /// Bytes of a pointer: by the file's identity, else by the size of `long`, else 8.
-    pub(crate) fn pointer_size(&self, btf: &Btf<'_>) -> u8 {
-        self.kernel.identity().pointer_size.or_else(|| btf.guess_pointer_size()).unwrap_or(8)
+    /// The types, checked; the pointer size is the file's word, else the size of `long`, else 8.
+    pub(crate) fn owned_btf(&self) -> Result<OwnedBtf> {
+        let btf = OwnedBtf::from_bytes(self.btf_bytes()?.to_vec()).with_context(|| self.name.clone())?;
+        Ok(match self.kernel.identity().pointer_size {
+            Some(size) => btf.with_pointer_size(size),
+            None => btf,
+        })
     }
 
     /// Calls `f` with the types.
     pub(crate) fn with_types<R>(&self, f: impl FnOnce(&KernelTypes<'_>) -> R) -> Result<R> {
-        let bytes = self.btf_bytes()?;
-        let mut index = vec![0; Btf::count(bytes).with_context(|| self.name.clone())?];
-        let btf = Btf::parse(bytes, &mut index).with_context(|| self.name.clone())?;
-        let btf = btf.with_pointer_size(self.pointer_size(&btf));
-        Ok(f(&KernelTypes::new(btf)))
+        let btf = self.owned_btf()?;
+        Ok(f(&KernelTypes::new(btf.view())))
     }
 }

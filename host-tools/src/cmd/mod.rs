@@ -1,9 +1,12 @@
 //! The commands: each reads its arguments, calls the library, prints.
 
 pub mod boot;
+pub mod dump;
 pub mod extract;
 pub mod extract_objects;
 pub mod image;
 mod inputs;
 pub mod min;
+pub mod pack;
 pub mod relocate;
+pub mod target_arg;

@@ -1,0 +1,133 @@
+//! Everything of an object that goes into a pack, as lists.
+
+use anyhow::{Context, Result, bail};
+use corelet_core::object::sec_name::SecName;
+use corelet_core::object::{
+    DataRole, DataSection, Extern, Function, Located, MapDef, Object, Reference, Variable, sec_name,
+};
+use corelet_core::pack::MapRole;
+use corelet_core::relo::CoreRelo;
+use corelet_core::{btf_ext, insn};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::relocate::{Lines, core_relo};
+
+/// An object, collected.
+pub(super) struct Collected<'o> {
+    pub(super) object: Object<'o>,
+    pub(super) functions: Vec<Function<'o>>,
+    /// Entry programs: function number and what the section name says.
+    pub(super) programs: Vec<(u32, SecName<'o>)>,
+    pub(super) relos: Vec<(Located<btf_ext::CoreRelo>, CoreRelo)>,
+    pub(super) references: Vec<Reference>,
+    pub(super) func_infos: BTreeMap<u32, corelet_core::TypeId>,
+    pub(super) maps: Vec<MapDef<'o>>,
+    pub(super) data: Vec<(DataSection<'o>, Vec<Variable<'o>>)>,
+    pub(super) externs: Vec<Extern<'o>>,
+    pub(super) kconfig_size: u32,
+    pub(super) lines: Lines<'o>,
+}
+
+impl<'o> Collected<'o> {
+    pub(super) fn new(object: Object<'o>) -> Result<Self> {
+        let functions: Vec<Function<'o>> = object.functions().collect();
+        let mut programs = Vec::new();
+        for f in functions.iter().filter(|f| f.entry) {
+            programs.push((
+                f.index,
+                sec_name::parse(f.section_name).map_err(|e| anyhow::anyhow!("program {}: {e}", f.name))?,
+            ));
+        }
+        let mut relos = Vec::new();
+        for relo in object.core_relos() {
+            let relo = relo.context(".BTF.ext core_relo")?;
+            relos.push((relo, core_relo(&relo).with_context(|| format!("relo #{}", relo.number))?));
+        }
+        if object.map_values().next().is_some() {
+            bail!("maps that hold maps or programs from the start are not supported yet");
+        }
+        let mut data = Vec::new();
+        for section in object.data_sections() {
+            let section = section?;
+            let variables = object.variables(&section).collect::<Result<Vec<_>, _>>();
+            data.push((section, variables.with_context(|| format!("section {}", section.name))?));
+        }
+        Ok(Collected {
+            programs,
+            relos,
+            references: object
+                .references()
+                .collect::<Result<_, _>>()
+                .context("relocations of instructions")?,
+            func_infos: object
+                .func_infos()
+                .map(|f| f.map(|f| (f.function, f.record.type_id)))
+                .collect::<Result<_, _>>()
+                .context(".BTF.ext func_info")?,
+            maps: object.maps().collect::<Result<_, _>>().context("section .maps")?,
+            data,
+            externs: object.externs().collect::<Result<_, _>>().context("externs")?,
+            kconfig_size: object.kconfig_size()?,
+            lines: Lines::of(&object)?,
+            functions,
+            object,
+        })
+    }
+
+    /// The subprograms that `function` reaches, in the order they are met.
+    pub(super) fn reached(&self, function: u32) -> Vec<u32> {
+        use corelet_core::object::Referent;
+        let mut order = vec![function];
+        let mut at = 0;
+        while at < order.len() {
+            let caller = order[at];
+            for r in self.references.iter().filter(|r| r.function == caller) {
+                if let Referent::Call { function } | Referent::FunctionAddress { function } = r.to
+                    && !order.contains(&function)
+                {
+                    order.push(function);
+                }
+            }
+            at += 1;
+        }
+        order.remove(0);
+        order
+    }
+
+    /// All functions that the given programs are linked of.
+    pub(super) fn functions_of(&self, programs: impl Iterator<Item = usize>) -> BTreeSet<u32> {
+        let entries = programs.map(|p| self.programs[p].0);
+        entries.flat_map(|f| std::iter::once(f).chain(self.reached(f))).collect()
+    }
+
+    /// Instructions of the longest program, subprograms included, in bytes.
+    pub(super) fn longest_program(&self) -> usize {
+        let len = |f: &u32| self.functions[*f as usize].insns.len();
+        let program = |&(f, _): &(u32, SecName<'_>)| len(&f) + self.reached(f).iter().map(len).sum::<usize>();
+        self.programs.iter().map(program).max().unwrap_or(0)
+    }
+
+    /// Functions that one program is linked of, at most.
+    pub(super) fn most_functions(&self) -> usize {
+        self.programs.iter().map(|&(f, _)| self.reached(f).len() + 1).max().unwrap_or(0)
+    }
+
+    /// Bytes of all instructions.
+    pub(super) fn insns(&self) -> Vec<u8> {
+        self.functions.iter().flat_map(|f| f.insns).copied().collect()
+    }
+
+    /// First instruction of a function within [`Collected::insns`].
+    pub(super) fn start_of(&self, function: u32) -> u32 {
+        let before = self.functions.iter().take(function as usize);
+        (before.map(|f| f.insns.len()).sum::<usize>() / insn::INSN_SIZE) as u32
+    }
+}
+
+/// The role of a section of variables in a pack.
+pub(super) fn role(role: DataRole) -> MapRole {
+    match role {
+        DataRole::Data | DataRole::Bss => MapRole::Data,
+        DataRole::Rodata => MapRole::Rodata,
+    }
+}

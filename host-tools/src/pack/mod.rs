@@ -1,0 +1,151 @@
+//! Building packs: objects and kernels in, one file for the device out.
+//!
+//! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
+//! kernel loads, `object` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
+//! `write` puts the file together. Before a target is written the object is relocated twice, against all of the kernel's
+//! types and as the device will, through the subset: any difference stops the build.
+
+mod closure;
+mod collect;
+mod kconfig;
+mod memory;
+mod object;
+mod plan;
+mod target;
+mod types;
+mod write;
+
+pub use target::TargetReport;
+pub use write::{Section, container};
+
+use crate::btf::OwnedBtf;
+use crate::kernel::Config;
+use crate::manifest::Manifest;
+use crate::subset::KernelTypes;
+use anyhow::{Context, Result};
+use corelet_core::object::Object;
+use corelet_core::pack::Arch;
+use sha2::{Digest, Sha256};
+
+/// An object to be packed.
+pub struct Input {
+    /// Name of the object, without `.bpf.o`.
+    pub name: String,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// What its BTF does not say.
+    pub manifest: Manifest,
+}
+
+/// A kernel to pack for.
+pub struct Kernel<'x> {
+    /// All its types.
+    pub types: &'x KernelTypes<'x>,
+    /// Bytes of its BTF.
+    pub btf_len: usize,
+    /// Build id; empty where it is not known.
+    pub build_id: &'x [u8],
+    /// `uname -r`.
+    pub release: &'x str,
+    /// `uname -v`.
+    pub version: &'x str,
+    /// Architecture.
+    pub arch: Arch,
+    /// Its configuration, where that is known.
+    pub config: Option<&'x Config>,
+}
+
+/// Choices of the one who packs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Carry source lines for the verifier's log.
+    pub lines: bool,
+}
+
+/// What was built.
+pub struct Built {
+    /// All sections, objects first.
+    pub sections: Vec<Section>,
+    /// By object.
+    pub reports: Vec<ObjectReport>,
+}
+
+/// What became of an object.
+#[derive(Debug)]
+pub struct ObjectReport {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
+    /// Bytes of the file.
+    pub object: usize,
+    /// By kernel, in the order given.
+    pub targets: Vec<TargetReport>,
+}
+
+/// Builds the sections of a pack for every object on every kernel.
+pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Result<Built> {
+    let mut built = Built { sections: Vec::new(), reports: Vec::new() };
+    let mut targets = Vec::new();
+    let mut next_target = 0;
+    for (owner, input) in (0..).zip(inputs) {
+        let name = || input.name.clone();
+        let mut index = vec![0; Object::type_count(&input.bytes).with_context(name)?];
+        let object = Object::parse(&input.bytes, &mut index).with_context(name)?;
+        let c = collect::Collected::new(object).with_context(name)?;
+        let names = strings(&c, options)?;
+        let types = types::build(&c, &input.manifest, &names).with_context(name)?;
+        let maps = object::Maps::new(&c, &input.manifest, &types).with_context(name)?;
+        let digest: [u8; 32] = Sha256::digest(&input.bytes).into();
+        let who = object::Identity { name: &input.name, digest };
+        let sections =
+            object::sections(owner, &who, &c, &input.manifest, &types, &maps, options).with_context(name)?;
+        let decisions = plan::plan(&c, &input.manifest).with_context(name)?;
+        let mut report =
+            ObjectReport { name: name(), digest, object: input.bytes.len(), targets: Vec::new() };
+        for kernel in kernels {
+            let job = target::Job {
+                owner: next_target,
+                digest,
+                c: &c,
+                types: &types,
+                maps: &maps,
+                decisions: &decisions,
+                object_sections: &sections,
+                kernel,
+            };
+            let (target, said) =
+                job.run().with_context(|| format!("{} on {}", input.name, kernel.release))?;
+            targets.extend(target);
+            report.targets.push(said);
+            next_target += 1;
+        }
+        built.sections.extend(sections);
+        built.reports.push(report);
+    }
+    built.sections.extend(targets);
+    Ok(built)
+}
+
+/// Strings that records refer to by offset: names of kernel symbols, and source lines where they are wanted.
+fn strings<'o>(c: &collect::Collected<'o>, options: &Options) -> Result<Vec<&'o str>> {
+    let btf = *c.object.btf();
+    let mut out = Vec::new();
+    for e in &c.externs {
+        out.push(e.name);
+    }
+    if options.lines {
+        for l in c.object.line_infos() {
+            let l = l?;
+            out.extend([btf.string(l.record.file_name_off), btf.string(l.record.line_off)]);
+        }
+    }
+    Ok(out)
+}
+
+/// Reads back BTF that was written here.
+fn read_back(bytes: &[u8], pointer_size: u8) -> Result<OwnedBtf> {
+    let btf =
+        OwnedBtf::from_bytes(bytes.to_vec()).context("the BTF that corelet wrote does not read back")?;
+    Ok(btf.with_pointer_size(pointer_size))
+}

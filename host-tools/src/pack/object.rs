@@ -1,0 +1,425 @@
+//! The sections of one object.
+
+use super::Options;
+use super::collect::{Collected, role};
+use super::types::{PackTypes, member_of};
+use super::write::Section;
+use crate::manifest::{Hint, Manifest, ResultFrom, ResultHow, Value};
+use anyhow::{Context, Result, bail, ensure};
+use corelet_core::btf::{Btf, Kind, encoding};
+use corelet_core::object::{DataRole, Referent, Variable};
+use corelet_core::pack::{
+    Event, Fixup, FixupKind, Format, FuncInfo, Function, How, LineInfo, Map, MapRole, Object, Program, Relo,
+    ResultMap, Sizing, section,
+};
+use corelet_core::{Endian, TypeId, pack};
+
+/// `enum bpf_map_type`.
+const ARRAY: u32 = 2;
+const PERF_EVENT_ARRAY: u32 = 4;
+const RINGBUF: u32 = 27;
+/// `BPF_F_RDONLY_PROG`: programs may not write to the map.
+const RDONLY_PROG: u32 = 1 << 7;
+/// `BPF_F_MMAPABLE`, which libbpf sets for data maps, is not: the loader reads and writes them by system calls.
+const DATA_FLAGS: u32 = 0;
+/// Pages of each CPU's perf buffer where the manifest does not say: 32 KiB with pages of 4 KiB.
+const PERF_PAGES: u16 = 8;
+
+/// The maps of an object and their first contents.
+pub(super) struct Maps<'o> {
+    pub(super) maps: Vec<Map<'o>>,
+    data: Vec<u8>,
+    /// Section number of each data map in `maps`, from `first_data` on.
+    sections: Vec<u16>,
+    first_data: usize,
+    kconfig: Option<usize>,
+}
+
+impl<'o> Maps<'o> {
+    /// Declared maps in their order, then data sections, then `.kconfig`.
+    pub(super) fn new(c: &Collected<'o>, manifest: &Manifest, types: &PackTypes) -> Result<Self> {
+        let known = |name: &String| c.maps.iter().any(|m| m.name == name);
+        if let Some(name) = manifest.maps.keys().find(|n| !known(n)) {
+            let all: Vec<_> = c.maps.iter().map(|m| m.name).collect();
+            bail!(
+                "the manifest names map `{name}`, which the object does not have (it has {})",
+                all.join(", ")
+            );
+        }
+        let mut maps = Vec::new();
+        for m in &c.maps {
+            maps.push(declared(m, manifest, types)?);
+        }
+        let mut data = Vec::new();
+        let first_data = maps.len();
+        for ((s, variables), &datasec) in c.data.iter().zip(&types.datasecs) {
+            let mut bytes = if s.role == DataRole::Bss { vec![0; s.size as usize] } else { s.data.to_vec() };
+            set_variables(&mut bytes, variables, c.object.btf(), manifest)?;
+            while bytes.last() == Some(&0) {
+                bytes.pop();
+            }
+            let role = role(s.role);
+            let flags = if role == MapRole::Rodata { RDONLY_PROG } else { DATA_FLAGS };
+            let mut map = data_map(s.name, role, s.size, flags, datasec);
+            (map.data_off, map.data_len) = (data.len() as u32, bytes.len() as u32);
+            data.extend(bytes);
+            maps.push(map);
+        }
+        check_variables(c, manifest)?;
+        let kconfig = (c.kconfig_size > 0).then_some(maps.len());
+        if kconfig.is_some() {
+            maps.push(data_map(".kconfig", MapRole::Kconfig, c.kconfig_size, RDONLY_PROG, types.kconfig));
+        }
+        let sections = c.data.iter().map(|(s, _)| s.section).collect();
+        Ok(Maps { maps, data, sections, first_data, kconfig })
+    }
+
+    fn of_section(&self, section: u16) -> Result<u16> {
+        let at = self
+            .sections
+            .iter()
+            .position(|&s| s == section)
+            .context("a reference to no section of variables")?;
+        Ok((self.first_data + at) as u16)
+    }
+
+    fn by_name(&self, name: &str) -> Option<u16> {
+        self.maps.iter().position(|m| m.name == name).map(|at| at as u16)
+    }
+}
+
+fn declared<'o>(
+    m: &corelet_core::object::MapDef<'o>,
+    manifest: &Manifest,
+    types: &PackTypes,
+) -> Result<Map<'o>> {
+    let spec = &m.spec;
+    let said = manifest.maps.get(m.name).cloned().unwrap_or_default();
+    ensure!(!spec.pinned, "map {}: pinning by name is not supported yet", m.name);
+    ensure!(m.inner.is_none(), "map {}: maps of maps are not supported yet", m.name);
+    let carries_events = said.event.is_some();
+    if carries_events {
+        ensure!(
+            matches!(spec.map_type, PERF_EVENT_ARRAY | RINGBUF),
+            "map {}: the manifest gives it an event type, but it is neither a ring buffer nor a perf event array",
+            m.name
+        );
+    }
+    let (mut key_size, mut value_size) = (spec.key_size, spec.value_size);
+    let mut sizing = Sizing::Exact;
+    let mut max_entries = said.max_entries.unwrap_or(spec.max_entries);
+    match spec.map_type {
+        PERF_EVENT_ARRAY => {
+            (key_size, value_size) = (4, 4);
+            if spec.max_entries == 0 || carries_events {
+                (sizing, max_entries) = (Sizing::Cpus, 0);
+            }
+        }
+        RINGBUF => sizing = Sizing::PowerOfTwoPages,
+        _ => {}
+    }
+    if sizing == Sizing::Exact {
+        ensure!(
+            max_entries > 0,
+            "map {}: has no max_entries; the tool's own loader sets it, here the manifest must: [maps.{}] max_entries = N",
+            m.name,
+            m.name
+        );
+    }
+    // libbpf keeps these back from map types that refuse them: `bpf_object__create_map`
+    let typed = matches!(spec.map_type, 1 | 2 | 5 | 6 | 9 | 10 | 11 | 22 | 23 | 24 | 28 | 29 | 30 | 31 | 32);
+    Ok(Map {
+        name: m.name,
+        role: MapRole::Declared,
+        map_type: spec.map_type,
+        key_size,
+        value_size,
+        max_entries,
+        sizing,
+        map_flags: spec.map_flags,
+        map_extra: spec.map_extra,
+        key_type: if typed { types.moved.id(spec.key_type) } else { TypeId::VOID },
+        value_type: if typed { types.moved.id(spec.value_type) } else { TypeId::VOID },
+        data_off: 0,
+        data_len: 0,
+        perf_pages: match (spec.map_type, carries_events) {
+            (PERF_EVENT_ARRAY, true) => said.perf_pages.unwrap_or(PERF_PAGES),
+            _ => 0,
+        },
+    })
+}
+
+fn data_map(name: &str, role: MapRole, size: u32, map_flags: u32, value_type: TypeId) -> Map<'_> {
+    Map {
+        name,
+        role,
+        map_type: ARRAY,
+        key_size: 4,
+        value_size: size,
+        max_entries: 1,
+        sizing: Sizing::Exact,
+        map_flags,
+        map_extra: 0,
+        key_type: TypeId::VOID,
+        value_type,
+        data_off: 0,
+        data_len: 0,
+        perf_pages: 0,
+    }
+}
+
+/// Puts the manifest's values of variables into a section's bytes.
+fn set_variables(
+    bytes: &mut [u8],
+    variables: &[Variable<'_>],
+    btf: &Btf<'_>,
+    manifest: &Manifest,
+) -> Result<()> {
+    for v in variables {
+        let Some(value) = manifest.variables.get(v.name) else { continue };
+        let t = btf.skip_mods(btf.ty(v.ty)?.target())?;
+        let int = t.int();
+        ensure!(
+            int.is_some() || t.kind().is_enum(),
+            "[variables] {}: only integers, booleans and enums can be set, this is a {}",
+            v.name,
+            t.kind().name()
+        );
+        let is_bool = int.is_some_and(|i| i.encoding & encoding::BOOL != 0);
+        let signed = int.map_or(t.kflag(), |i| i.encoding & encoding::SIGNED != 0);
+        let number = match (*value, is_bool) {
+            (Value::Bool(b), true) => b.into(),
+            (Value::Bool(_), false) => bail!("[variables] {}: is a number, not true or false", v.name),
+            (Value::Int(n), _) => i128::from(n),
+        };
+        let bits = v.size * 8;
+        let (low, high) = match (is_bool, signed) {
+            (true, _) => (0, 1),
+            (false, true) => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
+            (false, false) => (0, (1i128 << bits) - 1),
+        };
+        ensure!((low..=high).contains(&number), "[variables] {}: takes {low} to {high}", v.name);
+        let mut encoded = (number as u128).to_le_bytes()[..v.size as usize].to_vec();
+        if btf.endian() == Endian::Big {
+            encoded.reverse();
+        }
+        let place = bytes.get_mut(v.offset as usize..).and_then(|b| b.get_mut(..v.size as usize));
+        place
+            .with_context(|| format!("variable {} lies outside its section", v.name))?
+            .copy_from_slice(&encoded);
+    }
+    Ok(())
+}
+
+fn check_variables(c: &Collected<'_>, manifest: &Manifest) -> Result<()> {
+    let all: Vec<&str> = c.data.iter().flat_map(|(_, v)| v).map(|v| v.name).collect();
+    match manifest.variables.keys().find(|n| !all.contains(&n.as_str())) {
+        Some(name) => {
+            bail!("[variables] {name}: the object has no such variable (it has {})", all.join(", "))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Who an object is.
+pub(super) struct Identity<'x> {
+    pub(super) name: &'x str,
+    pub(super) digest: [u8; 32],
+}
+
+/// All sections of an object.
+pub(super) fn sections(
+    owner: u16,
+    who: &Identity<'_>,
+    c: &Collected<'_>,
+    manifest: &Manifest,
+    types: &PackTypes,
+    maps: &Maps<'_>,
+    options: &Options,
+) -> Result<Vec<Section>> {
+    let object = Object {
+        name: who.name,
+        digest: who.digest,
+        license: c.object.license()?.unwrap_or(""),
+        spdx: manifest.spdx.as_deref().unwrap_or(""),
+        kern_version: c.object.kern_version()?,
+    };
+    let functions = c.functions.iter().map(|f| Function {
+        name: f.name,
+        start: c.start_of(f.index),
+        count: f.insn_count(),
+    });
+    let reached: Vec<Vec<u8>> = (c.programs.iter())
+        .map(|&(f, _)| c.reached(f).iter().flat_map(|&s| (s as u16).to_le_bytes()).collect())
+        .collect();
+    let programs = c.programs.iter().zip(&reached).map(|((f, sec), subprograms)| {
+        let function = &c.functions[*f as usize];
+        Program {
+            name: function.name,
+            section: function.section_name,
+            function: *f as u16,
+            subprograms,
+            prog_type: sec.prog_type,
+            expected_attach_type: sec.expected_attach_type,
+            prog_flags: sec.prog_flags,
+            attach: sec.attach,
+        }
+    });
+    let relos = c.relos.iter().zip(&types.relos).map(|((located, relo), &(type_id, access_str_off))| Relo {
+        function: located.function as u16,
+        insn: located.insn,
+        type_id,
+        access_str_off,
+        kind: relo.kind as u8,
+        index: located.number,
+        line: c.lines.record(located.function, located.insn).map_or(0, |l| l.record.line()),
+    });
+    let func_infos =
+        c.func_infos.iter().map(|(&f, &ty)| FuncInfo { function: f as u16, type_id: types.moved.id(ty) });
+    let packed = super::read_back(&types.bytes, 8)?;
+    Ok(vec![
+        Section::records(section::OBJECT, owner, [object])?,
+        Section::raw(section::INSNS, owner, c.insns()),
+        Section::raw(section::BTF, owner, types.bytes.clone()),
+        Section::records(section::FUNCTIONS, owner, functions)?,
+        Section::records(section::PROGRAMS, owner, programs)?,
+        Section::records(section::MAPS, owner, &maps.maps)?,
+        Section::records(section::RELOS, owner, relos)?,
+        Section::records(section::FIXUPS, owner, fixups(c, maps, types)?)?,
+        Section::raw(section::DATA, owner, maps.data.clone()),
+        Section::records(section::FUNC_INFO, owner, func_infos)?,
+        Section::records(section::LINE_INFO, owner, lines(c, types, options)?)?,
+        Section::records(section::EVENTS, owner, events(maps, types)?)?,
+        Section::records(section::RESULTS, owner, results(c, manifest, maps, types, &packed.view())?)?,
+        Section::records(section::HINTS, owner, hints(manifest, types, &packed.view())?)?,
+    ])
+}
+
+fn fixups(c: &Collected<'_>, maps: &Maps<'_>, types: &PackTypes) -> Result<Vec<Fixup>> {
+    let mut out = Vec::new();
+    let name = |ty| Ok::<_, anyhow::Error>(types.string(c.object.btf().name(&c.object.btf().ty(ty)?)));
+    for r in &c.references {
+        let kind = match r.to {
+            Referent::Map { map } => FixupKind::Map { map: map as u16 },
+            Referent::Data { section, offset } => {
+                FixupKind::MapValue { map: maps.of_section(section)?, offset }
+            }
+            Referent::Kconfig { offset, .. } => {
+                FixupKind::MapValue { map: maps.kconfig.context("no .kconfig")? as u16, offset }
+            }
+            Referent::Ksym { ty, weak } => FixupKind::Ksym { name_off: name(ty)?, weak },
+            Referent::Kfunc { ty, weak } => FixupKind::Kfunc { name_off: name(ty)?, weak },
+            Referent::Call { function } => FixupKind::Call { function: function as u16 },
+            Referent::FunctionAddress { function } => {
+                FixupKind::FunctionAddress { function: function as u16 }
+            }
+        };
+        out.push(Fixup { function: r.function as u16, insn: r.insn, kind });
+    }
+    Ok(out)
+}
+
+fn lines(c: &Collected<'_>, types: &PackTypes, options: &Options) -> Result<Vec<LineInfo>> {
+    if !options.lines {
+        return Ok(Vec::new());
+    }
+    let btf = c.object.btf();
+    let line = |l: corelet_core::object::Located<corelet_core::btf_ext::LineInfo>| LineInfo {
+        function: l.function as u16,
+        insn: l.insn,
+        file_off: types.string(btf.string(l.record.file_name_off)),
+        line_off: types.string(btf.string(l.record.line_off)),
+        line_col: l.record.line_col,
+    };
+    Ok(c.object.line_infos().map(|l| l.map(line)).collect::<Result<_, _>>()?)
+}
+
+fn events(maps: &Maps<'_>, types: &PackTypes) -> Result<Vec<Event<'static>>> {
+    let event = |(map, &type_id): (&String, _)| {
+        let map = maps.by_name(map).context("an event of no map")?;
+        Ok(Event { map, type_id, name: "" })
+    };
+    let mut events = types.events.iter().map(event).collect::<Result<Vec<_>>>()?;
+    events.sort_by_key(|e| e.map);
+    Ok(events)
+}
+
+fn results<'x>(
+    c: &'x Collected<'_>,
+    manifest: &'x Manifest,
+    maps: &Maps<'_>,
+    types: &PackTypes,
+    packed: &Btf<'_>,
+) -> Result<Vec<ResultMap<'x>>> {
+    let mut out = Vec::new();
+    for (result, &labels) in manifest.results.iter().zip(&types.labels) {
+        let context = || format!("[[results]] {}", result.name);
+        let (map, offset, type_id) = match &result.from {
+            ResultFrom::Map(name) => {
+                let map = maps.by_name(name).context("the object has no such map").with_context(context)?;
+                (map, 0, maps.maps[usize::from(map)].value_type)
+            }
+            ResultFrom::Variable(name) => {
+                let found =
+                    c.data.iter().find_map(|(s, vars)| Some((s, vars.iter().find(|v| v.name == name)?)));
+                let (s, v) = found.context("the object has no such variable").with_context(context)?;
+                let target = c.object.btf().ty(v.ty)?.target();
+                (maps.of_section(s.section)?, v.offset, types.moved.id(target))
+            }
+        };
+        let how = match &result.how {
+            ResultHow::Entries => How::Entries,
+            ResultHow::Counters(_) => How::Counters { labels },
+            ResultHow::Log2 { slots } => log2(packed, type_id, slots)
+                .with_context(|| format!("slots = \"{slots}\""))
+                .with_context(context)?,
+        };
+        out.push(ResultMap { map, name: &result.name, offset, type_id, how });
+    }
+    Ok(out)
+}
+
+fn log2(btf: &Btf<'_>, value: TypeId, slots: &str) -> Result<How> {
+    let (ty, member) = member_of(btf, value, slots)?;
+    let m = btf.ty(ty)?.member(member.into()).context("no such member")?;
+    let array = btf.skip_mods(m.ty)?.array().context("is no array")?;
+    ensure!(btf.size_of(array.elem)? == 4, "is no array of 32-bit counters");
+    Ok(How::Log2 { offset: m.bit_offset / 8, slots: array.nelems })
+}
+
+fn hints(manifest: &Manifest, types: &PackTypes, packed: &Btf<'_>) -> Result<Vec<pack::Hint>> {
+    let mut out = Vec::new();
+    for (of, members) in &manifest.hints {
+        let context = || format!("[hints.\"{of}\"]");
+        let kind = if of.starts_with("union") { Kind::Union } else { Kind::Struct };
+        let bare = of.split_whitespace().last().unwrap_or("");
+        let declared = types
+            .events
+            .values()
+            .find(|&&id| packed.ty(id).is_ok_and(|t| t.kind() == kind && packed.name(&t) == bare));
+        let found = declared.copied().or_else(|| packed.find(bare, kind).map(|t| t.id));
+        let root =
+            found.context("neither the object's types nor a declaration have it").with_context(context)?;
+        for (member, hint) in members {
+            let (type_id, number) = member_of(packed, root, member).with_context(context)?;
+            let sibling = |name: &str| {
+                let (ty, n) = member_of(packed, root, name)?;
+                ensure!(ty == type_id, "`{name}` is not in the same struct as `{member}`");
+                Ok(n)
+            };
+            let format = match hint {
+                Hint::Hide => Format::Hide,
+                Hint::Text => Format::Text,
+                Hint::Hex => Format::Hex,
+                Hint::Port => Format::Port,
+                Hint::Ip(family) => Format::Ip { family: sibling(family).with_context(context)? },
+                Hint::Ipv4 => Format::Ipv4,
+                Hint::Args(len) => Format::Args { len: sibling(len).with_context(context)? },
+                Hint::Errno => Format::Errno,
+                Hint::Signal => Format::Signal,
+            };
+            out.push(pack::Hint { type_id, member: number, format });
+        }
+    }
+    Ok(out)
+}

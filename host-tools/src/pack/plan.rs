@@ -1,0 +1,70 @@
+//! Which programs a target loads: the manifest's alternatives, what is disabled, what is optional.
+
+use super::collect::Collected;
+use crate::manifest::{Manifest, Program};
+use anyhow::{Context, Result, bail, ensure};
+use corelet_core::pack::{Attach, Decision, SkipReason};
+
+/// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
+fn attachable(attach: &Attach<'_>) -> bool {
+    !matches!(attach, Attach::Other { .. })
+}
+
+/// The decision for each program, in the order of [`Collected::programs`].
+///
+/// # Errors
+/// The manifest names a program that is not there, no alternative can be attached, or a program that is to be loaded
+/// cannot be attached.
+pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decision>> {
+    let name = |i: usize| c.functions[c.programs[i].0 as usize].name;
+    let find = |wanted: &str| {
+        (0..c.programs.len()).find(|&i| name(i) == wanted).with_context(|| {
+            let all: Vec<_> = (0..c.programs.len()).map(name).collect();
+            format!(
+                "the manifest names program `{wanted}`, which the object does not have (it has {})",
+                all.join(", ")
+            )
+        })
+    };
+    let mut decisions: Vec<Decision> = (c.programs.iter())
+        .map(|&(f, _)| match c.functions[f as usize].autoload {
+            true => Decision::Load,
+            false => Decision::Skip(SkipReason::NoAutoload),
+        })
+        .collect();
+    for group in &manifest.alternatives {
+        let sets = group.sets.iter().map(|set| set.iter().map(|n| find(n)).collect::<Result<Vec<_>>>());
+        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let fits = |set: &&Vec<usize>| set.iter().all(|&i| attachable(&c.programs[i].1.attach));
+        let Some(taken) = sets.iter().find(fits) else {
+            let sets: Vec<_> = group.sets.iter().map(|s| s.join(", ")).collect();
+            bail!(
+                "none of the alternatives [{}] can be attached by this version's loader",
+                sets.join("] or [")
+            );
+        };
+        for &i in sets.iter().flatten() {
+            decisions[i] =
+                if taken.contains(&i) { Decision::Load } else { Decision::Skip(SkipReason::Alternative) };
+        }
+    }
+    for (wanted, program) in &manifest.programs {
+        let i = find(wanted)?;
+        match (program, decisions[i]) {
+            (Program::Disabled, _) => decisions[i] = Decision::Skip(SkipReason::Disabled),
+            (Program::Optional, Decision::Load) => decisions[i] = Decision::IfPresent,
+            _ => {}
+        }
+    }
+    for (i, d) in decisions.iter().enumerate() {
+        let (_, sec) = &c.programs[i];
+        ensure!(
+            matches!(d, Decision::Skip(_)) || attachable(&sec.attach),
+            "program {}: SEC(\"{}\") cannot be attached by this version's loader (it has tracepoints, raw tracepoints, \
+             kprobes and kretprobes): name an alternative in the manifest, or disable the program",
+            name(i),
+            c.functions[c.programs[i].0 as usize].section_name
+        );
+    }
+    Ok(decisions)
+}

@@ -1,0 +1,268 @@
+//! The sections of one object on one kernel, and the proof that the device will compute what the PC did.
+
+use super::collect::Collected;
+use super::kconfig;
+use super::object::Maps;
+use super::types::PackTypes;
+use super::write::Section;
+use super::{Kernel, memory, read_back};
+use crate::relocate::{Program, Relocation, Verdict, relocate};
+use crate::subset::{self, Subset};
+use anyhow::{Context, Result, ensure};
+use corelet_core::insn::INSN_SIZE;
+use corelet_core::object::Referent;
+use corelet_core::pack::{
+    self, Choice, Decision, Formula, KernelId, MapRole, Memory, Records, Sizes, Target, section,
+};
+use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch, TargetTypes};
+use corelet_core::{Endian, TypeId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of an object on a kernel.
+#[derive(Debug)]
+pub struct TargetReport {
+    /// `uname -r`.
+    pub release: String,
+    /// Bytes of all of the kernel's types.
+    pub full_btf: usize,
+    /// Bytes of the subset.
+    pub subset: usize,
+    /// Types in the subset.
+    pub subset_types: usize,
+    /// The programs that are loaded, optional ones included, and the decision on every other.
+    pub decisions: Vec<(String, Decision)>,
+    /// Relocations of the loaded programs that were patched.
+    pub patched: usize,
+    /// Those that were poisoned or failed, by function.
+    pub unresolved: Vec<(String, Relocation)>,
+    /// What it takes.
+    pub memory: Memory,
+}
+
+impl TargetReport {
+    /// Whether the programs can be loaded as far as relocation is concerned.
+    pub fn portable(&self) -> bool {
+        self.unresolved.iter().all(|(_, r)| r.outcome != Verdict::Failed)
+    }
+}
+
+/// What [`sections`] works on.
+pub(super) struct Job<'x, 'o> {
+    pub(super) owner: u16,
+    pub(super) digest: [u8; 32],
+    pub(super) c: &'x Collected<'o>,
+    pub(super) types: &'x PackTypes,
+    pub(super) maps: &'x Maps<'o>,
+    pub(super) decisions: &'x [Decision],
+    pub(super) object_sections: &'x [Section],
+    pub(super) kernel: &'x Kernel<'x>,
+}
+
+impl Job<'_, '_> {
+    /// All sections of the target, and what is to be said of it.
+    pub(super) fn run(&self) -> Result<(Vec<Section>, TargetReport)> {
+        let (c, kernel) = (self.c, self.kernel);
+        let full = kernel.types.btf();
+        ensure!(
+            c.object.endian() == full.endian(),
+            "the object's byte order is not the kernel's: compile it with clang -target {}",
+            if full.endian() == Endian::Big { "bpfeb" } else { "bpfel" }
+        );
+        let loaded = |d: &Decision| !matches!(d, Decision::Skip(_));
+        let chosen: BTreeSet<u32> =
+            c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
+        self.refuse_unresolvable(&chosen)?;
+        let relos: Vec<&CoreRelo> =
+            c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
+        let marks = subset::marks(c.object.btf(), kernel.types, relos.into_iter());
+        let subset = subset::write(full, &marks, false)?;
+        let programs = relocate(&c.object, kernel.types, &|f| chosen.contains(&f))?;
+        let ids = Section::records(
+            section::IDS,
+            self.owner,
+            subset.kernel_ids.iter().map(|&(subset, kernel)| KernelId { subset, kernel }),
+        )?;
+        let sizes = self.prove_equal(&programs, &chosen, &subset, &ids.bytes)?;
+
+        let target = Target {
+            object: self.digest,
+            build_id: kernel.build_id,
+            release: kernel.release,
+            version: kernel.version,
+            arch: kernel.arch,
+            pointer_size: full.pointer_size(),
+            big_endian: full.endian() == Endian::Big,
+        };
+        let choices = (0u16..).zip(self.decisions).filter(|(_, d)| **d != Decision::Load);
+        let facts = kconfig::Facts {
+            release: kernel.release,
+            version: kernel.version,
+            arch: kernel.arch,
+            config: kernel.config,
+            btf: full,
+        };
+        let mut sections = vec![
+            Section::records(section::TARGET, self.owner, [target])?,
+            Section::raw(section::SUBSET, self.owner, subset.bytes.clone()),
+            ids,
+            Section::raw(
+                section::KCONFIG,
+                self.owner,
+                kconfig::image(&c.externs, &facts, c.object.endian())?,
+            ),
+            Section::records(
+                section::PLAN,
+                self.owner,
+                choices.map(|(program, &decision)| Choice { program, decision }),
+            )?,
+        ];
+        let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
+        let maps = self.maps.maps.iter().map(memory::of_map).fold(Formula::default(), |a, b| a.plus(&b));
+        let memory = Memory { work: pack::work(&sizes, lengths), maps };
+        sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
+        let report = self.report(&programs, &chosen, &subset, memory);
+        Ok((sections, report))
+    }
+
+    /// Kernel symbols and functions are for a later version of the loader.
+    fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<()> {
+        let c = self.c;
+        for r in c.references.iter().filter(|r| chosen.contains(&r.function)) {
+            if let Referent::Ksym { ty, .. } | Referent::Kfunc { ty, .. } = r.to {
+                let btf = c.object.btf();
+                let f = &c.functions[r.function as usize];
+                anyhow::bail!(
+                    "program {} uses `{}` of the kernel (insn #{}), which this version's loader cannot resolve: disable the \
+                     program in the manifest if the tool works without it",
+                    f.name,
+                    btf.name(&btf.ty(ty)?),
+                    r.insn
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Relocates as the device will, from the packed types through the subset, and compares every instruction with what the
+    /// whole of the kernel's types gave. Returns what the memory formula depends on.
+    fn prove_equal(
+        &self,
+        programs: &[Program],
+        chosen: &BTreeSet<u32>,
+        subset: &Subset,
+        ids: &[u8],
+    ) -> Result<Sizes> {
+        let c = self.c;
+        let packed = read_back(&self.types.bytes, 8)?;
+        let packed_subset = read_back(&subset.bytes, self.kernel.types.btf().pointer_size())?;
+        let target = pack::Subset::new(packed_subset.view(), ids);
+        let find = |id| self.object_sections.iter().find(|s| s.id == id).map_or(&[][..], |s| &s.bytes);
+        let relos = Records::<pack::Relo>::new(find(section::RELOS), section::RELOS)
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let local = packed.view();
+        let roots: BTreeSet<TypeId> = (relos.iter())
+            .filter(|r| u32::from(r.kind) != ReloKind::TypeIdLocal as u32)
+            .map(|r| r.type_id)
+            .collect();
+        let mut candidates = 0;
+        for &root in &roots {
+            let t = local.ty(root)?;
+            let name = corelet_core::btf::names::essential(local.name(&t));
+            target.candidates(name, t.kind(), &mut |_| {
+                candidates += 1;
+                Ok(())
+            })?;
+        }
+        let mut lists = vec![CandList::default(); roots.len()];
+        let mut pool = vec![TypeId::VOID; candidates];
+        let mut scratch = Scratch::default();
+        let mut relocator = Relocator {
+            local: &local,
+            target: &target,
+            cands: Cands::new(&mut lists, &mut pool),
+            scratch: &mut scratch,
+        };
+        let mut insns: BTreeMap<u32, Vec<u8>> =
+            chosen.iter().map(|&f| (f, c.functions[f as usize].insns.to_vec())).collect();
+        let mut outcomes: BTreeMap<(u32, u32), Result<Outcome, corelet_core::Error>> = BTreeMap::new();
+        for r in &relos {
+            let Some(insns) = insns.get_mut(&u32::from(r.function)) else { continue };
+            let relo = CoreRelo {
+                insn: r.insn,
+                type_id: r.type_id,
+                access_str_off: r.access_str_off,
+                kind: ReloKind::from_number(r.kind.into())?,
+            };
+            let outcome = relocator.relocate(&relo, insns, c.object.endian(), &mut ());
+            outcomes.insert((r.function.into(), r.index), outcome);
+        }
+        for (&f, insns) in &insns {
+            let whole = &programs[f as usize];
+            for r in &whole.relocations {
+                let outcome = outcomes.get(&(f, r.index)).context("a relocation is missing from the pack")?;
+                let verdict = match outcome {
+                    Ok(Outcome::Patched { .. }) => Verdict::Patched,
+                    Ok(Outcome::Poisoned(_)) => Verdict::Poisoned,
+                    Err(_) => Verdict::Failed,
+                };
+                // the ids of types in the program's own BTF are others in the pack
+                let own_id = r.kind == ReloKind::TypeIdLocal.name();
+                let at = r.insn as usize * INSN_SIZE..(r.insn as usize + 1) * INSN_SIZE;
+                ensure!(
+                    verdict == r.outcome && (own_id || insns.get(at.clone()) == whole.insns.bytes.get(at)),
+                    "{}: relo #{} through the subset differs from the whole: {outcome:?}, not {:?}. This is a fault of corelet",
+                    whole.name,
+                    r.index,
+                    r.outcome
+                );
+            }
+        }
+        Ok(Sizes {
+            types: self.types.types,
+            subset_types: subset.types,
+            maps: self.maps.maps.len(),
+            functions: c.functions.len(),
+            programs: c.programs.len(),
+            roots: roots.len(),
+            candidates,
+            program_bytes: c.longest_program(),
+            program_functions: c.most_functions(),
+            lines: if find(section::LINE_INFO).is_empty() { 0 } else { c.object.line_infos().count() },
+            value_bytes: (self.maps.maps.iter())
+                .filter(|m| m.role != MapRole::Declared)
+                .map(|m| m.value_size as usize)
+                .max()
+                .unwrap_or(0),
+            license: c.object.license()?.unwrap_or("").len(),
+        })
+    }
+
+    fn report(
+        &self,
+        programs: &[Program],
+        chosen: &BTreeSet<u32>,
+        subset: &Subset,
+        memory: Memory,
+    ) -> TargetReport {
+        let c = self.c;
+        let relocations = || {
+            chosen
+                .iter()
+                .map(|&f| &programs[f as usize])
+                .flat_map(|p| p.relocations.iter().map(move |r| (p, r)))
+        };
+        let unresolved = relocations().filter(|(_, r)| r.outcome != Verdict::Patched);
+        let name = |i: usize| c.functions[c.programs[i].0 as usize].name.to_owned();
+        TargetReport {
+            release: self.kernel.release.to_owned(),
+            full_btf: self.kernel.btf_len,
+            subset: subset.bytes.len(),
+            subset_types: subset.types,
+            decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
+            patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
+            unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
+            memory,
+        }
+    }
+}
