@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use corelet_boards::{Board, Boot, kernel_for, on_stderr};
 
-use super::image::Contents;
+use super::image::{Contents, usage};
 
 /// Boot a board under QEMU and load packs there; what they print appears here.
 ///
@@ -51,7 +51,7 @@ const UNTIL_INTERRUPTED: Duration = Duration::from_secs(365 * 24 * 3600);
 pub fn run(args: Args) -> Result<ExitCode> {
     let board = Board::find(&args.contents.board)?;
     if args.contents.packs.is_empty() && args.contents.workload.is_none() && !args.shell {
-        bail!("nothing to run on the board: give --pack X.pack, --workload SCRIPT or --shell");
+        return Err(usage("nothing to run on the board: give --pack X.pack, --workload SCRIPT or --shell"));
     }
     let mut progress = on_stderr();
     let kernel = match &args.kernel {

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use corelet_boards::{Board, Initramfs, Progress, RUN, busybox_static, kernel_for, on_stderr};
 
+use crate::exit::{Exit, Failure};
 use crate::output;
 
 /// Make an initramfs that loads packs on a board and powers it off when they are done.
@@ -61,7 +62,7 @@ const WORKLOAD: &str = "corelet/workload";
 pub fn run(args: Args) -> Result<ExitCode> {
     let board = Board::find(&args.contents.board)?;
     if args.contents.packs.is_empty() && args.contents.workload.is_none() {
-        bail!("nothing to run on the board: give --pack X.pack, or --workload SCRIPT");
+        return Err(usage("nothing to run on the board: give --pack X.pack, or --workload SCRIPT"));
     }
     let archive = args.contents.archive(&board, false, &mut *on_stderr())?;
     output::write_file(&args.output, &archive)?;
@@ -87,11 +88,11 @@ impl Contents {
         if let Some(loader) = &self.loader {
             add(LOADER.to_owned(), 0o755, loader)?;
         } else if !self.packs.is_empty() {
-            bail!(
+            return Err(usage(format!(
                 "a pack needs the loader: give --loader FILE, built by cargo build -p corelet-loader --features device \
                  --profile device --target {}",
                 board.arch.rust
-            );
+            )));
         }
         for (index, pack) in self.packs.iter().enumerate() {
             add(on_board(index), 0o644, pack)?;
@@ -105,9 +106,9 @@ impl Contents {
             (Some(folder), _) => Some(folder.clone()),
             (None, true) => None,
             (None, false) if own_kernel => {
-                bail!(
-                    "modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours"
-                )
+                return Err(usage(
+                    "modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours",
+                ));
             }
             (None, false) => Some(kernel_for(board, progress)?.modules(progress)?),
         };
@@ -156,6 +157,11 @@ for loader in $loaders; do
     done
 done
 "#;
+
+/// Arguments that make no sense together.
+pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
+    Failure { exit: Exit::Usage, message: message.into() }.into()
+}
 
 fn on_board(index: usize) -> String {
     format!("corelet/{index}.pack")
