@@ -25,6 +25,7 @@ enum Command {
     Relocate(cmd::relocate::Args),
     Pack(cmd::pack::Args),
     Target(cmd::pack::TargetArgs),
+    Inspect(cmd::inspect::Args),
     Image(cmd::image::Args),
     Boot(cmd::boot::Args),
 }
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Relocate(args) => cmd::relocate::run(args),
         Command::Pack(args) => cmd::pack::run(args),
         Command::Target(args) => cmd::pack::run_target(args),
+        Command::Inspect(args) => cmd::inspect::run(args),
         Command::Image(args) => cmd::image::run(args),
         Command::Boot(args) => cmd::boot::run(args),
     }

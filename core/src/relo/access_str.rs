@@ -18,7 +18,7 @@ fn number(input: &str) -> IResult<&str, u32> {
 /// # Errors
 /// [`Error::BadAccessStr`] for anything but decimal numbers with single colons between them (negative ones too),
 /// [`Error::TooMany`] past [`SPEC_MAX_LEN`] numbers.
-pub fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
+pub(super) fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
     out.clear();
     let bad = Error::BadAccessStr { at };
     let mut rest = text;

@@ -6,6 +6,7 @@ pub mod extract;
 pub mod extract_objects;
 pub mod image;
 mod inputs;
+pub mod inspect;
 pub mod min;
 pub mod pack;
 pub mod relocate;

@@ -7,6 +7,7 @@
 
 mod closure;
 mod collect;
+mod file;
 mod kconfig;
 mod memory;
 mod object;
@@ -15,6 +16,7 @@ mod target;
 mod types;
 mod write;
 
+pub use file::File;
 pub use target::TargetReport;
 pub use write::{Section, container};
 

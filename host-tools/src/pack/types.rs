@@ -217,7 +217,7 @@ impl Declared<'_> {
         if let Some(&id) = self.ints.get(&(name, bytes)) {
             return id;
         }
-        let word = u32::from(encoding) << 24 | u32::from(bytes) * 8;
+        let word = (u32::from(encoding) << 24) | (u32::from(bytes) * 8);
         let id = self.writer.push(name, Kind::Int, false, 0, bytes.into(), &[word]);
         self.ints.insert((name, bytes), id);
         id

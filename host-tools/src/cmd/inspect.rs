@@ -1,0 +1,187 @@
+//! `corelet inspect`: what is in a pack or target file.
+
+use super::inputs::read_object;
+use crate::pack::File;
+use anyhow::{Context, Result};
+use corelet_core::pack::{
+    Attach, Choice, Decision, Event, Map, Memory, Object, Program, Relo, ResultMap, Target, section,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Show what is in a pack or target file, every checksum verified.
+///
+/// Example: corelet inspect opensnoop.pack
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A pack or target file.
+    file: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    bytes: usize,
+    sections: Vec<SectionRow>,
+    objects: Vec<ObjectPart<'a>>,
+    targets: Vec<TargetPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct SectionRow {
+    id: u16,
+    name: &'static str,
+    owner: u16,
+    critical: bool,
+    offset: u32,
+    bytes: u32,
+}
+
+#[derive(Serialize)]
+struct ObjectPart<'a> {
+    name: &'a str,
+    digest: String,
+    license: &'a str,
+    spdx: &'a str,
+    programs: Vec<ProgramPart<'a>>,
+    maps: Vec<Map<'a>>,
+    events: Vec<Event<'a>>,
+    results: Vec<ResultMap<'a>>,
+    relocations: usize,
+}
+
+#[derive(Serialize)]
+struct ProgramPart<'a> {
+    name: &'a str,
+    section: &'a str,
+    attach: Attach<'a>,
+}
+
+#[derive(Serialize)]
+struct TargetPart<'a> {
+    object: String,
+    release: &'a str,
+    version: &'a str,
+    build_id: String,
+    arch: &'static str,
+    pointer_size: u8,
+    big_endian: bool,
+    subset_bytes: usize,
+    decisions: BTreeMap<u16, Decision>,
+    memory: Memory,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let name = || args.file.display().to_string();
+    let bytes = read_object(&args.file)?;
+    let document = document(&bytes).with_context(name)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&document)?);
+    } else {
+        print(&args.file.display().to_string(), &document);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn document(bytes: &[u8]) -> Result<Document<'_>> {
+    let file = File::parse(bytes)?;
+    let mut sections = Vec::new();
+    for e in file.entries() {
+        file.section(e.id, e.owner)?;
+        sections.push(SectionRow {
+            id: e.id,
+            name: section::name(e.id),
+            owner: e.owner,
+            critical: e.critical,
+            offset: e.offset,
+            bytes: e.len,
+        });
+    }
+    let objects = file.owners(section::OBJECT).map(|o| object(&file, o)).collect::<Result<_>>()?;
+    let targets = file.owners(section::TARGET).map(|t| target(&file, t)).collect::<Result<_>>()?;
+    Ok(Document { schema: 1, bytes: bytes.len(), sections, objects, targets })
+}
+
+fn object<'a>(file: &File<'a>, owner: u16) -> Result<ObjectPart<'a>> {
+    let o: Object<'_> = file.record(section::OBJECT, owner)?;
+    let programs: Vec<Program<'_>> = file.records(section::PROGRAMS, owner)?;
+    Ok(ObjectPart {
+        name: o.name,
+        digest: hex(&o.digest),
+        license: o.license,
+        spdx: o.spdx,
+        programs: (programs.iter())
+            .map(|p| ProgramPart { name: p.name, section: p.section, attach: p.attach })
+            .collect(),
+        maps: file.records(section::MAPS, owner)?,
+        events: file.records(section::EVENTS, owner)?,
+        results: file.records(section::RESULTS, owner)?,
+        relocations: file.records::<Relo>(section::RELOS, owner)?.len(),
+    })
+}
+
+fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
+    let t: Target<'_> = file.record(section::TARGET, owner)?;
+    let plan: Vec<Choice> = file.records(section::PLAN, owner)?;
+    Ok(TargetPart {
+        object: hex(&t.object),
+        release: t.release,
+        version: t.version,
+        build_id: hex(t.build_id),
+        arch: t.arch.name(),
+        pointer_size: t.pointer_size,
+        big_endian: t.big_endian,
+        subset_bytes: file.section(section::SUBSET, owner)?.len(),
+        decisions: plan.iter().map(|c| (c.program, c.decision)).collect(),
+        memory: file.record(section::MEMORY, owner)?,
+    })
+}
+
+fn print(name: &str, d: &Document<'_>) {
+    println!("{name}: {} bytes, {} objects, {} targets", d.bytes, d.objects.len(), d.targets.len());
+    for o in &d.objects {
+        println!(
+            "object {} ({}, sha256 {}…)",
+            o.name,
+            if o.spdx.is_empty() { o.license } else { o.spdx },
+            &o.digest[..16]
+        );
+        for p in &o.programs {
+            println!("  program {:<40} {}", p.name, p.section);
+        }
+        for m in &o.maps {
+            println!(
+                "  map     {:<40} type {}, key {}, value {}, max_entries {}",
+                m.name, m.map_type, m.key_size, m.value_size, m.max_entries
+            );
+        }
+        println!("  {} relocations", o.relocations);
+    }
+    for t in &d.targets {
+        println!("target {} ({}) for object {}…", t.release, t.arch, &t.object[..16]);
+        println!("  version  {}", t.version);
+        println!("  build id {}", if t.build_id.is_empty() { "none" } else { &t.build_id });
+        println!("  types    {} bytes", t.subset_bytes);
+        let m = &t.memory;
+        println!(
+            "  memory   {} bytes for the loader, {} for maps (1 CPU, pages of 4 KiB)",
+            m.work.bytes(1, 4096),
+            m.maps.bytes(1, 4096)
+        );
+    }
+    println!("{:<10} {:>5} {:>8} {:>8} {:>8}", "section", "owner", "critical", "offset", "bytes");
+    for s in &d.sections {
+        let critical = if s.critical { "yes" } else { "no" };
+        println!("{:<10} {:>5} {:>8} {:>8} {:>8}", s.name, s.owner, critical, s.offset, s.bytes);
+    }
+}
