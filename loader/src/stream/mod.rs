@@ -1,0 +1,236 @@
+//! What the programs report, from the kernel's buffers to standard output.
+//!
+//! [`Channels::open`] maps the ring buffers and perf buffers that carry events; [`Channels::follow`] reads them until the
+//! time is over or the loader is asked to stop, and then prints the results and how many events were lost. Reading never
+//! waits for the output: what a full buffer does not take is dropped and counted. The kernel counts what it drops of a perf
+//! buffer; of a ring buffer only the program knows.
+//!
+//! Memory: [`Job::memory`], half of [`STREAM_FIXED`] for the output and the rest for one record or the values of one
+//! result, and [`MAX_CHANNELS`] mappings on the stack.
+
+mod output;
+mod perf;
+mod print;
+mod results;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use crate::exit::{Done, Exit};
+use crate::job::{Job, STREAM_FIXED, Source, Streamed, Summary};
+use crate::say::{failed, say};
+use crate::sys::{Errno, Fd, Kernel};
+use corelet_core::pack::{Event, Map, Records, section};
+use heapless::Vec;
+use output::{Output, ROUND_MS};
+use perf::Perf;
+use results::Reader;
+use ring::Ring;
+
+/// Buffers that are read at once: one for each ring buffer, one for each CPU of a perf event array.
+pub const MAX_CHANNELS: usize = 128;
+
+/// The token of [`Job::stop`] in the epoll; those of channels are their numbers.
+const STOP: u32 = u32::MAX;
+/// `BPF_MAP_TYPE_PERF_EVENT_ARRAY`
+const PERF_EVENT_ARRAY: u32 = 4;
+/// `BPF_MAP_TYPE_RINGBUF`
+const RINGBUF: u32 = 27;
+
+/// What came out of a buffer.
+enum Record<'s> {
+    /// An event's bytes.
+    Event(&'s [u8]),
+    /// An event of more bytes than there is memory for.
+    TooLong,
+    /// So many events were dropped by the kernel.
+    Lost(u64),
+}
+
+/// A mapped buffer.
+enum Buffer {
+    Ring(Ring),
+    Perf(Perf),
+}
+
+/// A buffer and what it carries.
+struct Channel {
+    buffer: Buffer,
+    /// Number of the object.
+    object: u8,
+    /// Number of the record in the object's section `EVENTS`.
+    event: u16,
+}
+
+/// The buffers that carry events, open for reading.
+#[derive(Default)]
+pub struct Channels {
+    channels: Vec<Channel, MAX_CHANNELS>,
+    epoll: Option<Fd>,
+}
+
+/// Opens the buffers and follows them to the end.
+///
+/// # Errors
+/// Those of [`Channels::open`] and [`Channels::follow`], said on stderr.
+pub fn run<K: Kernel>(kernel: &mut K, job: Job<'_>) -> Streamed {
+    let mut channels = Channels::default();
+    channels.open(kernel, &job)?;
+    channels.follow(kernel, job)
+}
+
+impl Channels {
+    /// Maps the buffers. Called before programs are attached, nothing that they report is missed; a perf event array drops
+    /// what is reported earlier.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] where this loader cannot print in the form asked for; the exit of a failed system call;
+    /// [`Exit::NotPortable`] for more than [`MAX_CHANNELS`] buffers.
+    pub fn open<K: Kernel>(&mut self, kernel: &mut K, job: &Job<'_>) -> Done<()> {
+        if !print::can(job.output) {
+            let mut line = say(kernel);
+            line.s("this loader was built without formatting: use --raw, and corelet decode on the PC");
+            return Err(line.exit(Exit::Usage));
+        }
+        let epoll = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
+        self.epoll = Some(epoll);
+        kernel.epoll_add(epoll, job.stop, STOP).map_err(|e| failed(kernel, "epoll_ctl", e))?;
+        for (object, source) in job.sources.iter().enumerate() {
+            for (number, event) in events(source).enumerate() {
+                let map = Records::<Map<'_>>::new(source.maps, section::MAPS).at(event.map);
+                let (Ok(map), Some(open)) = (map, source.open.get(usize::from(event.map))) else { continue };
+                let (object, number) = (object as u8, number as u16);
+                match map.map_type {
+                    RINGBUF => {
+                        let ring = Ring::open(kernel, &open.map, open.max_entries, job.page_size)
+                            .map_err(|e| unmapped(kernel, &map, e))?;
+                        let channel = Channel { buffer: Buffer::Ring(ring), object, event: number };
+                        self.add(kernel, epoll, open.map.fd(), channel)?;
+                    }
+                    PERF_EVENT_ARRAY => {
+                        for cpu in 0..job.cpus.min(open.max_entries) {
+                            let opened = Perf::open(kernel, &open.map, cpu, map.perf_pages, job.page_size);
+                            let opened = opened.map_err(|e| unmapped(kernel, &map, e))?;
+                            let Some((perf, fd)) = opened else { continue };
+                            let channel = Channel { buffer: Buffer::Perf(perf), object, event: number };
+                            self.add(kernel, epoll, fd, channel)?;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add<K: Kernel>(&mut self, kernel: &mut K, epoll: Fd, fd: Fd, channel: Channel) -> Done<()> {
+        let token = self.channels.len() as u32;
+        if self.channels.push(channel).is_err() {
+            let mut line = say(kernel);
+            line.s("more than ").n(MAX_CHANNELS as u32).s(" buffers of events");
+            return Err(line.exit(Exit::NotPortable));
+        }
+        kernel.epoll_add(epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
+    }
+
+    /// Prints events until the deadline, a signal or the end of the reader; then results and losses.
+    ///
+    /// # Errors
+    /// The exit of a failed system call. A reader that closed the pipe is no error.
+    pub fn follow<K: Kernel>(self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
+        let memory = core::mem::take(&mut job.memory);
+        let half = memory.len().min(STREAM_FIXED as usize / 2);
+        let (buffer, scratch) = memory.split_at_mut(half);
+        let mut out = Output::new(buffer);
+        let mut sum = Summary::default();
+        let Some(epoll) = self.epoll else { return Ok(sum) };
+        out.put(kernel, |o, _| print::header(o, job.output, job.sources));
+        let mut stop = false;
+        while !stop && out.failed().is_none() {
+            let left = job.deadline.map(|end| end.saturating_sub(kernel.now()).div_ceil(1_000_000));
+            let mut timeout = left.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX >> 1));
+            if out.pending() {
+                timeout = Some(timeout.unwrap_or(ROUND_MS).min(ROUND_MS));
+            }
+            let ready = kernel.epoll_wait(epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
+            for token in ready {
+                stop |= token == STOP;
+                if let Some(channel) = self.channels.get(token as usize) {
+                    channel.drain(kernel, &job, &mut out, scratch, &mut sum);
+                }
+            }
+            out.flush(kernel);
+            stop |= left == Some(0);
+        }
+        for channel in &self.channels {
+            channel.drain(kernel, &job, &mut out, scratch, &mut sum);
+        }
+        let idle = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
+        let mut reader = Reader { kernel, out: &mut out, scratch, idle, dropped: 0 };
+        reader.all(&job);
+        sum.dropped = sum.dropped.saturating_add(reader.dropped);
+        out.settle(kernel, idle);
+        out.put(kernel, |o, _| print::lost(o, job.output, sum.lost, sum.dropped));
+        out.settle(kernel, idle);
+        kernel.close(idle);
+        match out.failed() {
+            None | Some(Errno::EPIPE) => Ok(sum),
+            Some(e) => Err(failed(kernel, "standard output", e)),
+        }
+    }
+}
+
+impl Channel {
+    /// Prints what is in the buffer now. What comes meanwhile is left for the next time, so that this ends.
+    fn drain<K: Kernel>(
+        &self,
+        kernel: &mut K,
+        job: &Job<'_>,
+        out: &mut Output<'_>,
+        scratch: &mut [u8],
+        sum: &mut Summary,
+    ) {
+        let Some(source) = job.sources.get(usize::from(self.object)) else { return };
+        let Some(event) = events(source).nth(self.event.into()) else { return };
+        let end = self.buffer.end();
+        while let Some(record) = self.buffer.next(end, scratch) {
+            let taken = match record {
+                Record::Event(data) => out.put(kernel, |o, clip| {
+                    print::event(o, job.output, (self.object, source), &event, data, clip);
+                }),
+                Record::TooLong => false,
+                Record::Lost(n) => {
+                    sum.lost = sum.lost.saturating_add(n);
+                    continue;
+                }
+            };
+            let count = if taken { &mut sum.events } else { &mut sum.dropped };
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+impl Buffer {
+    fn end(&self) -> usize {
+        match self {
+            Buffer::Ring(ring) => ring.end(),
+            Buffer::Perf(perf) => perf.end(),
+        }
+    }
+
+    fn next<'s>(&self, end: usize, scratch: &'s mut [u8]) -> Option<Record<'s>> {
+        match self {
+            Buffer::Ring(ring) => ring.next(end, scratch),
+            Buffer::Perf(perf) => perf.next(end, scratch),
+        }
+    }
+}
+
+fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> {
+    Records::<Event<'a>>::new(source.events, section::EVENTS).map_while(Result::ok)
+}
+
+fn unmapped<K: Kernel>(kernel: &mut K, map: &Map<'_>, e: Errno) -> Exit {
+    say(kernel).s("map ").s(map.name).s(": cannot map its buffer: ").errno(e);
+    e.exit()
+}

@@ -1,0 +1,168 @@
+//! Reading the maps and variables that are results, once, at the end.
+
+use super::output::Output;
+use super::print::{self, Found};
+use crate::job::{Job, OpenMap, Source};
+use crate::say::say;
+use crate::sys::{Errno, Fd, Kernel};
+use corelet_core::TypeId;
+use corelet_core::event::add_cpu;
+use corelet_core::pack::{How, Map, MapRole, Records, ResultMap, section};
+
+/// `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: maps in which every key exists.
+const ARRAYS: [u32; 2] = [2, 6];
+
+/// What printing results needs beside the job.
+pub(super) struct Reader<'r, 'b, K> {
+    pub(super) kernel: &'r mut K,
+    pub(super) out: &'r mut Output<'b>,
+    pub(super) scratch: &'r mut [u8],
+    /// An epoll without descriptors, to wait for the reader with.
+    pub(super) idle: Fd,
+    /// Results that the output did not take.
+    pub(super) dropped: u64,
+}
+
+impl<K: Kernel> Reader<'_, '_, K> {
+    /// Prints all results of all objects.
+    pub(super) fn all(&mut self, job: &Job<'_>) {
+        for (object, source) in job.sources.iter().enumerate() {
+            let results = Records::<ResultMap<'_>>::new(source.results, section::RESULTS);
+            for (number, record) in results.map_while(Result::ok).enumerate() {
+                let map = Records::<Map<'_>>::new(source.maps, section::MAPS).at(record.map);
+                let (Ok(map), Some(open)) = (map, source.open.get(usize::from(record.map))) else { continue };
+                let at = Place { job, object: object as u8, source, number: number as u16, record: &record };
+                match map.role {
+                    MapRole::Declared => self.entries(&at, &map, open),
+                    MapRole::Data | MapRole::Rodata | MapRole::Kconfig => self.variable(&at, open),
+                }
+            }
+        }
+    }
+
+    /// Prints a variable of a data map.
+    fn variable(&mut self, at: &Place<'_>, open: &OpenMap) {
+        let scratch = core::mem::take(&mut self.scratch);
+        let len = open.map.value_len();
+        let size = at.source.btf.size_of(at.record.type_id).unwrap_or(0) as usize;
+        let read = match scratch.get_mut(..len) {
+            Some(value) => self
+                .kernel
+                .map_lookup(&open.map, &0u32.to_ne_bytes(), value)
+                .map(|()| value.get(at.record.offset as usize..).and_then(|v| v.get(..size))),
+            None => self.mapped(at, open, scratch.get_mut(..size)),
+        };
+        match read {
+            Ok(Some(value)) => self.print(at, TypeId::VOID, &[], value),
+            Ok(None) => self.too_large(at, size),
+            Err(e) => self.failed(at, e),
+        }
+        self.scratch = scratch;
+    }
+
+    /// Copies a variable of a data map that is larger than the buffer into `out`.
+    fn mapped<'v>(
+        &mut self,
+        at: &Place<'_>,
+        open: &OpenMap,
+        out: Option<&'v mut [u8]>,
+    ) -> Result<Option<&'v [u8]>, Errno> {
+        let len = open.map.value_len().next_multiple_of(at.job.page_size as usize);
+        let Some(out) = out else { return Ok(None) };
+        let shared = self.kernel.map_shared(open.map.fd(), 0, len, false)?;
+        Ok(shared.copy(at.record.offset as usize, out).then_some(&*out))
+    }
+
+    /// Prints the entries of a map, those of per-CPU maps summed where they are counters.
+    fn entries(&mut self, at: &Place<'_>, map: &Map<'_>, open: &OpenMap) {
+        let scratch = core::mem::take(&mut self.scratch);
+        self.walk(at, map, open, scratch);
+        self.scratch = scratch;
+    }
+
+    fn walk(&mut self, at: &Place<'_>, map: &Map<'_>, open: &OpenMap, scratch: &mut [u8]) {
+        let (key_len, len, one) = (open.map.key_len(), open.map.value_len(), map.value_size as usize);
+        let need = key_len.saturating_mul(2).saturating_add(one).saturating_add(len);
+        if need > scratch.len() {
+            return self.too_large(at, need);
+        }
+        let (key, rest) = scratch.split_at_mut(key_len);
+        let (next, rest) = rest.split_at_mut(key_len);
+        let (sum, rest) = rest.split_at_mut(one);
+        let Some(value) = rest.get_mut(..len) else { return };
+        // A key that is deleted meanwhile starts the walk again; the number of entries ends it.
+        for i in 0..open.max_entries {
+            match self.kernel.map_next_key(&open.map, (i > 0).then_some(&*key), next) {
+                Ok(()) => key.copy_from_slice(next),
+                Err(Errno::ENOENT) => return,
+                Err(e) => return self.failed(at, e),
+            }
+            match self.kernel.map_lookup(&open.map, key, value) {
+                Ok(()) => {}
+                Err(Errno::ENOENT) => continue,
+                Err(e) => return self.failed(at, e),
+            }
+            let every = ARRAYS.contains(&map.map_type) && !matches!(at.record.how, How::Counters { .. });
+            self.entry(at, map, key, value, sum, every);
+        }
+    }
+
+    /// Prints one entry; where `nonzero`, only what is not all zeros.
+    fn entry(
+        &mut self,
+        at: &Place<'_>,
+        map: &Map<'_>,
+        key: &[u8],
+        value: &[u8],
+        sum: &mut [u8],
+        nonzero: bool,
+    ) {
+        // Of a per-CPU map the values of all CPUs, each padded to 8 bytes; else the value is its own only slot.
+        let one = sum.len();
+        let stride = if value.len() == one { one } else { one.next_multiple_of(8) }.max(1);
+        let slots = || value.chunks_exact(stride).map(|v| v.get(..one).unwrap_or_default());
+        if let Some(first) = slots().next() {
+            sum.copy_from_slice(first);
+        }
+        let filled = |v: &[u8]| v.iter().any(|&b| b != 0);
+        if slots().skip(1).all(|cpu| add_cpu(&at.source.btf, at.record, sum, cpu)) {
+            if !nonzero || filled(sum) {
+                self.print(at, map.key_type, key, sum);
+            }
+            return;
+        }
+        for cpu in slots().filter(|v| filled(v)) {
+            self.print(at, map.key_type, key, cpu);
+        }
+    }
+
+    fn print(&mut self, at: &Place<'_>, key_type: TypeId, key: &[u8], value: &[u8]) {
+        let found = Found { number: at.number, record: at.record, key_type, key, value };
+        let whose = (at.object, at.source);
+        let put = |out: &mut Output<'_>, kernel: &mut K| {
+            out.put(kernel, |o, clip| print::result(o, at.job.output, whose, &found, clip))
+        };
+        let taken = put(self.out, self.kernel)
+            || (self.out.settle(self.kernel, self.idle) && put(self.out, self.kernel));
+        self.dropped = self.dropped.saturating_add(u64::from(!taken));
+    }
+
+    fn too_large(&mut self, at: &Place<'_>, need: usize) {
+        let mut line = say(self.kernel);
+        line.s("result ").s(at.record.name).s(": an entry takes ").n(need as u32);
+        line.s(" bytes, more than the buffer has; it is left out");
+    }
+
+    fn failed(&mut self, at: &Place<'_>, e: Errno) {
+        say(self.kernel).s("result ").s(at.record.name).s(": cannot read the map: ").errno(e);
+    }
+}
+
+/// A result and whose it is.
+struct Place<'p> {
+    job: &'p Job<'p>,
+    object: u8,
+    source: &'p Source<'p>,
+    number: u16,
+    record: &'p ResultMap<'p>,
+}

@@ -1,0 +1,173 @@
+//! A kernel for tests of streaming: shared memory that is written from the other side, maps as lists, a reader that is as
+//! slow as the test says.
+
+use crate::sys::{
+    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::CStr;
+
+pub(super) const PAGE: u32 = 4096;
+
+/// Bytes in shared memory as the kernel sees them; both places of what a ring buffer maps twice.
+pub(super) fn poke(shared: &Shared, at: usize, bytes: &[u8]) {
+    for (i, word) in bytes.chunks(8).enumerate() {
+        let mut padded = [0xa5; 8];
+        padded[..word.len()].copy_from_slice(word);
+        shared.store_long(at + i * 8, usize::from_ne_bytes(padded));
+    }
+}
+
+/// New shared memory of `len` bytes.
+pub(super) fn shared(len: usize) -> Shared {
+    Shared::over(Box::leak(vec![0u64; len / 8].into_boxed_slice()))
+}
+
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+#[derive(Default)]
+pub(super) struct Fake {
+    /// Mappings by descriptor and offset.
+    pub(super) shared: HashMap<(i32, u32), Shared>,
+    pub(super) maps: HashMap<i32, Entries>,
+    pub(super) offline: Vec<u32>,
+    /// What each wait gives; after the last, the stop descriptor is readable.
+    pub(super) ready: VecDeque<Vec<u32>>,
+    pub(super) stdout: Vec<u8>,
+    /// Bytes that standard output takes before it would block.
+    pub(super) room: usize,
+    /// Bytes that the reader takes in each wait after the end.
+    pub(super) reads: usize,
+    pub(super) write_error: Option<Errno>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) clock: u64,
+    pub(super) deadline: Option<u64>,
+    pub(super) epolls: i32,
+}
+
+impl Kernel for Fake {
+    fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
+        if fd == Fd::STDERR {
+            self.stderr.extend(bytes);
+            return Ok(bytes.len());
+        }
+        if let Some(e) = self.write_error {
+            return Err(e);
+        }
+        assert!(fd == Fd::STDOUT && bytes.len() <= 4096 && self.room > 0, "a write that may block");
+        let n = bytes.len().min(self.room);
+        self.room -= n;
+        self.stdout.extend(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn writable(&mut self, fd: Fd) -> bool {
+        fd == Fd::STDOUT && (self.room > 0 || self.write_error.is_some())
+    }
+
+    fn close(&mut self, _: Fd) {}
+
+    fn map_shared(&mut self, fd: Fd, offset: u32, len: usize, _: bool) -> Sys<Shared> {
+        let shared = self.shared.get(&(fd.0, offset)).cloned().ok_or(Errno::EINVAL)?;
+        assert_eq!(shared.len(), len);
+        Ok(shared)
+    }
+
+    fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()> {
+        self.maps.entry(map.fd().0).or_default().push((key.to_vec(), value.to_vec()));
+        Ok(())
+    }
+
+    fn map_lookup(&mut self, map: &MapFd, key: &[u8], value: &mut [u8]) -> Sys<()> {
+        let entries = self.maps.get(&map.fd().0).ok_or(Errno::EBADF)?;
+        let found = entries.iter().find(|e| e.0 == key).ok_or(Errno::ENOENT)?;
+        value.copy_from_slice(&found.1);
+        Ok(())
+    }
+
+    fn map_next_key(&mut self, map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> Sys<()> {
+        let entries = self.maps.get(&map.fd().0).ok_or(Errno::EBADF)?;
+        let at = key.map_or(0, |k| entries.iter().position(|e| e.0 == k).map_or(0, |i| i + 1));
+        next.copy_from_slice(&entries.get(at).ok_or(Errno::ENOENT)?.0);
+        Ok(())
+    }
+
+    fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
+        assert_eq!((spec.kind, spec.config, spec.wakeup_events), (1, 10, 1));
+        if self.offline.contains(&cpu) { Err(Errno::ENODEV) } else { Ok(Fd(200 + cpu as i32)) }
+    }
+
+    fn perf_ioctl(&mut self, _: Fd, command: PerfCommand) -> Sys<()> {
+        assert_eq!(command, PerfCommand::Enable);
+        Ok(())
+    }
+
+    fn now(&mut self) -> u64 {
+        self.clock
+    }
+
+    fn epoll_create(&mut self) -> Sys<Fd> {
+        self.epolls += 1;
+        Ok(Fd(1000 + self.epolls))
+    }
+
+    fn epoll_add(&mut self, _: Fd, _: Fd, _: u32) -> Sys<()> {
+        Ok(())
+    }
+
+    fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
+        self.clock += u64::from(timeout_ms.unwrap_or(0)) * 1_000_000;
+        if epoll != Fd(1001) {
+            self.room += self.reads;
+            return Ok(heapless::Vec::new());
+        }
+        let ready = self.ready.pop_front().unwrap_or_else(|| vec![super::super::STOP]);
+        Ok(ready.into_iter().collect())
+    }
+
+    fn open(&mut self, _: &CStr, _: Open) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn read(&mut self, _: Fd, _: &mut [u8]) -> Sys<usize> {
+        unreachable!()
+    }
+    fn read_at(&mut self, _: Fd, _: u32, _: &mut [u8]) -> Sys<usize> {
+        unreachable!()
+    }
+    fn file_len(&mut self, _: Fd) -> Sys<u64> {
+        unreachable!()
+    }
+    fn uname(&mut self) -> Uname {
+        unreachable!()
+    }
+    fn pid(&mut self) -> u32 {
+        unreachable!()
+    }
+    fn region(&mut self, _: usize) -> Sys<Region> {
+        unreachable!()
+    }
+    fn raise_memlock(&mut self) -> Sys<()> {
+        unreachable!()
+    }
+    fn btf_load(&mut self, _: &[u8]) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn map_create(&mut self, _: &MapSpec, _: u32) -> Sys<MapFd> {
+        unreachable!()
+    }
+    fn map_freeze(&mut self, _: Fd) -> Sys<()> {
+        unreachable!()
+    }
+    fn prog_load(&mut self, _: &ProgSpec<'_>, _: Option<&mut [u8]>) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn raw_tracepoint_open(&mut self, _: &CStr, _: Fd) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn link_perf(&mut self, _: Fd, _: Fd) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn stop_fd(&mut self) -> Sys<Fd> {
+        unreachable!()
+    }
+}

@@ -1,0 +1,358 @@
+//! Streaming against a scripted kernel.
+
+mod fake;
+
+use super::*;
+use crate::job::{OpenMap, Output as Form, STREAM_PER_CPU};
+use crate::sys::{MapFd, MapSpec, Shared};
+use corelet_core::TypeId;
+use corelet_core::btf::Btf;
+use corelet_core::event::raw;
+use corelet_core::pack::{How, MapRole, ResultMap, Sizing};
+use fake::{Fake, PAGE, poke, shared};
+use std::vec::Vec;
+
+const SIZE: usize = 4096;
+
+// Ring buffers
+
+/// The kernel's side of a ring buffer whose positions start at `start`.
+struct Producer {
+    consumer: Shared,
+    producer: Shared,
+    at: usize,
+}
+
+impl Producer {
+    fn new(kernel: &mut Fake, fd: i32, start: usize) -> Producer {
+        let (consumer, producer) = (shared(PAGE as usize), shared(PAGE as usize + 2 * SIZE));
+        consumer.store_long(0, start);
+        producer.store_long(0, start);
+        kernel.shared.insert((fd, 0), consumer.clone());
+        kernel.shared.insert((fd, PAGE), producer.clone());
+        Producer { consumer, producer, at: start }
+    }
+
+    /// Writes 8 bytes at a position, in both mappings.
+    fn word(&self, at: usize, bytes: &[u8]) {
+        let place = PAGE as usize + at % SIZE;
+        poke(&self.producer, place, bytes);
+        poke(&self.producer, place + SIZE, bytes);
+    }
+
+    fn push(&mut self, flags: u32, content: &[u8]) {
+        let header = [(content.len() as u32 | flags).to_ne_bytes(), [0xee; 4]].concat();
+        self.word(self.at, &header);
+        for (i, word) in content.chunks(8).enumerate() {
+            self.word(self.at.wrapping_add(8 + i * 8), word);
+        }
+        self.at = self.at.wrapping_add((content.len() + 8).next_multiple_of(8));
+        self.producer.store_long(0, self.at);
+    }
+
+    fn ring(&self) -> Ring {
+        Ring {
+            consumer: self.consumer.clone(),
+            producer: self.producer.clone(),
+            page: PAGE as usize,
+            size: SIZE,
+        }
+    }
+}
+
+fn take(ring: &Ring, scratch: &mut [u8]) -> Option<Option<Vec<u8>>> {
+    ring.next(ring.end(), scratch).map(|r| match r {
+        Record::Event(b) => Some(b.to_vec()),
+        Record::TooLong => None,
+        Record::Lost(_) => panic!("a ring buffer counts nothing"),
+    })
+}
+
+#[test]
+fn ring_records_wrap_with_data_and_positions() {
+    // At the end of the data, and at the end of an unsigned long, which a 32-bit kernel reaches after 4 GiB.
+    for start in [0, SIZE - 16, usize::MAX - 15] {
+        let mut kernel = Fake::default();
+        let mut p = Producer::new(&mut kernel, 5, start & !7);
+        let ring = p.ring();
+        let mut scratch = [0; 64];
+        let content: Vec<u8> = (0..29).collect();
+        p.push(0, &content);
+        p.push(1 << 30, b"discarded");
+        p.push(0, b"x");
+        p.push(0, &[7; 65]);
+        p.push(1 << 31, b"busy");
+        assert_eq!(take(&ring, &mut scratch), Some(Some(content)));
+        assert_eq!(take(&ring, &mut scratch), Some(Some(b"x".to_vec())));
+        assert_eq!(take(&ring, &mut scratch), Some(None));
+        let before = p.consumer.load_long(0);
+        assert_eq!(take(&ring, &mut scratch), None);
+        assert_eq!(p.consumer.load_long(0), before);
+        p.word(before, &[4u32.to_ne_bytes(), [0; 4]].concat());
+        assert_eq!(take(&ring, &mut scratch), Some(Some(b"busy".to_vec())));
+        assert_eq!(p.consumer.load_long(0), p.at);
+        assert_eq!(take(&ring, &mut scratch), None);
+    }
+}
+
+// Perf buffers
+
+/// The kernel's side of a perf buffer of one page.
+struct Writer {
+    pages: Shared,
+    at: usize,
+}
+
+impl Writer {
+    fn new(kernel: &mut Fake, cpu: i32, start: usize) -> Writer {
+        let pages = shared(2 * PAGE as usize);
+        pages.store_long(1024, start);
+        pages.store_long(1032, start);
+        kernel.shared.insert((200 + cpu, 0), pages.clone());
+        Writer { pages, at: start }
+    }
+
+    fn push(&mut self, kind: u32, body: &[u8]) {
+        let len = (8 + body.len()).next_multiple_of(8);
+        let mut record =
+            [kind.to_ne_bytes().to_vec(), vec![0, 0], (len as u16).to_ne_bytes().to_vec()].concat();
+        record.extend(body);
+        for (i, word) in record.chunks(8).enumerate() {
+            poke(&self.pages, PAGE as usize + (self.at + i * 8) % SIZE, word);
+        }
+        self.at += len;
+        self.pages.store_long(1024, self.at);
+    }
+
+    /// A sample as the kernel writes it: the size includes the padding.
+    fn sample(&mut self, content: &[u8]) {
+        let size = (content.len() + 4).next_multiple_of(8) - 4;
+        let mut body = (size as u32).to_ne_bytes().to_vec();
+        body.extend(content);
+        body.resize(size + 4, 0xa5);
+        self.push(9, &body);
+    }
+}
+
+// The whole
+
+/// BTF with one type, id 1: `unsigned int`, and 2: `u64`.
+fn types() -> (Vec<u8>, Vec<u32>) {
+    let mut b = vec![0x9f, 0xeb, 1, 0];
+    for w in [24u32, 0, 32, 32, 9, 1, 1 << 24, 4, 32, 1, 1 << 24, 8, 64] {
+        b.extend(w.to_le_bytes());
+    }
+    b.extend(b"\0unsigned\0"[..9].iter());
+    *b.last_mut().unwrap() = 0;
+    let index = vec![0; 2];
+    (b, index)
+}
+
+fn record<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut buf = [0; 256];
+    postcard::to_slice(value, &mut buf).unwrap().to_vec()
+}
+
+fn map(map_type: u32, role: MapRole, key_size: u32, value_size: u32, entries: u32) -> Map<'static> {
+    Map {
+        name: "m",
+        role,
+        map_type,
+        key_size,
+        value_size,
+        max_entries: entries,
+        sizing: Sizing::Exact,
+        map_flags: 0,
+        map_extra: 0,
+        key_type: TypeId(if key_size == 4 { 1 } else { 0 }),
+        value_type: TypeId(0),
+        data_off: 0,
+        data_len: 0,
+        perf_pages: 1,
+    }
+}
+
+/// Runs with one object of these maps, whose descriptors count from 10; two CPUs.
+fn stream(
+    kernel: &mut Fake,
+    form: Form,
+    maps: &[Map<'_>],
+    events: &[Event<'_>],
+    results: &[ResultMap<'_>],
+) -> Streamed {
+    let (blob, mut index) = types();
+    let btf = Btf::parse(&blob, &mut index).unwrap();
+    let open: Vec<OpenMap> = (maps.iter().enumerate())
+        .map(|(i, m)| {
+            let (map_type, key_size, value_size) = (m.map_type, m.key_size, m.value_size);
+            let spec = MapSpec { map_type, key_size, value_size, ..MapSpec::default() };
+            OpenMap { map: MapFd::new(Fd(10 + i as i32), &spec, 2), max_entries: m.max_entries }
+        })
+        .collect();
+    let source = Source {
+        name: "o",
+        digest: [7; 32],
+        btf,
+        maps: &maps.iter().flat_map(record).collect::<Vec<_>>(),
+        open: &open,
+        events: &events.iter().flat_map(record).collect::<Vec<_>>(),
+        results: &results.iter().flat_map(record).collect::<Vec<_>>(),
+        hints: &[],
+    };
+    let deadline = kernel.deadline;
+    let mut memory = vec![0xcc; (STREAM_FIXED + 2 * STREAM_PER_CPU) as usize];
+    run(
+        kernel,
+        Job {
+            sources: &[source],
+            output: form,
+            deadline,
+            stop: Fd(3),
+            cpus: 2,
+            page_size: PAGE,
+            memory: &mut memory,
+        },
+    )
+}
+
+fn event(map: u16) -> Event<'static> {
+    Event { map, type_id: TypeId(1), name: "" }
+}
+
+fn said(kernel: &Fake) -> &str {
+    std::str::from_utf8(&kernel.stdout).unwrap()
+}
+
+#[test]
+fn ring_events_are_printed_and_the_rest_at_the_end() {
+    let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
+    let mut p = Producer::new(&mut kernel, 10, 4000);
+    p.push(0, &5u32.to_ne_bytes());
+    p.push(0, &6u32.to_ne_bytes());
+    let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+    kernel.ready = [vec![]].into();
+    let sum = stream(&mut kernel, Form::Json, &ring, &[event(0)], &[]).unwrap();
+    assert_eq!(said(&kernel), "{\"value\":5}\n{\"value\":6}\n{\"lost\":{\"kernel\":0,\"output\":0}}\n");
+    assert_eq!(sum, Summary { events: 2, lost: 0, dropped: 0 });
+}
+
+#[test]
+fn perf_buffers_lose_wrap_and_pad() {
+    let mut kernel = Fake { room: 1 << 20, offline: vec![1], ..Fake::default() };
+    let mut w = Writer::new(&mut kernel, 0, SIZE - 8);
+    w.sample(&7u32.to_ne_bytes());
+    w.push(2, &[1u64.to_ne_bytes(), 30u64.to_ne_bytes()].concat());
+    w.push(77, b"other");
+    w.sample(&[8u32.to_ne_bytes(), [1; 4]].concat());
+    kernel.ready = [vec![0]].into();
+    let array = [map(4, MapRole::Declared, 4, 4, 2)];
+    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[]).unwrap();
+    assert_eq!(said(&kernel), "value=7\nvalue=8\nlost kernel=30 output=0\n");
+    assert_eq!(sum, Summary { events: 2, lost: 30, dropped: 0 });
+    assert_eq!(kernel.maps[&10], [(vec![0; 4], 200i32.to_ne_bytes().to_vec())]);
+    assert_eq!(w.pages.load_long(1032), w.at);
+}
+
+#[test]
+fn a_perf_buffer_that_holds_nonsense_is_given_up() {
+    let mut kernel = Fake { room: 1 << 20, offline: vec![1], ..Fake::default() };
+    let mut w = Writer::new(&mut kernel, 0, 0);
+    w.push(9, &[0; 8]);
+    poke(&w.pages, PAGE as usize, &[9, 0, 0, 0, 0, 0, 3, 0]);
+    let array = [map(4, MapRole::Declared, 4, 4, 2)];
+    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[]).unwrap();
+    assert_eq!((sum.events, w.pages.load_long(1032)), (0, w.at));
+}
+
+#[test]
+fn a_slow_reader_loses_events_and_not_the_loader() {
+    let mut kernel = Fake { room: 100, reads: 1000, ..Fake::default() };
+    let rings: Vec<_> = (0..40).map(|_| map(27, MapRole::Declared, 0, 0, SIZE as u32)).collect();
+    let events: Vec<_> = (0..40).map(event).collect();
+    for i in 0..40 {
+        let mut p = Producer::new(&mut kernel, 10 + i, 0);
+        (0..100).for_each(|_| p.push(0, &u32::MAX.to_ne_bytes()));
+    }
+    let sum = stream(&mut kernel, Form::Text, &rings, &events, &[]).unwrap();
+    let lines: Vec<_> = said(&kernel).lines().collect();
+    assert_eq!(sum.events + sum.dropped, 4000);
+    assert!(sum.dropped > 1000 && sum.events > 400, "{sum:?}");
+    assert_eq!(lines.len() as u64, sum.events + 1);
+    assert!(lines[..lines.len() - 1].iter().all(|l| *l == "value=4294967295"));
+    assert_eq!(*lines.last().unwrap(), format!("lost kernel=0 output={}", sum.dropped));
+}
+
+#[test]
+fn a_reader_that_never_reads_does_not_keep_the_loader() {
+    let mut kernel = Fake::default();
+    let mut p = Producer::new(&mut kernel, 10, 0);
+    p.push(0, &[0; 4]);
+    let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+    assert!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[]).is_ok());
+    assert!(kernel.stdout.is_empty() && kernel.clock <= 5_000_000_000);
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
+    let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+    for (e, end) in [(Errno::EPIPE, None), (Errno::ENOSPC, Some(Errno::ENOSPC.exit()))] {
+        let mut kernel = Fake { write_error: Some(e), ..Fake::default() };
+        let mut p = Producer::new(&mut kernel, 10, 0);
+        p.push(0, &[0; 4]);
+        kernel.ready = [vec![0], vec![0], vec![0]].into();
+        assert_eq!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[]).err(), end);
+        assert_eq!(kernel.stderr.is_empty(), end.is_none());
+        assert_eq!(kernel.ready.len(), 2);
+    }
+}
+
+#[test]
+fn the_deadline_ends_it() {
+    let mut kernel = Fake { room: 1 << 20, ready: vec![vec![]; 9].into(), ..Fake::default() };
+    (kernel.clock, kernel.deadline) = (5, Some(1_500_000_000));
+    assert!(stream(&mut kernel, Form::Json, &[], &[], &[]).is_ok());
+    assert_eq!((kernel.ready.len(), kernel.clock), (7, 1_500_000_005));
+}
+
+#[test]
+fn results_of_hashes_cpus_and_variables() {
+    let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
+    let key = |k: u32| k.to_ne_bytes().to_vec();
+    let cpus = |a: u64, b: u64| [a.to_ne_bytes(), b.to_ne_bytes()].concat();
+    let word = |n: u64| n.to_ne_bytes().to_vec();
+    kernel.maps.insert(10, vec![(key(3), word(30)), (key(1), word(0))]);
+    kernel.maps.insert(11, vec![(key(0), cpus(0, 0)), (key(1), cpus(4, 5))]);
+    kernel.maps.insert(12, vec![(key(0), [word(1), word(77)].concat())]);
+    let maps = [
+        map(1, MapRole::Declared, 4, 8, 10),
+        map(6, MapRole::Declared, 4, 8, 2),
+        map(2, MapRole::Data, 4, 16, 1),
+    ];
+    let result = |map, name, offset| ResultMap { map, name, offset, type_id: TypeId(2), how: How::Entries };
+    let results =
+        [result(0, "hash", 0), result(1, "cpus", 0), result(2, "total", 8), result(2, "outside", 12)];
+    stream(&mut kernel, Form::Text, &maps, &[], &results).unwrap();
+    assert_eq!(
+        said(&kernel),
+        "hash key=3 value=30\nhash key=1 value=0\ncpus key=1 value=9\ntotal value=77\nlost kernel=0 output=0\n"
+    );
+    assert!(String::from_utf8(kernel.stderr.clone()).unwrap().contains("result outside"));
+}
+
+#[test]
+fn raw_output_is_a_stream_that_core_reads() {
+    let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
+    let mut p = Producer::new(&mut kernel, 10, 0);
+    p.push(0, b"abcd");
+    let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+    stream(&mut kernel, Form::Raw, &ring, &[event(0)], &[]).unwrap();
+    let out = &kernel.stdout;
+    let header = raw::Header::parse(out).unwrap();
+    assert_eq!((header.objects, header.pointer_size), (1, size_of::<usize>() as u8));
+    let records = &out[raw::HEADER_LEN + raw::DIGEST_LEN..];
+    let head = raw::Head::parse(records.first_chunk().unwrap()).unwrap();
+    assert_eq!((head.kind, head.number, head.len), (raw::Kind::Event, 0, 4));
+    let end = &records[raw::HEAD_LEN + 4..];
+    assert_eq!(raw::Head::parse(end.first_chunk().unwrap()).unwrap().kind, raw::Kind::End);
+    assert_eq!(raw::split_end(&end[raw::HEAD_LEN..]), Ok((0, 0)));
+}
