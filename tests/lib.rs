@@ -1,1 +1,3 @@
-//! placeholder
+//! Whole pipelines on real input: what the tests of this package share.
+
+pub mod tools;

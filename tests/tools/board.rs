@@ -1,0 +1,58 @@
+//! All runs of a board in one boot.
+
+use super::output::{self, Output};
+use super::script::{Run, script};
+use anyhow::{Result, ensure};
+use corelet_boards::{Board, Boot, Initramfs, Progress, RUN, busybox_static, kernel_for};
+use std::time::Duration;
+
+/// Modules that the work needs: disks.
+const MODULES: &[&str] = &["loop"];
+
+/// What one run may take at most under emulation, the verifier's work included.
+const RUN_SECONDS: u64 = 20;
+
+/// Boots `board` once and runs all of `runs` there, one after the other. `packs` are the packs by the paths that the runs
+/// give, without leading slash. `on_line` hears the console.
+///
+/// # Errors
+/// What the board lacks on this machine, a boot that failed, a run that left no output.
+pub fn run(
+    board: &Board,
+    loader: &[u8],
+    packs: &[(String, Vec<u8>)],
+    runs: &[Run<'_>],
+    progress: &mut dyn Progress,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Vec<Output>> {
+    let kernel = kernel_for(board, progress)?;
+    let modules_folder = Some(kernel.modules(progress)?);
+    let mut files = vec![
+        (RUN.to_owned(), 0o755, script(runs).into_bytes()),
+        ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
+    ];
+    files.extend(packs.iter().map(|(path, bytes)| (path.clone(), 0o644, bytes.clone())));
+    let initramfs = Initramfs {
+        busybox: busybox_static(board, progress)?,
+        modules_folder,
+        modules: MODULES.iter().map(|&module| module.into()).collect(),
+        files,
+    };
+    let mut boot = Boot::new(board, kernel.image, initramfs.build()?);
+    boot.cpus = Some(2);
+    boot.deadline = Duration::from_secs(60 + RUN_SECONDS * runs.len() as u64);
+    let mut lines = Vec::new();
+    boot.run(&mut |line| {
+        on_line(line);
+        lines.push(line.to_owned());
+    })?;
+    let outputs = output::parse(lines.iter().map(String::as_str));
+    for Run { label, .. } in runs {
+        ensure!(
+            outputs.iter().any(|output| output.label == *label),
+            "{}: no output of the run {label}",
+            board.name
+        );
+    }
+    Ok(outputs)
+}
