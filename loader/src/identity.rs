@@ -2,7 +2,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::number;
-use crate::say::say;
+use crate::say::{failed, say};
 use crate::sys::{Errno, Fd, Kernel, Open, Sys, Uname};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -32,6 +32,9 @@ impl Identity {
     pub fn read<K: Kernel>(kernel: &mut K, page_size: u32) -> Done<Identity> {
         let uname = kernel.uname();
         let sysfs = |k: &mut K, path: &str, e: Errno| {
+            if e.exit() == Exit::Again {
+                return failed(k, path, e);
+            }
             say(k).s("cannot read ").s(path).s(": ").errno(e).s("; mount sysfs on /sys").exit(Exit::Missing)
         };
         let build_id = match with_file(kernel, c"/sys/kernel/notes", build_id) {

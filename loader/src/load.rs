@@ -1,12 +1,15 @@
-//! Loading one object: sections into memory, relocation, maps, programs, attachments.
+//! Loading the objects: sections into memory, relocation, maps, programs; then, when all objects are loaded and what they
+//! report can be read, attaching.
+//!
+//! Objects are loaded each within the one before, so that what attaching needs of all of them stays in memory until the end.
 
 use crate::arena::Arena;
 use crate::args::Command;
 use crate::attach;
-use crate::choose::Chosen;
+use crate::choose::{Chosen, MAX_OBJECTS};
 use crate::exit::Done;
 use crate::file::PackFile;
-use crate::job::{OpenMap, Source};
+use crate::job::{Job, OpenMap, Source};
 use crate::maps::{self, with_memlock};
 use crate::object::{Reader, Sections};
 use crate::plan;
@@ -14,27 +17,45 @@ use crate::programs::Linker;
 use crate::relocate;
 use crate::say::{bad, failed, say};
 use crate::session::Session;
-use crate::sys::{Kernel, slots, words};
+use crate::stream::Channels;
+use crate::sys::{Fd, Kernel, slots, words};
+use crate::vars;
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
 use corelet_core::pack::{Records, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
 use corelet_core::{Error, Part};
+use heapless::Vec;
 
-/// A loaded object, and the memory that loading it needed and the stream may have.
-pub struct Loaded {
-    /// For the stream.
-    pub source: Source<'static>,
-    /// Free again.
-    pub memory: &'static mut [u8],
+/// The objects that are still to be loaded, and what came of those before.
+pub struct Objects<'r, 'f> {
+    /// To be loaded, with their targets.
+    pub chosen: &'r [Chosen<'f>],
+    /// The pack.
+    pub pack: &'r PackFile<'f>,
+    /// Loaded, in the order of the pack.
+    pub sources: Vec<Source<'static>, MAX_OBJECTS>,
+    /// Where their events will be read.
+    pub channels: Channels,
+    /// Readable when the loader is asked to stop.
+    pub stop: Fd,
 }
 
-/// Loads the chosen object, and attaches it where the command is `run`.
+/// Loads all objects, opens their channels and attaches them where the command is `run`. Gives memory that is free again,
+/// the longest piece of it.
 pub fn load<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
-    pack: &PackFile<'_>,
-    chosen: &Chosen<'_>,
-) -> Done<Loaded> {
+    objects: &mut Objects<'_, '_>,
+) -> Done<&'static mut [u8]> {
+    let Some((chosen, rest)) = objects.chosen.split_first() else {
+        vars::all_used(kernel, session)?;
+        if session.options.command == Command::Run {
+            open_channels(kernel, session, objects)?;
+        }
+        return Ok(&mut []);
+    };
+    objects.chosen = rest;
+    let pack = objects.pack;
     let id = &session.identity;
     let bytes = usize::try_from(chosen.memory.work.bytes(id.cpus, id.page_size)).unwrap_or(usize::MAX);
     let region = match kernel.region(bytes) {
@@ -71,6 +92,7 @@ pub fn load<K: Kernel>(
     let open = arena.take(kernel, count * size_of::<OpenMap>())?;
     let open = slots(open, OpenMap::default);
     let memory = arena.into_rest();
+    let next;
     {
         let mut arena = Arena::new(&mut *memory);
         let mut reader = Reader { file: pack, owner: chosen.object, arena: &mut arena };
@@ -86,10 +108,37 @@ pub fn load<K: Kernel>(
         let mut reader = Reader { file: chosen.file, owner: chosen.target, arena: &mut arena };
         sections.kconfig = reader.section(kernel, section::KCONFIG)?;
         sections.plan = reader.section(kernel, section::PLAN)?;
-        into_kernel(kernel, session, chosen, &sections, insns, open, arena)?;
+        let source = |open| Source {
+            name: object.name,
+            digest: object.digest,
+            btf,
+            maps,
+            open,
+            events,
+            results,
+            hints,
+        };
+        next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, source)?;
     }
-    let source = Source { name: object.name, digest: object.digest, btf, maps, open, events, results, hints };
-    Ok(Loaded { source, memory })
+    Ok(if next.len() > memory.len() { next } else { memory })
+}
+
+/// Makes what the programs will report readable, before anything is attached.
+fn open_channels<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    objects: &mut Objects<'_, '_>,
+) -> Done<()> {
+    let job = Job {
+        sources: &objects.sources,
+        output: session.options.output,
+        deadline: None,
+        stop: objects.stop,
+        cpus: session.identity.cpus,
+        page_size: session.identity.page_size,
+        memory: &mut [],
+    };
+    objects.channels.open(kernel, &job)
 }
 
 fn parse_btf<'a, K: Kernel>(
@@ -103,16 +152,19 @@ fn parse_btf<'a, K: Kernel>(
     bad(kernel, path, Btf::parse(bytes, index))
 }
 
-/// Everything that needs the kernel: decide, relocate, create maps, load and attach programs.
+/// Everything that needs the kernel: decides, relocates, creates maps, loads programs; loads the other objects; attaches.
+#[allow(clippy::too_many_arguments, reason = "one object's parts, and the others")]
 fn into_kernel<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
     chosen: &Chosen<'_>,
     s: &Sections<'_>,
     insns: &mut [u8],
-    open: &mut [OpenMap],
+    open: &'static mut [OpenMap],
     mut arena: Arena<'_>,
-) -> Done<()> {
+    objects: &mut Objects<'_, '_>,
+    source: impl FnOnce(&'static [OpenMap]) -> Source<'static>,
+) -> Done<&'static mut [u8]> {
     let flags = arena.take(kernel, s.programs().count())?;
     plan::decide(kernel, session, s, flags)?;
     relocate_all(kernel, session, chosen, s, flags, insns, &mut arena)?;
@@ -126,6 +178,7 @@ fn into_kernel<K: Kernel>(
         }
     };
     maps::create(kernel, session, s, btf, open, arena.scope())?;
+    let open: &'static [OpenMap] = open;
     let license = arena.take(kernel, s.object.license.len() + 1)?;
     license.fill(0);
     for (slot, b) in license.iter_mut().zip(s.object.license.bytes()) {
@@ -134,14 +187,23 @@ fn into_kernel<K: Kernel>(
     let license = CStr::from_bytes_until_nul(license).unwrap_or(c"");
     let linker = Linker { sections: s, insns, open, btf, license };
     let programs = || (0u16..).zip(s.programs()).zip(&*flags).filter(|(_, flag)| **flag == 1);
-    for ((number, program), _) in programs() {
+    let first = session.ledger.len();
+    for ((_, program), _) in programs() {
         let program = bad(kernel, s.path, program)?;
-        let prog = linker.load(kernel, session, &program, arena.scope())?;
-        if session.options.command == Command::Run {
-            attach::attach(kernel, session, s, number, &program, prog)?;
+        linker.load(kernel, session, &program, arena.scope())?;
+    }
+    // there are no more than MAX_OBJECTS
+    let _ = objects.sources.push(source(open));
+    let memory = load(kernel, session, objects)?;
+    if session.options.command == Command::Run {
+        for (i, ((number, program), _)) in programs().enumerate() {
+            let program = bad(kernel, s.path, program)?;
+            if let Some(prog) = session.ledger.get(first + i) {
+                attach::attach(kernel, session, s, number, &program, prog)?;
+            }
         }
     }
-    Ok(())
+    Ok(memory)
 }
 
 /// Relocates with the target's types, in memory that is free again afterwards.

@@ -1,19 +1,18 @@
 //! The commands: what happens from the command line to the exit code.
 
 use crate::args::{Command, Options};
-use crate::choose::{Chosen, MAX_OBJECTS, choose};
+use crate::choose::{Chosen, choose};
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
-use crate::job::{Job, Source};
-use crate::load::{load, stream_bytes};
+use crate::job::Job;
+use crate::load::{Objects, load, stream_bytes};
 use crate::report;
 use crate::say::{failed, say};
 use crate::session::{Counts, Session};
-use crate::stream;
-use crate::sys::{Fd, Kernel};
+use crate::stream::Channels;
+use crate::sys::Kernel;
 use crate::undo::Ledger;
-use crate::vars;
 use heapless::Vec;
 
 /// Does what the command line says; whatever comes, nothing is left open or attached.
@@ -42,16 +41,9 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     let files: Vec<&PackFile<'_>, 2> = extra.iter().chain([&pack]).collect();
     let chosen = choose(kernel, &pack, &files, &session.identity, options.allow_release)?;
     within_limit(kernel, session, &chosen)?;
-    let mut sources: Vec<Source<'static>, MAX_OBJECTS> = Vec::new();
-    let mut memory: &mut [u8] = &mut [];
-    for chosen in &chosen {
-        let loaded = load(kernel, session, &pack, chosen)?;
-        let _ = sources.push(loaded.source);
-        if loaded.memory.len() > memory.len() {
-            memory = loaded.memory;
-        }
-    }
-    vars::all_used(kernel, session)?;
+    let mut objects =
+        Objects { chosen: &chosen, pack: &pack, sources: Vec::new(), channels: Channels::default(), stop };
+    let memory = load(kernel, session, &mut objects)?;
     touch(kernel, options.touch)?;
     if options.memory {
         report::memory(kernel, options.output, started);
@@ -60,7 +52,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         report::ready(kernel, session, "verified");
         return Ok(());
     }
-    stream(kernel, session, &sources, memory, stop)
+    stream(kernel, session, objects, memory)
 }
 
 /// Checks the kernel memory that the maps may take, before anything is created.
@@ -82,9 +74,8 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
 fn stream<K: Kernel>(
     kernel: &mut K,
     session: &Session<'_>,
-    sources: &[Source<'_>],
+    objects: Objects<'_, '_>,
     memory: &mut [u8],
-    stop: Fd,
 ) -> Done<()> {
     let (options, id) = (session.options, &session.identity);
     let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
@@ -95,15 +86,15 @@ fn stream<K: Kernel>(
     let deadline = options.seconds.map(|s| start.saturating_add(u64::from(s).saturating_mul(1_000_000_000)));
     report::ready(kernel, session, "ready");
     let job = Job {
-        sources,
+        sources: &objects.sources,
         output: options.output,
         deadline,
-        stop,
+        stop: objects.stop,
         cpus: id.cpus,
         page_size: id.page_size,
         memory,
     };
-    let summary = stream::run(kernel, job)?;
+    let summary = objects.channels.follow(kernel, job)?;
     report::ended(kernel, &summary);
     Ok(())
 }

@@ -31,6 +31,21 @@ impl Ledger {
         Ok(fd)
     }
 
+    /// Number of descriptors that are kept.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The descriptor that was kept as the one of number `index`.
+    pub fn get(&self, index: usize) -> Option<Fd> {
+        self.open.get(index).copied()
+    }
+
     /// Closes everything, the last first, and removes the probes in tracefs.
     pub fn undo<K: Kernel>(&mut self, kernel: &mut K) {
         while let Some(fd) = self.open.pop() {

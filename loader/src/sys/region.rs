@@ -22,3 +22,10 @@ pub fn slots<T>(bytes: &mut [u8], mut value: impl FnMut() -> T) -> &mut [T] {
     // SAFETY: every element was just written, and `MaybeUninit<T>` has the layout of `T`.
     unsafe { &mut *(core::ptr::from_mut(slots) as *mut [T]) }
 }
+
+/// The bytes of words.
+pub fn bytes(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: any u64 is eight bytes, and any eight bytes are a u64.
+    let (_, bytes, _) = unsafe { words.align_to_mut::<u8>() };
+    bytes
+}

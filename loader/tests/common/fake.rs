@@ -1,0 +1,313 @@
+//! A kernel that remembers what it was asked, keeps what is open, and fails any call on request.
+
+use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
+use corelet_loader::sys::{
+    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::CStr;
+
+/// What a descriptor is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Thing {
+    File { path: String, at: usize },
+    Btf,
+    Map(MapSpec),
+    Prog(String),
+    Perf(u32),
+    Link,
+    Signals,
+    Epoll,
+}
+
+/// A loaded program, as it was asked for.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub name: String,
+    pub insns: Vec<u8>,
+    pub license: String,
+    pub func_info: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Fake {
+    pub files: HashMap<String, Vec<u8>>,
+    pub open: BTreeMap<i32, Thing>,
+    pub calls: usize,
+    /// Fails the call of this number, from 1.
+    pub fail: Option<(usize, Errno)>,
+    /// Changes a file before the call of this number.
+    pub rewrite: Option<(usize, String, Vec<u8>)>,
+    pub stdout: String,
+    pub stderr: String,
+    pub maps: Vec<MapSpec>,
+    pub contents: Vec<(i32, Vec<u8>)>,
+    pub frozen: Vec<i32>,
+    pub progs: Vec<Loaded>,
+    /// Programs by name whose load is refused, with the log that is given.
+    pub refuse: Option<(String, Errno, String)>,
+    pub attached: Vec<String>,
+    pub perf: Vec<(u32, u64, Option<String>)>,
+    pub tracefs_probes: Vec<String>,
+    pub no_links: bool,
+    pub no_symbols: bool,
+    next: i32,
+    now: u64,
+}
+
+pub const TRACING: &str = "/sys/kernel/tracing/events";
+pub const EVENT_ID: &str = "/sys/kernel/tracing/events/syscalls/sys_enter_openat/id";
+pub const PMU: &str = "/sys/bus/event_source/devices/kprobe/type";
+
+impl Fake {
+    /// A machine of four CPUs with everything mounted, and a pack at `/p`.
+    pub fn new(pack: Vec<u8>) -> Fake {
+        let mut notes = Vec::new();
+        for (name, kind, desc) in [(*b"XYZ\0", 3u32, &[1u8; 8][..]), (*b"GNU\0", 3, &BUILD_ID)] {
+            notes.extend(4u32.to_ne_bytes());
+            notes.extend((desc.len() as u32).to_ne_bytes());
+            notes.extend(kind.to_ne_bytes());
+            notes.extend(name);
+            notes.extend(desc);
+        }
+        let mut fake = Fake { next: 2, ..Fake::default() };
+        for (path, bytes) in [
+            ("/p", pack),
+            ("/sys/kernel/notes", notes),
+            ("/sys/devices/system/cpu/possible", b"0-3\n".to_vec()),
+            (TRACING, Vec::new()),
+            ("/sys/kernel/tracing/kprobe_events", Vec::new()),
+            (EVENT_ID, b"613\n".to_vec()),
+            (PMU, b"6\n".to_vec()),
+            ("/sys/bus/event_source/devices/kprobe/format/retprobe", b"config:0\n".to_vec()),
+            ("/proc/self/smaps_rollup", b"x\nRss:      72 kB\nAnonymous:     20 kB\n".to_vec()),
+        ] {
+            fake.files.insert(path.into(), bytes);
+        }
+        fake
+    }
+
+    fn call(&mut self) -> Sys<()> {
+        self.calls += 1;
+        if let Some((_, path, bytes)) = self.rewrite.take_if(|(n, ..)| *n == self.calls) {
+            self.files.insert(path, bytes);
+        }
+        match self.fail {
+            Some((n, e)) if n == self.calls => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is open, without the epoll: it holds nothing in the kernel and ends with the process.
+    pub fn left(&self) -> Vec<&Thing> {
+        self.open.values().filter(|t| **t != Thing::Epoll).collect()
+    }
+
+    fn give(&mut self, thing: Thing) -> Sys<Fd> {
+        self.next += 1;
+        self.open.insert(self.next, thing);
+        Ok(Fd(self.next))
+    }
+}
+
+impl Kernel for Fake {
+    fn open(&mut self, path: &CStr, _: Open) -> Sys<Fd> {
+        self.call()?;
+        let path = path.to_str().unwrap().to_string();
+        if !self.files.contains_key(&path) {
+            return Err(Errno::ENOENT);
+        }
+        self.give(Thing::File { path, at: 0 })
+    }
+
+    fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        self.call()?;
+        let Some(Thing::File { path, at }) = self.open.get_mut(&fd.0) else { return Err(Errno::EBADF) };
+        let rest = &self.files[path][*at..];
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        *at += n;
+        Ok(n)
+    }
+
+    fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
+        self.call()?;
+        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
+        let file = &self.files[path];
+        let rest = file.get(offset as usize..).unwrap_or(&[]);
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+
+    fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        match fd {
+            Fd::STDOUT => self.stdout += &text,
+            Fd::STDERR => self.stderr += &text,
+            // removing is undoing: it is never made to fail
+            _ if text.starts_with('-') => self.tracefs_probes.retain(|p| !p.contains(&text[2..])),
+            _ => {
+                self.call()?;
+                self.files.insert(
+                    format!("{TRACING}/corelet/p_7_{}/id", self.tracefs_probes.len()),
+                    b"9\n".to_vec(),
+                );
+                self.tracefs_probes.push(text);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn close(&mut self, fd: Fd) {
+        assert!(self.open.remove(&fd.0).is_some(), "{fd:?} is closed twice");
+    }
+
+    fn file_len(&mut self, fd: Fd) -> Sys<u64> {
+        self.call()?;
+        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
+        Ok(self.files[path].len() as u64)
+    }
+
+    fn uname(&mut self) -> Uname {
+        Uname {
+            release: RELEASE.try_into().unwrap(),
+            version: VERSION_TEXT.try_into().unwrap(),
+            machine: std::env::consts::ARCH.try_into().unwrap(),
+        }
+    }
+
+    fn pid(&mut self) -> u32 {
+        7
+    }
+
+    fn region(&mut self, len: usize) -> Sys<Region> {
+        self.call()?;
+        let words = vec![0u64; len.div_ceil(8)].leak();
+        // a u64 slice gives the alignment that a mapping has
+        Ok(&mut corelet_loader::sys::bytes(words)[..len])
+    }
+
+    fn map_shared(&mut self, _: Fd, _: u32, len: usize, _: bool) -> Sys<Shared> {
+        self.call()?;
+        Ok(Shared::over(vec![0u64; len / 8].leak()))
+    }
+
+    fn raise_memlock(&mut self) -> Sys<()> {
+        self.call()
+    }
+
+    fn btf_load(&mut self, _: &[u8]) -> Sys<Fd> {
+        self.call()?;
+        self.give(Thing::Btf)
+    }
+
+    fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd> {
+        self.call()?;
+        self.maps.push(*spec);
+        Ok(MapFd::new(self.give(Thing::Map(*spec))?, spec, cpus))
+    }
+
+    fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()> {
+        self.call()?;
+        assert_eq!((key.len(), value.len()), (map.key_len(), map.value_len()));
+        self.contents.push((map.fd().0, value.to_vec()));
+        Ok(())
+    }
+
+    fn map_lookup(&mut self, _: &MapFd, _: &[u8], _: &mut [u8]) -> Sys<()> {
+        self.call()?;
+        Err(Errno::ENOENT)
+    }
+
+    fn map_next_key(&mut self, _: &MapFd, _: Option<&[u8]>, _: &mut [u8]) -> Sys<()> {
+        self.call()?;
+        Err(Errno::ENOENT)
+    }
+
+    fn map_freeze(&mut self, map: Fd) -> Sys<()> {
+        self.call()?;
+        self.frozen.push(map.0);
+        Ok(())
+    }
+
+    fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd> {
+        self.call()?;
+        let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
+        if let Some((_, e, text)) = self.refuse.as_ref().filter(|(n, ..)| *n == name) {
+            if let Some(log) = log {
+                log[..text.len()].copy_from_slice(text.as_bytes());
+            }
+            return Err(*e);
+        }
+        self.progs.push(Loaded {
+            name: name.clone(),
+            insns: spec.insns.to_vec(),
+            license: spec.license.to_str().unwrap().into(),
+            func_info: spec.btf.map_or(Vec::new(), |b| b.func_info.to_vec()),
+        });
+        self.give(Thing::Prog(name))
+    }
+
+    fn raw_tracepoint_open(&mut self, name: &CStr, _: Fd) -> Sys<Fd> {
+        self.call()?;
+        self.attached.push(name.to_str().unwrap().into());
+        self.give(Thing::Link)
+    }
+
+    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd> {
+        self.call()?;
+        if self.no_links {
+            return Err(Errno::EINVAL);
+        }
+        self.attached.push(format!("{:?} to {:?} by link", self.open[&prog.0], self.open[&event.0]));
+        self.give(Thing::Link)
+    }
+
+    fn perf_event_open(&mut self, spec: &PerfSpec<'_>, _: u32) -> Sys<Fd> {
+        self.call()?;
+        let symbol = spec.symbol.map(|s| s.to_str().unwrap().to_string());
+        if self.no_symbols && symbol.is_some() {
+            return Err(Errno::ENOENT);
+        }
+        self.perf.push((spec.kind, spec.config, symbol));
+        self.give(Thing::Perf(spec.kind))
+    }
+
+    fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()> {
+        self.call()?;
+        if let PerfCommand::SetBpf(prog) = command {
+            self.attached.push(format!("{:?} to {:?} by ioctl", self.open[&prog.0], self.open[&event.0]));
+        }
+        Ok(())
+    }
+
+    fn stop_fd(&mut self) -> Sys<Fd> {
+        self.call()?;
+        self.give(Thing::Signals)
+    }
+
+    fn now(&mut self) -> u64 {
+        self.now += 1_000_000;
+        self.now
+    }
+
+    fn epoll_create(&mut self) -> Sys<Fd> {
+        self.call()?;
+        self.give(Thing::Epoll)
+    }
+
+    fn epoll_add(&mut self, _: Fd, _: Fd, _: u32) -> Sys<()> {
+        self.call()
+    }
+
+    fn epoll_wait(&mut self, _: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
+        self.call()?;
+        self.now += u64::from(timeout_ms.unwrap_or(1)) * 1_000_000;
+        Ok(heapless::Vec::new())
+    }
+
+    fn writable(&mut self, _: Fd) -> bool {
+        true
+    }
+}

@@ -1,0 +1,19 @@
+//! A kernel and a pack to test the loader with.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+pub mod btf;
+pub mod fake;
+pub mod pack;
+
+use fake::Fake;
+use std::ffi::{CStr, CString};
+
+/// Bytes of a page of the fake machine.
+pub const PAGE: u32 = 4096;
+
+/// Runs a command line; gives the exit code.
+pub fn run(kernel: &mut Fake, line: &[&str]) -> i32 {
+    let args: Vec<CString> =
+        std::iter::once(&"corelet-loader").chain(line).map(|a| CString::new(*a).unwrap()).collect();
+    corelet_loader::main(kernel, args.iter().map(CString::as_c_str).collect::<Vec<&CStr>>().into_iter(), PAGE)
+}

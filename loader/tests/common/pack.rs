@@ -1,0 +1,253 @@
+//! Writes a pack of one small object: a tracepoint program with a subprogram, an optional kprobe, a ring buffer, a hash and
+//! constants; one relocation, whose field lies elsewhere in the target.
+
+use super::btf::Writer;
+use corelet_core::pack::{
+    Arch, Attach, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo, Function,
+    HEADER_LEN, MAGIC, Map, MapRole, Memory, Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32,
+    section, work,
+};
+use corelet_core::{Endian, TypeId, insn::Insn};
+use serde::Serialize;
+
+pub const DIGEST: [u8; 32] = [7; 32];
+pub const BUILD_ID: [u8; 20] = [0xab; 20];
+pub const RELEASE: &str = "6.12.0-test";
+pub const VERSION_TEXT: &str = "#1 SMP test";
+/// Offset of `pid` in the target's `task_struct`.
+pub const TARGET_PID: i16 = 40;
+
+/// What a test changes.
+pub struct Sample {
+    pub arch: Arch,
+    pub build_id: Vec<u8>,
+    pub object_in_target: [u8; 32],
+    /// Leaves the field out of the target.
+    pub poison: bool,
+    /// Bytes more or less than the memory formula says.
+    pub formula: i32,
+}
+
+impl Default for Sample {
+    fn default() -> Sample {
+        Sample {
+            arch: host_arch(),
+            build_id: BUILD_ID.to_vec(),
+            object_in_target: DIGEST,
+            poison: false,
+            formula: 0,
+        }
+    }
+}
+
+pub fn host_arch() -> Arch {
+    Arch::from_machine(std::env::consts::ARCH).unwrap()
+}
+
+fn records<T: Serialize>(records: &[T]) -> Vec<u8> {
+    records.iter().flat_map(|r| postcard::to_allocvec(r).unwrap()).collect()
+}
+
+fn insns(list: &[Insn]) -> Vec<u8> {
+    list.iter().flat_map(|i| i.encode(Endian::HOST)).collect()
+}
+
+impl Sample {
+    /// Sections of the object, number 0.
+    pub fn object(&self) -> Vec<(u16, Vec<u8>)> {
+        let mut b = Writer::new();
+        let int = b.int("int", 4, 1);
+        let byte = b.int("char", 1, 1);
+        let boolean = b.int("_Bool", 1, 4);
+        let task = b.structure("task_struct", 16, &[("pid", int, 8)]);
+        let access = b.string("0:0");
+        let proto = b.add("", 13, 0, int, &[]);
+        let main = b.add("handle_open", 12, 1, proto, &[]);
+        let helper = b.add("helper", 12, 0, proto, &[]);
+        let probe = b.add("handle_probe", 12, 1, proto, &[]);
+        let text = b.add("", 3, 0, 0, &[byte, int, 8]);
+        let vars = [("targ_pid", int, 0, 4), ("verbose", boolean, 4, 1), ("name", text, 8, 8)];
+        let rows: Vec<u32> = vars.iter().flat_map(|&(n, t, at, len)| [b.var(n, t), at, len]).collect();
+        let rodata = b.add(".rodata", 15, 3, 16, &rows);
+        let exit = Insn { code: 0x95, dst: 0, src: 0, off: 0, imm: 0 };
+        let mov = Insn { code: 0xb7, ..exit };
+        let load = Insn { code: 0x18, dst: 1, ..exit };
+        let half = Insn { code: 0, ..exit };
+        let call = Insn { code: 0x85, src: 1, imm: -1, ..exit };
+        // r1 = *(u32 *)(r1 + 8), the relocated one
+        let field = Insn { code: 0x61, dst: 1, src: 1, off: 8, imm: 0 };
+        let code = [field, load, half, load, half, call, mov, exit, mov, exit, mov, exit];
+        let none = Map {
+            name: "events",
+            role: MapRole::Declared,
+            map_type: 27,
+            key_size: 0,
+            value_size: 0,
+            max_entries: 5000,
+            sizing: Sizing::PowerOfTwoPages,
+            map_flags: 0,
+            map_extra: 0,
+            key_type: TypeId(0),
+            value_type: TypeId(0),
+            data_off: 0,
+            data_len: 0,
+            perf_pages: 0,
+        };
+        let hash = Map {
+            name: "start",
+            map_type: 1,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 10,
+            sizing: Sizing::Exact,
+            ..none
+        };
+        let constants = Map {
+            name: ".rodata",
+            role: MapRole::Rodata,
+            map_type: 2,
+            key_size: 4,
+            value_size: 16,
+            max_entries: 1,
+            sizing: Sizing::Exact,
+            value_type: TypeId(rodata),
+            data_len: 5,
+            ..none
+        };
+        let open = Program {
+            name: "handle_open",
+            section: "tracepoint/syscalls/sys_enter_openat",
+            function: 0,
+            subprograms: &[1, 0],
+            prog_type: 5,
+            expected_attach_type: 0,
+            prog_flags: 0,
+            attach: Attach::Tracepoint { category: "syscalls", name: "sys_enter_openat" },
+        };
+        let kprobe = Program {
+            name: "handle_probe",
+            section: "kprobe/do_open",
+            function: 2,
+            subprograms: &[],
+            prog_type: 2,
+            attach: Attach::Kprobe { symbol: "do_open", offset: 0, ret: true },
+            ..open
+        };
+        let object =
+            Object { name: "sample", digest: DIGEST, license: "GPL", spdx: "GPL-2.0-only", kern_version: 0 };
+        let function = |name, start, count| Function { name, start, count };
+        let info = |function, id| FuncInfo { function, type_id: TypeId(id) };
+        let fixup = |insn, kind| Fixup { function: 0, insn, kind };
+        let relo = Relo {
+            function: 0,
+            insn: 0,
+            type_id: TypeId(task),
+            access_str_off: access,
+            kind: 0,
+            index: 0,
+            line: 12,
+        };
+        vec![
+            (section::OBJECT, records(&[object])),
+            (section::INSNS, insns(&code)),
+            (section::BTF, b.finish()),
+            (
+                section::FUNCTIONS,
+                records(&[
+                    function("handle_open", 0, 8),
+                    function("helper", 8, 2),
+                    function("handle_probe", 10, 2),
+                ]),
+            ),
+            (section::PROGRAMS, records(&[open, kprobe])),
+            (section::MAPS, records(&[none, hash, constants])),
+            (section::RELOS, records(&[relo])),
+            (
+                section::FIXUPS,
+                records(&[
+                    fixup(1, FixupKind::Map { map: 0 }),
+                    fixup(3, FixupKind::MapValue { map: 2, offset: 4 }),
+                    fixup(5, FixupKind::Call { function: 1 }),
+                ]),
+            ),
+            (section::DATA, vec![1, 0, 0, 0, 1]),
+            (section::FUNC_INFO, records(&[info(0, main), info(1, helper), info(2, probe)])),
+            (section::EVENTS, records(&[Event { map: 0, type_id: TypeId(int), name: "" }])),
+        ]
+    }
+
+    /// Sections of the target, number 0.
+    pub fn target(&self) -> Vec<(u16, Vec<u8>)> {
+        let mut b = Writer::new();
+        let int = b.int("int", 4, 1);
+        let members = [("pid", int, TARGET_PID as u32)];
+        b.structure("task_struct", 64, if self.poison { &[] } else { &members });
+        let target = Target {
+            object: self.object_in_target,
+            build_id: &self.build_id,
+            release: RELEASE,
+            version: VERSION_TEXT,
+            arch: self.arch,
+            pointer_size: self.arch.pointer_size(),
+            big_endian: false,
+        };
+        let choice = Choice { program: 1, decision: Decision::IfPresent };
+        let mut sections = vec![
+            (section::TARGET, records(&[target])),
+            (section::SUBSET, b.finish()),
+            (section::PLAN, records(&[choice])),
+        ];
+        let sizes = Sizes {
+            types: 14,
+            subset_types: 2,
+            maps: 3,
+            functions: 3,
+            programs: 2,
+            roots: 1,
+            candidates: 1,
+            program_bytes: 80,
+            program_functions: 2,
+            lines: 0,
+            value_bytes: 16,
+            license: 3,
+        };
+        let all = self.object().into_iter().chain(sections.clone());
+        let mut formula = work(&sizes, all.map(|(id, bytes)| (id, bytes.len())));
+        formula.fixed = formula.fixed.saturating_add_signed(self.formula);
+        let maps = corelet_core::pack::Formula { fixed: 10_000, pages: 4, ..Default::default() };
+        sections.push((section::MEMORY, records(&[Memory { work: formula, maps }])));
+        sections
+    }
+
+    /// The whole pack.
+    pub fn pack(&self) -> Vec<u8> {
+        container(&self.object().into_iter().chain(self.target()).collect::<Vec<_>>())
+    }
+}
+
+/// A file of these sections, all of owner 0.
+pub fn container(sections: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let table_end = HEADER_LEN + sections.len() * ENTRY_LEN;
+    let mut out = vec![0; table_end.next_multiple_of(8)];
+    for (i, (id, bytes)) in sections.iter().enumerate() {
+        let mut entry = Vec::new();
+        for half in [*id, if section::critical(*id) { CRITICAL } else { 0 }, 0, 0] {
+            entry.extend(half.to_le_bytes());
+        }
+        for word in [out.len() as u32, bytes.len() as u32, crc32(bytes)] {
+            entry.extend(word.to_le_bytes());
+        }
+        out[HEADER_LEN + i * ENTRY_LEN..][..ENTRY_LEN].copy_from_slice(&entry);
+        out.extend(bytes);
+        out.resize(out.len().next_multiple_of(8), 0);
+    }
+    let len = out.len() as u32;
+    out[..8].copy_from_slice(&MAGIC);
+    out[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    out[10..12].copy_from_slice(&(sections.len() as u16).to_le_bytes());
+    out[12..16].copy_from_slice(&len.to_le_bytes());
+    let mut crc = Crc::new();
+    crc.update(&out[..table_end]);
+    out[16..20].copy_from_slice(&crc.finish().to_le_bytes());
+    out
+}
