@@ -1,0 +1,44 @@
+//! `corelet btf dump`: the types of a kernel as C.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::btf::OwnedBtf;
+use crate::btf::dump::{Options, to_c};
+use crate::output;
+
+/// Print a kernel's types as C, for BPF programs to include as vmlinux.h.
+///
+/// Offsets and sizes are the kernel's where C for BPF can have them: everywhere for a 64-bit kernel. Pointers have 8 bytes
+/// for BPF, so types of a 32-bit kernel that hold pointers are laid out differently; programs built with the header run
+/// there all the same, since CO-RE takes every offset from the kernel. Integers always have the kernel's size: a 4-byte
+/// long of a 32-bit kernel is printed as int.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Raw BTF, an ELF file with a .BTF section, or a kernel image.
+    #[arg(value_name = "KERNEL")]
+    kernel: PathBuf,
+    /// Print only this type and what it needs: task_struct, "struct sock", pid_t. May be given several times.
+    #[arg(short, long = "type", value_name = "NAME")]
+    types: Vec<String>,
+    /// Add assertions that C has laid out every type as the kernel has.
+    #[arg(long)]
+    asserts: bool,
+    /// Where to write the header; `-` is the standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The kernel cannot be read, has no BTF, or lacks a type that was asked for; the output cannot be written.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let btf = OwnedBtf::open(&args.kernel)?;
+    let options = Options { types: args.types, asserts: args.asserts };
+    let text = to_c(&btf.view(), &options).with_context(|| args.kernel.display().to_string())?;
+    output::write_file(&args.output, text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
