@@ -141,7 +141,8 @@ fn apt_install(machine: &mut dyn Machine, lacking: &[Lacking]) -> Result<Finishe
 /// apt-get as root: as we are, or by sudo, which may ask for a password only where a person is.
 fn privileged(machine: &dyn Machine, words: &[&str]) -> Call {
     // Another apt that is at work, such as the machine's own updates, is waited for.
-    let apt = ["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
+    let apt =
+        ["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
     let apt = apt.into_iter().chain(words.iter().copied());
     let call = match (machine.is_root(), machine.has_person()) {
         (true, _) => Call::new("env", apt),
