@@ -28,6 +28,8 @@ enum Command {
     Inspect(cmd::inspect::Args),
     Image(cmd::image::Args),
     Boot(cmd::boot::Args),
+    Decode(cmd::decode::Args),
+    Demo(cmd::demo::Args),
 }
 
 #[derive(Subcommand)]
@@ -49,6 +51,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Image(args) => cmd::image::run(args),
         Command::Boot(args) => cmd::boot::run(args),
+        Command::Decode(args) => cmd::decode::run(args),
+        Command::Demo(args) => cmd::demo::run(args),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The commands: each reads its arguments, calls the library, prints.
 
 pub mod boot;
+pub mod decode;
+pub mod demo;
 pub mod dump;
 pub mod extract;
 pub mod extract_objects;
