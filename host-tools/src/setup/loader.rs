@@ -42,7 +42,8 @@ pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> 
 /// # Errors
 /// As [`build`].
 pub fn library(machine: &mut dyn Machine, workspace: &Workspace, package: &str, target: &str) -> Result<Std> {
-    Ok(build_package(machine, workspace, &[package, "--lib"], target)?.0)
+    // The same profile as the loader: what both use is built once.
+    Ok(build_package(machine, workspace, &[package, "--lib", "--profile=device"], target)?.0)
 }
 
 /// Gives also the target folder, which is one of its own: so the build neither waits for the cargo that runs us nor
