@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-/// `enum req_op`, and the flag that direct writes carry, of include/linux/blk_types.h.
+/// `enum req_op`, and the flag of a request that somebody waits for, of include/linux/blk_types.h.
 const REQ_OP_READ: i64 = 0;
 const REQ_OP_WRITE: i64 = 1;
 const REQ_OP_MASK: i64 = 0xff;
@@ -75,8 +75,8 @@ fn counts(output: &Output, want: &[((i64, i64), i64)]) -> Checked {
             line.get("key").and_then(Value::as_object).ok_or_else(|| format!("{}: no key", show(line)))?;
         let (dev, flags) = (number(key, "dev")?, number(key, "cmd_flags")?);
         let op = flags & REQ_OP_MASK;
-        if op == REQ_OP_WRITE && flags & REQ_SYNC == 0 {
-            return Err(format!("a direct write without REQ_SYNC: flags {flags:#x}"));
+        if flags & REQ_SYNC == 0 {
+            return Err(format!("a direct request without REQ_SYNC: flags {flags:#x}"));
         }
         *found.entry((dev, op)).or_default() += requests(line)?;
     }

@@ -8,6 +8,8 @@ ip addr add 10.7.0.2/32 dev lo
 ip route replace local 10.7.0.2 dev lo src 10.7.0.1 table local
 ip -6 addr add fd00::1/128 dev lo
 ip -6 route add fd00:9::9/128 dev lo src fd00::1
+# Connections have this local port: busybox's nc does not choose one.
+echo 40417 40417 >/proc/sys/net/ipv4/ip_local_port_range
 folder=/tmp/case
 
 one() {

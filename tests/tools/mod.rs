@@ -56,6 +56,9 @@ impl Case {
         if output.rc != Some(0) {
             return Err(format!("the loader ended with {:?}: {}", output.rc, output.errors.join(" / ")));
         }
+        if output.lost > 0 {
+            return Err(format!("{} events were lost", output.lost));
+        }
         match output.unreadable.first() {
             Some(line) => Err(format!("not a JSON object: {line}")),
             None => (self.check)(output),

@@ -19,6 +19,8 @@ pub struct Output {
     pub facts: BTreeMap<String, String>,
     /// Events, in order.
     pub events: Vec<Line>,
+    /// Events that the kernel or the loader's output lost, where the loader says so.
+    pub lost: i64,
     /// Results, in order.
     pub results: Vec<Line>,
     /// Lines on the loader's standard output that are no JSON object.
@@ -60,6 +62,10 @@ impl Output {
         } else if let Some(json) = line.strip_prefix("O ") {
             match serde_json::from_str(json) {
                 Ok(Value::Object(o)) if o.contains_key("result") => self.results.push(o),
+                Ok(Value::Object(o)) if o.contains_key("lost") => {
+                    let counts = o.get("lost").and_then(Value::as_object).into_iter().flatten();
+                    self.lost += counts.filter_map(|(_, n)| n.as_i64()).sum::<i64>();
+                }
                 Ok(Value::Object(o)) => self.events.push(o),
                 _ => self.unreadable.push(json.into()),
             }

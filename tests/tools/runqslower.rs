@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Two loops bound to one CPU, each under a name of its own, that begin when the file `go` is there.
 const SPIN: &str = r#"
-    spin='echo "$1" >/proc/$$/comm; until [ -e go ]; do usleep 20000; done; while [ -e go ]; do :; done'
+    spin='printf %s "$1" >/proc/$$/comm; until [ -e go ]; do usleep 20000; done; while [ -e go ]; do :; done'
     taskset 1 sh -c "$spin" sh corelet-turn-a & a=$!
     taskset 1 sh -c "$spin" sh corelet-turn-b & b=$!
     echo a=$a

@@ -7,8 +7,8 @@ use super::{Case, Checked};
 use serde_json::{Value, json};
 
 const CONNECT: &str = r#"
-    sh -c 'echo v4=$$; exec /bin/nc -p 40417 10.7.0.2 7417 </dev/null'
-    sh -c 'echo v6=$$; exec /bin/nc -p 40418 fd00:9::9 7418 </dev/null' & six=$!
+    sh -c 'echo v4=$$; exec /bin/nc 10.7.0.2 7417 </dev/null'
+    sh -c 'echo v6=$$; exec /bin/nc fd00:9::9 7418 </dev/null' & six=$!
     usleep 300000
     kill $six
 "#;
@@ -34,17 +34,20 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
+/// The driver leaves no other local port.
+const LPORT: u16 = 40417;
+
 fn events(output: &Output) -> Checked {
-    let connected = |which: &str, af: u32, from: &str, to: &str, lport: u16, dport: u16| -> Checked {
+    let connected = |which: &str, af: u32, from: &str, to: &str, dport: u16| -> Checked {
         let pid = output.fact(which)?;
         same(
             output.one("pid", pid)?,
             &json!({"saddr": from, "daddr": to, "task": "nc", "ts_us": Value::Null, "af": af, "pid": pid, "uid": 0,
-                "lport": lport, "dport": dport}),
+                "lport": LPORT, "dport": dport}),
         )
     };
-    connected("v4", 2, "10.7.0.1", "10.7.0.2", 40417, 7417)?;
-    connected("v6", 10, "fd00::1", "fd00:9::9", 40418, 7418)
+    connected("v4", 2, "10.7.0.1", "10.7.0.2", 7417)?;
+    connected("v6", 10, "fd00::1", "fd00:9::9", 7418)
 }
 
 fn counts(output: &Output) -> Checked {
@@ -58,8 +61,8 @@ fn counts(output: &Output) -> Checked {
             lines => Err(format!("{} flows in {name}, not 1: {lines:?}", lines.len())),
         }
     };
-    counted("ipv4_count", json!({"saddr": "10.7.0.1", "daddr": "10.7.0.2", "sport": 40417, "dport": 7417}))?;
+    counted("ipv4_count", json!({"saddr": "10.7.0.1", "daddr": "10.7.0.2", "sport": LPORT, "dport": 7417}))?;
     let from = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let to = [0xfd, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
-    counted("ipv6_count", json!({"saddr": from, "daddr": to, "sport": 40418, "dport": 7418}))
+    counted("ipv6_count", json!({"saddr": from, "daddr": to, "sport": LPORT, "dport": 7418}))
 }
