@@ -40,6 +40,7 @@ impl<'b> Out<'b> {
     }
 
     /// Prints bytes as they are: all of them or none.
+    #[inline(never)] // called everywhere: inlined, it takes the device more flash
     pub fn put(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         match self.buf.get_mut(self.len..end) {
@@ -52,6 +53,7 @@ impl<'b> Out<'b> {
     }
 
     /// Prints one byte as it is.
+    #[inline(never)]
     pub fn put_byte(&mut self, byte: u8) {
         self.put(&[byte]);
     }

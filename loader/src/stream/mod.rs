@@ -144,7 +144,7 @@ impl Channels {
         let mut out = Output::new(buffer);
         let mut sum = Summary::default();
         let Some(epoll) = self.epoll else { return Ok(sum) };
-        out.put(kernel, |o, _| print::header(o, job.output, job.sources));
+        out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
         let mut stop = false;
         while !stop && out.failed().is_none() {
             let left = job.deadline.map(|end| end.saturating_sub(kernel.now()).div_ceil(1_000_000));
@@ -170,7 +170,7 @@ impl Channels {
         reader.all(&job);
         sum.dropped = sum.dropped.saturating_add(reader.dropped);
         out.settle(kernel, idle);
-        out.put(kernel, |o, _| print::lost(o, job.output, sum.lost, sum.dropped));
+        out.put(kernel, &|o, _| print::lost(o, job.output, sum.lost, sum.dropped));
         out.settle(kernel, idle);
         kernel.close(idle);
         match out.failed() {
@@ -195,7 +195,7 @@ impl Channel {
         let end = self.buffer.end();
         while let Some(record) = self.buffer.next(end, scratch) {
             let taken = match record {
-                Record::Event(data) => out.put(kernel, |o, clip| {
+                Record::Event(data) => out.put(kernel, &|o, clip| {
                     print::event(o, job.output, (self.object, source), &event, data, clip);
                 }),
                 Record::TooLong => false,

@@ -38,17 +38,17 @@ impl<'b> Output<'b> {
 
     /// Prints with `print` into the buffer, whole or not at all; whether it was taken. `print` is called again with a limit
     /// to the length of strings where the buffer is empty and still too small.
-    pub(super) fn put<K: Kernel>(&mut self, kernel: &mut K, print: impl Fn(&mut Out<'_>, usize)) -> bool {
+    pub(super) fn put<K: Kernel>(&mut self, kernel: &mut K, print: &dyn Fn(&mut Out<'_>, usize)) -> bool {
         let clip = self.buffer.len() / CLIP_SHARE;
-        if self.try_put(&print, usize::MAX) {
+        if self.try_put(print, usize::MAX) {
             return true;
         }
         self.flush(kernel);
         self.failed.is_none()
-            && (self.try_put(&print, usize::MAX) || (!self.pending() && self.try_put(&print, clip)))
+            && (self.try_put(print, usize::MAX) || (!self.pending() && self.try_put(print, clip)))
     }
 
-    fn try_put(&mut self, print: &impl Fn(&mut Out<'_>, usize), clip: usize) -> bool {
+    fn try_put(&mut self, print: &dyn Fn(&mut Out<'_>, usize), clip: usize) -> bool {
         let mut out = Out::new(self.buffer.get_mut(self.end..).unwrap_or_default());
         print(&mut out, clip);
         if out.is_full() {

@@ -140,7 +140,7 @@ impl<K: Kernel> Reader<'_, '_, K> {
         let found = Found { number: at.number, record: at.record, key_type, key, value };
         let whose = (at.object, at.source);
         let put = |out: &mut Output<'_>, kernel: &mut K| {
-            out.put(kernel, |o, clip| print::result(o, at.job.output, whose, &found, clip))
+            out.put(kernel, &|o, clip| print::result(o, at.job.output, whose, &found, clip))
         };
         let taken = put(self.out, self.kernel)
             || (self.out.settle(self.kernel, self.idle) && put(self.out, self.kernel));
