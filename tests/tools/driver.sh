@@ -3,6 +3,8 @@
 # prepare_NAME (before loading; its variables stay), sets_NAME (the loader's --set options, in $sets), work_NAME and
 # clean_NAME; then a line `one LABEL NAME PACK` for each run. What they print are facts: lines `name=value`.
 
+# Off at boot on riscv64, whose kernel then refuses programs that call bpf_get_current_task.
+echo 1 >/proc/sys/net/core/bpf_jit_enable
 ip addr add 10.7.0.1/32 dev lo
 ip addr add 10.7.0.2/32 dev lo
 ip route replace local 10.7.0.2 dev lo src 10.7.0.1 table local
