@@ -131,7 +131,7 @@ pub fn parse<'a, K: Kernel>(
                 let mut taken = true;
                 match (text, number(utf8)) {
                     ("--target", _) => o.target = Some(value),
-                    ("--set", _) => taken = utf8.contains('=') && o.sets.push(utf8).is_ok(),
+                    ("--set", _) => taken = utf8.as_bytes().contains(&b'=') && o.sets.push(utf8).is_ok(),
                     ("--for", Some(n)) => o.seconds = Some(n),
                     ("--max-kernel-mem", Some(n)) => o.max_kernel_mem = Some(n),
                     ("--log-size", Some(n)) if n >= 128 => o.log_size = n,

@@ -70,7 +70,7 @@ pub fn choose<'f, K: Kernel>(
         let mut buffer = [0; SMALL];
         let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
         let object = bad(kernel, pack.path, Records::<Object<'_>>::new(bytes, entry.id).at(0))?;
-        let best = best(kernel, files, &object.digest, id, None)?;
+        let best = best(kernel, files, &object.digest, id, false)?;
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true),
             Some((file, target, Fit::Release)) if allow_release => {
@@ -106,7 +106,7 @@ fn best<'f, K: Kernel>(
     files: &[&'f PackFile<'f>],
     digest: &[u8; 32],
     id: &Identity,
-    list: Option<()>,
+    list: bool,
 ) -> Done<Option<(&'f PackFile<'f>, u16, Fit)>> {
     let mut best: Option<(&PackFile<'_>, u16, Fit)> = None;
     for file in files {
@@ -115,7 +115,7 @@ fn best<'f, K: Kernel>(
             let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
             let target = bad(kernel, file.path, Records::<Target<'_>>::new(bytes, entry.id).at(0))?;
             let fit = fit(&target, digest, id);
-            if list.is_some() && fit != Fit::OtherObject {
+            if list && fit != Fit::OtherObject {
                 describe(
                     kernel,
                     "  target: ",
@@ -167,7 +167,7 @@ fn refuse<K: Kernel>(
         });
     }
     describe(kernel, "  running: ", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
-    if let Err(exit) = best(kernel, files, &object.digest, id, Some(())) {
+    if let Err(exit) = best(kernel, files, &object.digest, id, true) {
         return exit;
     }
     let mut line = bare(kernel);

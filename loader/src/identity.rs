@@ -45,8 +45,7 @@ impl Identity {
         let cpus = with_file(kernel, path, |k, fd| {
             let mut text = [0; 128];
             let n = k.read(fd, &mut text)?;
-            let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok());
-            text.and_then(number::cpus).ok_or(Errno::EINVAL)
+            text.get(..n).and_then(number::cpus).ok_or(Errno::EINVAL)
         });
         match cpus {
             Ok(cpus) => Ok(Identity { uname, build_id, cpus, page_size }),
@@ -56,7 +55,7 @@ impl Identity {
 
     /// Whether the kernel's release is `major.minor` or later.
     pub fn is_at_least(&self, major: u32, minor: u32) -> bool {
-        let mut parts = self.uname.release.split(|c: char| !c.is_ascii_digit()).map(number::decimal);
+        let mut parts = self.uname.release.as_bytes().split(|&b| b == b'.').map(number::first);
         let mut next = || parts.next().flatten().unwrap_or(0);
         (next(), next()) >= (major, minor)
     }

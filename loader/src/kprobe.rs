@@ -20,13 +20,12 @@ pub struct Probe<'a> {
     pub ret: bool,
 }
 
-/// Reads a small file of numbers under `/sys/bus/event_source/devices/kprobe`.
-fn sysfs_number<K: Kernel>(kernel: &mut K, path: &CStr, prefix: &str) -> Sys<u32> {
+/// Reads a file with one number, such as `6` or `config:0`.
+fn sysfs_number<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<u32> {
     with_file(kernel, path, |k, fd| {
         let mut text = [0; 32];
         let n = k.read(fd, &mut text)?;
-        let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok()).unwrap_or("");
-        text.trim_end().strip_prefix(prefix).and_then(number::decimal).ok_or(Errno::EINVAL)
+        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
     })
 }
 
@@ -35,7 +34,7 @@ fn sysfs_number<K: Kernel>(kernel: &mut K, path: &CStr, prefix: &str) -> Sys<u32
 /// # Errors
 /// `ENOENT` for a symbol that does not exist; `EINVAL` where the kernel cannot probe this place.
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
-    match sysfs_number(kernel, c"/sys/bus/event_source/devices/kprobe/type", "") {
+    match sysfs_number(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
         Ok(kind) => by_pmu(kernel, kind, probe),
         Err(Errno::ENOENT) => by_tracefs(kernel, ledger, probe),
         Err(e) => Err(e),
@@ -46,7 +45,7 @@ fn by_pmu<K: Kernel>(kernel: &mut K, kind: u32, probe: &Probe<'_>) -> Sys<Fd> {
     let mut config = 0;
     if probe.ret {
         let path = c"/sys/bus/event_source/devices/kprobe/format/retprobe";
-        config = 1u64.checked_shl(sysfs_number(kernel, path, "config:")?).ok_or(Errno::EINVAL)?;
+        config = 1u64.checked_shl(sysfs_number(kernel, path)?).ok_or(Errno::EINVAL)?;
     }
     let mut symbol = Path::new();
     symbol.text(probe.symbol);

@@ -27,18 +27,27 @@ pub fn integer(text: &str) -> Option<(bool, u64)> {
     (!digits.is_empty()).then_some((negative, n))
 }
 
+/// The first decimal number in a line, as in `Rss:   72 kB`.
+pub fn first(line: &[u8]) -> Option<u32> {
+    let start = line.iter().position(u8::is_ascii_digit)?;
+    let digits = line.get(start..)?;
+    let end = digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
+    decimal(core::str::from_utf8(digits.get(..end)?).ok()?)
+}
+
 /// The number of CPUs in a list such as `0-3` or `0,2-5`, the form of `/sys/devices/system/cpu/possible`.
-pub fn cpus(list: &str) -> Option<u32> {
-    list.trim_end().split(',').try_fold(0u32, |sum, part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let count = decimal(last)?.checked_sub(decimal(first)?)?.checked_add(1)?;
-        sum.checked_add(count)
+pub fn cpus(list: &[u8]) -> Option<u32> {
+    list.split(|&b| b == b',').try_fold(0u32, |sum, part| {
+        let mut ends = part.split(|&b| b == b'-');
+        let from = first(ends.next()?)?;
+        let to = ends.next().map_or(Some(from), first)?;
+        sum.checked_add(to.checked_sub(from)?.checked_add(1)?)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{cpus, decimal, integer};
+    use super::{cpus, decimal, first, integer};
 
     #[test]
     fn numbers_and_lists() {
@@ -48,8 +57,9 @@ mod tests {
         assert_eq!(decimal(""), None);
         assert_eq!(integer("-0x1F"), Some((true, 31)));
         assert_eq!(integer("18446744073709551616"), None);
-        assert_eq!(cpus("0-3\n"), Some(4));
-        assert_eq!(cpus("0,2-5\n"), Some(5));
-        assert_eq!(cpus("x"), None);
+        assert_eq!(cpus(b"0-3\n"), Some(4));
+        assert_eq!(cpus(b"0,2-5\n"), Some(5));
+        assert_eq!(cpus(b"x"), None);
+        assert_eq!(first(b"Rss:      72 kB"), Some(72));
     }
 }

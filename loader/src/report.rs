@@ -27,10 +27,9 @@ pub fn ended<K: Kernel>(kernel: &mut K, summary: &Summary) {
 fn resident<K: Kernel>(kernel: &mut K) -> Sys<(u32, u32)> {
     let mut text = [0; 1024];
     let n = with_file(kernel, c"/proc/self/smaps_rollup", |k, fd| k.read(fd, &mut text))?;
-    let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok()).unwrap_or("");
+    let text = text.get(..n).unwrap_or(&[]);
     let field = |name: &str| {
-        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-        number::decimal(line.trim_end_matches(" kB").trim())
+        text.split(|&b| b == b'\n').find_map(|l| number::first(l.strip_prefix(name.as_bytes())?))
     };
     field("Rss:").zip(field("Anonymous:")).ok_or(Errno::EINVAL)
 }

@@ -15,6 +15,7 @@ pub struct Line<'k, K: Kernel> {
 }
 
 /// Starts a line with the program's name.
+#[inline(never)]
 pub fn say<K: Kernel>(kernel: &mut K) -> Line<'_, K> {
     let mut line = bare(kernel);
     line.s("corelet-loader: ");
@@ -38,6 +39,7 @@ pub fn write_all<K: Kernel>(kernel: &mut K, fd: Fd, mut bytes: &[u8]) {
 }
 
 impl<K: Kernel> Line<'_, K> {
+    #[inline(never)]
     fn byte(&mut self, b: u8) {
         if self.len == BUFFER {
             self.flush();
@@ -54,6 +56,7 @@ impl<K: Kernel> Line<'_, K> {
     }
 
     /// Text of our own or checked text of the pack. Control characters, which a pack may hold, become `?`.
+    #[inline(never)]
     pub fn s(&mut self, text: &str) -> &mut Self {
         for b in text.bytes() {
             self.byte(if b < b' ' || b == 0x7f { b'?' } else { b });
@@ -118,6 +121,7 @@ impl<K: Kernel> fmt::Write for Line<'_, K> {
 }
 
 impl<K: Kernel> Drop for Line<'_, K> {
+    #[inline(never)]
     fn drop(&mut self) {
         self.byte(b'\n');
         self.flush();
@@ -135,6 +139,17 @@ pub fn failed<K: Kernel>(kernel: &mut K, what: &str, e: Errno) -> Exit {
 }
 
 /// Says what is wrong with the pack's bytes, in core's words.
+#[cold]
+#[inline(never)]
+fn damaged<K: Kernel>(kernel: &mut K, what: &str, e: corelet_core::Error) -> Exit {
+    say(kernel).s(what).s(": ").d(&e).exit(Exit::BadInput)
+}
+
+/// The value, or what is wrong with the pack's bytes, said.
+#[inline(always)]
 pub fn bad<K: Kernel, T>(kernel: &mut K, what: &str, result: corelet_core::Result<T>) -> Done<T> {
-    result.map_err(|e| say(kernel).s(what).s(": ").d(&e).exit(Exit::BadInput))
+    match result {
+        Ok(value) => Ok(value),
+        Err(e) => Err(damaged(kernel, what, e)),
+    }
 }

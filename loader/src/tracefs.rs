@@ -85,8 +85,7 @@ pub fn event_id<K: Kernel>(kernel: &mut K, event: &str) -> Sys<u32> {
     with_file(kernel, path.as_cstr()?, |k, fd| {
         let mut text = [0; 16];
         let n = k.read(fd, &mut text)?;
-        let text = text.get(..n).and_then(|t| core::str::from_utf8(t).ok());
-        text.and_then(|t| number::decimal(t.trim_end())).ok_or(Errno::EINVAL)
+        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
     })
 }
 

@@ -117,7 +117,7 @@ pub trait Kernel {
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize>;
     /// `close(2)`. For a link, perf event or program this is what detaches and frees it.
     fn close(&mut self, fd: Fd);
-    /// Length of a file by `fstat(2)`.
+    /// Length of a file, by `lseek(2)` to its end.
     fn file_len(&mut self, fd: Fd) -> Sys<u64>;
     /// `uname(2)`
     fn uname(&mut self) -> Uname;

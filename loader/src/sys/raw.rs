@@ -54,9 +54,11 @@ unsafe fn call(nr: usize, a: [usize; 6]) -> usize {
 #[cfg(target_arch = "arm")]
 unsafe fn call(nr: usize, a: [usize; 6]) -> usize {
     let r;
-    // SAFETY: the caller vouches for the arguments; the kernel keeps all registers but r0. ARM mode: r7 is free.
+    // SAFETY: the caller vouches for the arguments; the kernel keeps all registers but r0. r7 is given back, since Thumb
+    // code has its frame pointer there.
     unsafe {
-        core::arch::asm!("svc 0", in("r7") nr, inlateout("r0") a[0] => r, in("r1") a[1], in("r2") a[2],
+        core::arch::asm!("mov {saved}, r7", "mov r7, {nr}", "svc 0", "mov r7, {saved}",
+            nr = in(reg) nr, saved = out(reg) _, inlateout("r0") a[0] => r, in("r1") a[1], in("r2") a[2],
             in("r3") a[3], in("r4") a[4], in("r5") a[5], options(nostack));
     }
     r
