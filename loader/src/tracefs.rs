@@ -16,6 +16,12 @@ pub struct Path {
     len: usize,
 }
 
+impl Default for Path {
+    fn default() -> Path {
+        Path::new()
+    }
+}
+
 impl Path {
     /// An empty one.
     pub fn new() -> Path {

@@ -22,9 +22,14 @@ const PERF_CLOEXEC: usize = 8;
 /// `SFD_CLOEXEC`, which is `O_CLOEXEC` and the same on our architectures.
 const SFD_CLOEXEC: usize = 0o2000000;
 
-/// Signal sets of 64 bits, bit n-1 for signal n.
-const STOP: u64 = 1 << (1 - 1) | 1 << (2 - 1) | 1 << (15 - 1);
-const SIGPIPE: u64 = 1 << (13 - 1);
+/// The set of one signal: 64 bits, the lowest for signal 1.
+const fn signal(number: u32) -> u64 {
+    1 << (number - 1)
+}
+
+/// SIGHUP, SIGINT and SIGTERM.
+const STOP: u64 = signal(1) | signal(2) | signal(15);
+const SIGPIPE: u64 = signal(13);
 
 /// The running kernel.
 pub struct Linux;

@@ -23,7 +23,7 @@ impl Writer {
     /// Adds a record; gives its id.
     pub fn add(&mut self, name: &str, kind: u32, vlen: u32, size_or_type: u32, rest: &[u32]) -> u32 {
         let name = if name.is_empty() { 0 } else { self.string(name) };
-        for word in [name, kind << 24 | vlen, size_or_type].iter().chain(rest) {
+        for word in [name, (kind << 24) | vlen, size_or_type].iter().chain(rest) {
             self.types.extend(word.to_le_bytes());
         }
         self.last += 1;
@@ -32,7 +32,7 @@ impl Writer {
 
     /// An integer: `encoding` 1 signed, 2 char, 4 bool.
     pub fn int(&mut self, name: &str, bytes: u32, encoding: u32) -> u32 {
-        self.add(name, 1, 0, bytes, &[encoding << 24 | bytes * 8])
+        self.add(name, 1, 0, bytes, &[(encoding << 24) | (bytes * 8)])
     }
 
     /// A struct of members (name, type, offset in bytes).
