@@ -1,3 +1,5 @@
 //! Whole pipelines on real input: what the tests of this package share.
 
+pub mod matrix;
+pub mod objects;
 pub mod tools;

@@ -61,7 +61,7 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// An opened target.
-pub(crate) struct Opened {
+pub struct Opened {
     target: Target,
     config: Option<Config>,
     build_id: Vec<u8>,
@@ -72,7 +72,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Opens the kernel and gathers who it is.
-    pub(crate) fn open(arg: &TargetArg) -> Result<Opened> {
+    pub fn open(arg: &TargetArg) -> Result<Opened> {
         let target = Target::open(&arg.file)?;
         let shown = arg.file.display();
         let id = target.kernel.identity();
@@ -112,7 +112,7 @@ impl Opened {
 }
 
 /// Calls `f` with all kernels.
-pub(crate) fn with_kernels<R>(opened: &[Opened], f: impl FnOnce(&[Kernel<'_>]) -> Result<R>) -> Result<R> {
+pub fn with_kernels<R>(opened: &[Opened], f: impl FnOnce(&[Kernel<'_>]) -> Result<R>) -> Result<R> {
     let btfs = opened.iter().map(|o| o.target.owned_btf()).collect::<Result<Vec<_>>>()?;
     let types: Vec<KernelTypes<'_>> = btfs.iter().map(|b| KernelTypes::new(b.view())).collect();
     let kernels: Vec<Kernel<'_>> = (opened.iter().zip(&types).zip(&btfs))

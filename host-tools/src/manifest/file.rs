@@ -43,9 +43,16 @@ struct ObjectTable {
 #[serde(deny_unknown_fields)]
 struct MapTable {
     event: Option<Spanned<String>>,
-    event_decl: Option<Spanned<String>>,
+    event_decl: Option<Spanned<OneOrMany>>,
     max_entries: Option<u32>,
     perf_pages: Option<Spanned<u16>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a C declaration, or a list of them for several versions of the tool")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -146,7 +153,9 @@ impl File {
             let span = of.span();
             let known = tagged(of.get_ref(), &["struct ", "union "]).at(span.clone())?.to_string();
             for declared in manifest.maps.values().filter_map(|m| match &m.event {
-                Some(EventType::Declared(c)) if c.name.as_deref() == Some(&known) => Some(c),
+                Some(EventType::Declared(all)) if all.iter().any(|c| c.name.as_deref() == Some(&known)) => {
+                    Some(all)
+                }
                 _ => None,
             }) {
                 hints_fit(declared, &members).at(span.clone())?;
@@ -163,18 +172,32 @@ fn tagged<'a>(name: &'a str, tags: &[&str]) -> Result<&'a str> {
     rest.with_context(|| format!("`{name}`: expected `{}NAME`, as in C", tags.join("NAME` or `")))
 }
 
-/// Whether the members that hints speak of are there.
-fn hints_fit(event: &decl::Composite, hints: &BTreeMap<String, Hint>) -> Result<()> {
+/// Whether the members that hints speak of are there, in one version at least.
+fn hints_fit(versions: &[decl::Composite], hints: &BTreeMap<String, Hint>) -> Result<()> {
     for (member, hint) in hints {
         let refers = match hint {
             Hint::Ip(other) | Hint::Args(other) => Some(other),
             _ => None,
         };
         for name in [Some(member), refers].into_iter().flatten() {
-            ensure!(event.member(name).is_some(), "the declaration of the event has no member `{name}`");
+            ensure!(
+                versions.iter().any(|event| event.member(name).is_some()),
+                "the declaration of the event has no member `{name}`"
+            );
         }
     }
     Ok(())
+}
+
+/// Versions are told apart by their size.
+fn versions_differ(versions: Vec<decl::Composite>) -> Result<Vec<decl::Composite>> {
+    let sizes: BTreeSet<u32> = versions.iter().map(|c| c.size).collect();
+    ensure!(!versions.is_empty(), "an empty list declares no event");
+    ensure!(
+        sizes.len() == versions.len(),
+        "two of the declarations have the same size, so no object could tell them apart"
+    );
+    Ok(versions)
 }
 
 impl MapTable {
@@ -190,7 +213,16 @@ impl MapTable {
                 let name = tagged(event.get_ref(), &["struct "]).at(event.span())?;
                 Some(EventType::Btf(name.to_string()))
             }
-            (None, Some(text)) => Some(EventType::Declared(decl::parse(text.get_ref()).at(text.span())?)),
+            (None, Some(texts)) => {
+                let span = texts.span();
+                let texts = match texts.into_inner() {
+                    OneOrMany::One(text) => vec![text],
+                    OneOrMany::Many(texts) => texts,
+                };
+                let versions = texts.iter().map(|t| decl::parse(t)).collect::<Result<Vec<_>>>();
+                let versions = versions.and_then(versions_differ).at(span)?;
+                Some(EventType::Declared(versions))
+            }
             (None, None) => None,
         };
         if let Some(pages) = &self.perf_pages {

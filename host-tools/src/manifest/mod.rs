@@ -49,8 +49,9 @@ pub struct Map {
 pub enum EventType {
     /// Struct of this name in the object's BTF.
     Btf(String),
-    /// Struct that the BTF does not have.
-    Declared(decl::Composite),
+    /// Struct that the BTF does not have, as each known version of the tool has it: the one of the size that the programs
+    /// send is taken. At least one.
+    Declared(Vec<decl::Composite>),
 }
 
 /// Programs that do the same in different ways. The first set is taken whose programs the target and the loader all

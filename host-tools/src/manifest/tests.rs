@@ -39,10 +39,10 @@ fn declared_events_have_the_size_that_the_programs_write() {
         [("opensnoop", 0x138), ("exitsnoop", 0x38), ("tcpconnect", 0x48), ("runqslower", 0x30)]
     {
         let manifest = builtin(tool);
-        let Some(EventType::Declared(event)) = &manifest.maps["events"].event else {
+        let Some(EventType::Declared(versions)) = &manifest.maps["events"].event else {
             panic!("{tool}: no declaration")
         };
-        assert_eq!(event.size, size, "{tool}");
+        assert_eq!(versions[0].size, size, "{tool}");
     }
 }
 
@@ -113,6 +113,11 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
     refused("[maps.m]\nperf_pages = 0\n", "`perf_pages` is a power of two");
     refused("[maps.m]\nevent = \"event\"\n", "`event`: expected `struct NAME`");
     refused("[maps.m]\nevent = \"struct e\"\nevent_decl = \"struct e { int a; };\"\n", "give one of them");
+    refused(
+        "[maps.m]\nevent_decl = [\"struct e { int a; };\", \"struct e { int b; };\"]\n",
+        "have the same size",
+    );
+    refused("[maps.m]\nevent_decl = []\n", "an empty list");
     refused("\n[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "x.toml:3: ");
     refused("[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "bit-fields are not taken");
     refused("[[alternatives]]\nsets = [[\"a\"]]\n", "two or more lists");

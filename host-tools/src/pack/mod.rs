@@ -12,6 +12,7 @@ mod kconfig;
 mod memory;
 mod object;
 mod plan;
+mod sizes;
 mod target;
 mod types;
 mod write;

@@ -4,7 +4,7 @@ use super::Options;
 use super::collect::{Collected, role};
 use super::types::{PackTypes, member_of};
 use super::write::Section;
-use crate::manifest::{Hint, Manifest, ResultFrom, ResultHow, Value};
+use crate::manifest::{EventType, Hint, Manifest, ResultFrom, ResultHow, Value};
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::btf::{Btf, Kind, encoding};
 use corelet_core::object::{DataRole, Referent, Variable};
@@ -401,6 +401,9 @@ fn hints(manifest: &Manifest, types: &PackTypes, packed: &Btf<'_>) -> Result<Vec
         let root =
             found.context("neither the object's types nor a declaration have it").with_context(context)?;
         for (member, hint) in members {
+            if of_other_version(manifest, bare, packed, root, member) {
+                continue;
+            }
             let (type_id, number) = member_of(packed, root, member).with_context(context)?;
             let sibling = |name: &str| {
                 let (ty, n) = member_of(packed, root, name)?;
@@ -422,4 +425,14 @@ fn hints(manifest: &Manifest, types: &PackTypes, packed: &Btf<'_>) -> Result<Vec
         }
     }
     Ok(out)
+}
+
+/// Whether a member is one that only another declared version of the event has.
+fn of_other_version(manifest: &Manifest, name: &str, packed: &Btf<'_>, root: TypeId, member: &str) -> bool {
+    let declared = manifest.maps.values().filter_map(|m| match &m.event {
+        Some(EventType::Declared(versions)) => Some(versions),
+        _ => None,
+    });
+    let mut versions = declared.flatten().filter(|v| v.name.as_deref() == Some(name));
+    member_of(packed, root, member).is_err() && versions.any(|v| v.member(member).is_some())
 }

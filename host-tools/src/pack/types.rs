@@ -3,6 +3,7 @@
 
 use super::closure::Closure;
 use super::collect::Collected;
+use super::sizes;
 use crate::manifest::decl::{Composite, CompositeKind, IntKind, Type as DeclType};
 use crate::manifest::{EventType, Labels, Manifest, ResultHow};
 use crate::subset::{BtfWriter, Marks, Moved};
@@ -85,7 +86,7 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
         let ty = match &spec.event {
             None => continue,
             Some(EventType::Btf(name)) => moved.id(find(btf, Kind::Struct, name)?),
-            Some(EventType::Declared(composite)) => declared.composite(composite),
+            Some(EventType::Declared(versions)) => declared.composite(version_of(c, map, versions)?),
         };
         events.insert(map.clone(), ty);
     }
@@ -108,6 +109,24 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
         events,
         labels,
         strings,
+    })
+}
+
+/// The declaration of the size that the programs send through `map`.
+fn version_of<'v>(c: &Collected<'_>, map: &str, versions: &'v [Composite]) -> Result<&'v Composite> {
+    let first = versions.first().context("an event without a declaration")?;
+    let Some(number) = c.maps.iter().position(|m| m.name == map) else { return Ok(first) };
+    let sent = sizes::sent(c, number as u32);
+    if sent.is_empty() {
+        return Ok(first);
+    }
+    versions.iter().find(|v| sent.contains(&v.size)).with_context(|| {
+        let list = |sizes: &mut dyn Iterator<Item = u32>| sizes.map(|s| s.to_string()).collect::<Vec<_>>().join(" or ");
+        format!(
+            "map {map}: the programs send events of {} bytes, the manifest declares {}: it is for another version of the tool",
+            list(&mut sent.iter().copied()),
+            list(&mut versions.iter().map(|v| v.size))
+        )
     })
 }
 

@@ -1,0 +1,142 @@
+//! The nine tools on one board: every case right on the right pack, and wrong on some case of every mutant.
+
+use crate::objects::Objects;
+use crate::tools::mutants::mutants;
+use crate::tools::output::Output;
+use crate::tools::script::Run;
+use crate::tools::survivors::survivors;
+use crate::tools::{self, Case, board};
+use anyhow::{Context, Result, ensure};
+use corelet_boards::{Board, Kernel, Progress};
+use corelet_core::pack::section;
+use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
+use corelet_host_tools::manifest::Manifest;
+use corelet_host_tools::pack::{Input, Options, Section, build, container};
+
+/// What a matrix came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// A line for each run of a case on a right pack, and for each mutant.
+    pub lines: Vec<String>,
+    /// What is not as it must be.
+    pub failures: Vec<String>,
+    /// Cases on right packs.
+    pub cases: usize,
+    /// Mutants, and those that no case noticed.
+    pub mutants: (usize, usize),
+}
+
+/// A pack on the board: the right one of a tool, or a mutant of it.
+struct Packed {
+    tool: &'static str,
+    /// Of a mutant, the member that is shifted.
+    field: Option<String>,
+    path: String,
+    bytes: Vec<u8>,
+}
+
+/// Packs all tools for `kernel`, with all their mutants.
+fn packs(objects: &Objects, kernel: &Kernel) -> Result<Vec<Packed>> {
+    let opened = [Opened::open(&TargetArg::new(&kernel.image, kernel.config.as_deref()))?];
+    let mut out = Vec::new();
+    for (&tool, object) in objects {
+        let sections = with_kernels(&opened, |kernels| {
+            let text = Manifest::builtin(tool).with_context(|| format!("{tool} has no manifest"))?;
+            let manifest = Manifest::parse(tool, text)?;
+            let input = Input { name: tool.to_owned(), bytes: object.clone(), manifest };
+            Ok(build(&[input], kernels, &Options::default())?.sections)
+        })?;
+        let mut add = |field: Option<String>, sections: &[Section]| -> Result<()> {
+            let path = format!("corelet/{}.pack", out.len());
+            out.push(Packed { tool, field, path, bytes: container(sections)? });
+            Ok(())
+        };
+        add(None, &sections)?;
+        let subset = sections.iter().position(|s| s.id == section::SUBSET).context("no subset")?;
+        for mutant in mutants(&sections[subset].bytes)? {
+            let mut sections = sections.clone();
+            sections[subset].bytes = mutant.btf;
+            add(Some(mutant.field), &sections)?;
+        }
+    }
+    Ok(out)
+}
+
+/// Runs everything in one boot of `board`.
+///
+/// # Errors
+/// What keeps the board from running; what the runs show is in the [`Outcome`].
+pub fn run(
+    the_board: &Board,
+    kernel: &Kernel,
+    loader: &[u8],
+    objects: &Objects,
+    progress: &mut dyn Progress,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Outcome> {
+    let packs = packs(objects, kernel)?;
+    let labels: Vec<(String, String, &Packed, &'static Case)> = packs
+        .iter()
+        .enumerate()
+        .flat_map(|(number, p)| {
+            tools::cases(p.tool).iter().map(move |case| {
+                (format!("{}.{}.{number}", p.tool, case.name), format!("/{}", p.path), p, case)
+            })
+        })
+        .collect();
+    let runs: Vec<Run<'_>> = labels.iter().map(|(label, pack, _, case)| Run { label, case, pack }).collect();
+    let files: Vec<_> = packs.iter().map(|p| (p.path.clone(), p.bytes.clone())).collect();
+    progress.step(&format!("booting {} for {} runs", the_board.name, runs.len()));
+    let outputs = board::run(the_board, loader, &files, &runs, progress, on_line)?;
+    judge(the_board, &packs, &labels, &outputs)
+}
+
+fn judge(
+    the_board: &Board,
+    packs: &[Packed],
+    labels: &[(String, String, &Packed, &'static Case)],
+    outputs: &[Output],
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let known = survivors()?;
+    for p in packs {
+        let mut noticed = None;
+        for (label, _, _, case) in labels.iter().filter(|(_, _, of, _)| of.path == p.path) {
+            let output = outputs.iter().find(|o| o.label == *label).context("a run without output")?;
+            match (&p.field, case.verdict(output)) {
+                (None, verdict) => {
+                    outcome.cases += 1;
+                    outcome.lines.push(format!(
+                        "{}: {}: {}",
+                        p.tool,
+                        case.name,
+                        verdict.as_ref().map_or_else(String::as_str, |()| "ok")
+                    ));
+                    if let Err(why) = verdict {
+                        outcome.failures.push(format!("{}: {}: {why}", p.tool, case.name));
+                    }
+                }
+                (Some(_), Err(why)) => _ = noticed.get_or_insert_with(|| format!("{}: {why}", case.name)),
+                (Some(_), Ok(())) => {}
+            }
+        }
+        let Some(field) = &p.field else { continue };
+        outcome.mutants.0 += 1;
+        let listed = known.iter().find(|s| s.is(p.tool, &the_board.name, field));
+        let line = match (&noticed, listed) {
+            (Some(why), None) => format!("noticed by {why}"),
+            (None, Some(s)) => format!("survives: {}", s.reason),
+            (Some(why), Some(_)) => format!("is listed in survivors.toml, but was noticed by {why}"),
+            (None, None) => "survives, and is not in survivors.toml".to_owned(),
+        };
+        outcome.lines.push(format!("{} with {field} shifted: {line}", p.tool));
+        if noticed.is_none() {
+            outcome.mutants.1 += 1;
+        }
+        if noticed.is_some() == listed.is_some() {
+            outcome.failures.push(format!("{} with {field} shifted: {line}", p.tool));
+        }
+    }
+    ensure!(outcome.cases > 0, "no case was run");
+    Ok(outcome)
+}

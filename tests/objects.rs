@@ -1,0 +1,97 @@
+//! The real objects that boards run: out of Debian's package for AArch64, compiled from Debian's source for RISC-V.
+
+use crate::tools;
+use anyhow::{Context, Result, ensure};
+use corelet_boards::debian::Debian;
+use corelet_boards::{Board, Kernel, Missing, Progress};
+use corelet_host_tools::btf::OwnedBtf;
+use corelet_host_tools::btf::dump::{Options, to_c};
+use corelet_host_tools::cmd::extract_objects;
+use corelet_host_tools::setup::{Machine, needs};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// Objects by tool.
+pub type Objects = BTreeMap<&'static str, Vec<u8>>;
+
+/// The nine tools' objects for `board`; `folder` is for what is made on the way.
+///
+/// # Errors
+/// What this machine lacks, a package that cannot be had, a tool that does not compile.
+pub fn for_board(
+    board: &Board,
+    kernel: &Kernel,
+    folder: &Path,
+    machine: &mut dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Objects> {
+    match board.arch.debian.as_str() {
+        // Debian builds the package for every architecture, but these are tested as others compiled them
+        "arm64" => packaged("arm64", progress),
+        _ => compiled(board, kernel, folder, machine, progress),
+    }
+}
+
+/// Takes the objects out of the programs of Debian's package.
+fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Objects> {
+    let debian = Debian::open()?;
+    let mut objects = Objects::new();
+    for tool in tools::tools() {
+        let program =
+            debian.file(arch, "trixie", "libbpf-tools", &format!("usr/sbin/{tool}-libbpf"), progress)?;
+        let bytes = std::fs::read(&program).with_context(|| program.display().to_string())?;
+        let found = extract_objects::find(&bytes);
+        ensure!(found.len() == 1, "{}: holds {} BPF objects, not one", program.display(), found.len());
+        objects.insert(tool, bytes[found[0].at..found[0].at + found[0].len].to_vec());
+    }
+    Ok(objects)
+}
+
+/// Compiles the tools against a header of the board's own kernel's types, which is written here.
+fn compiled(
+    board: &Board,
+    kernel: &Kernel,
+    folder: &Path,
+    machine: &mut dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Objects> {
+    let source = Debian::open()?.source(&["trixie", "forky", "sid"], "bpfcc", progress)?.join("libbpf-tools");
+    let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    progress.step("writing vmlinux.h");
+    let types = OwnedBtf::open(&kernel.image)?;
+    let header = to_c(&types.view(), &Options::default())?;
+    std::fs::write(folder.join("vmlinux.h"), header)?;
+    let mut objects = Objects::new();
+    for tool in tools::tools() {
+        progress.step(&format!("compiling {tool}"));
+        let object = folder.join(format!("{tool}.bpf.o"));
+        let output = Command::new(&clang)
+            .args(["-g", "-O2", "-target", "bpf"])
+            .arg(format!("-D__TARGET_ARCH_{}", kernel_arch(board)))
+            .arg("-I")
+            .arg(folder)
+            .arg("-I")
+            .arg(&source)
+            .arg("-c")
+            .arg(source.join(format!("{tool}.bpf.c")))
+            .arg("-o")
+            .arg(&object)
+            .output()
+            .with_context(|| clang.display().to_string())?;
+        ensure!(output.status.success(), "{tool}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
+        objects.insert(tool, std::fs::read(&object)?);
+    }
+    Ok(objects)
+}
+
+/// The kernel's name of the architecture, as its `arch/` folder and libbpf's headers have it.
+fn kernel_arch(board: &Board) -> &str {
+    match board.arch.debian.as_str() {
+        "riscv64" => "riscv",
+        "amd64" => "x86",
+        "armhf" => "arm",
+        other => other,
+    }
+}
