@@ -49,6 +49,15 @@ pub enum Part {
     Event,
 }
 
+/// A section that an [`Error`] misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// `.BTF` of an object.
+    Btf,
+    /// `SUBSET` of a target.
+    Subset,
+}
+
 /// A fixed capacity that an input exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -154,8 +163,8 @@ pub enum Error {
     },
     /// A section that this operation needs is missing.
     NoSection {
-        /// Its name.
-        name: &'static str,
+        /// Which.
+        what: Needed,
     },
     /// A section's checksum is wrong.
     BadChecksum {
@@ -283,7 +292,9 @@ pub enum Error {
     },
 }
 
-const _: () = assert!(size_of::<Error>() <= 24);
+// Small enough for two registers of a 64-bit machine, with a value beside it: results are returned everywhere.
+const _: () = assert!(size_of::<Error>() <= 12 && align_of::<Error>() <= 4);
+const _: () = assert!(size_of::<Result<u32>>() <= 16);
 
 /// The crate's result.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -329,7 +340,8 @@ impl fmt::Display for Error {
             Error::WrongKind { id, kind } => write!(f, "type {id} is of unexpected kind {kind}"),
             Error::NoSuchMember { id, index } => write!(f, "type {id} has no member or element {index}"),
             Error::TooMany { what, limit } => write!(f, "more than {limit} {what:?}"),
-            Error::NoSection { name } => write!(f, "there is no {name} section"),
+            Error::NoSection { what: Needed::Btf } => f.write_str("there is no .BTF section"),
+            Error::NoSection { what: Needed::Subset } => f.write_str("there is no SUBSET section"),
             Error::BadChecksum { part, id } => write!(f, "{part} {id:#x}: wrong checksum"),
             Error::UnknownSection { id } => {
                 write!(f, "critical section {id:#x} is not known to this version; use a newer corelet")

@@ -48,5 +48,5 @@ pub mod pack;
 pub mod relo;
 
 pub use bytes::Endian;
-pub use error::{Error, Limit, Part, Result};
+pub use error::{Error, Limit, Needed, Part, Result};
 pub use id::TypeId;

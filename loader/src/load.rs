@@ -229,7 +229,7 @@ fn relocate_all<K: Kernel>(
         return bad(kernel, path, Err(changed));
     }
     if subset.is_empty() {
-        let missing = Error::NoSection { name: section::name(section::SUBSET) };
+        let missing = Error::NoSection { what: corelet_core::Needed::Subset };
         return if s.relos.is_empty() { Ok(()) } else { bad(kernel, path, Err(missing)) };
     }
     let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(target.pointer_size);

@@ -141,5 +141,5 @@ impl<'a> Object<'a> {
 }
 
 fn btf_section<'a>(elf: &Elf<'a>) -> Result<&'a [u8]> {
-    elf.find(".BTF").map(|s| s.data).ok_or(Error::NoSection { name: ".BTF" })
+    elf.find(".BTF").map(|s| s.data).ok_or(Error::NoSection { what: crate::error::Needed::Btf })
 }

@@ -1,11 +1,11 @@
 //! Reading packs: the header and section table, then one section at a time, so that a device holds only what it uses.
 
 use super::crc::{Crc, crc32};
+use super::wire::{Reader, Wire};
 use super::{CRITICAL, ENTRY_LEN, HEADER_LEN, MAGIC, VERSION, section};
 use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Limit, Part, Result};
 use crate::limits::MAX_PACK_SECTIONS;
-use serde::Deserialize;
 use std::marker::PhantomData;
 
 /// The fixed start of a file.
@@ -163,42 +163,44 @@ impl<'a> Table<'a> {
 /// Ends at the section's end; an item that does not decode is an error and the last one.
 #[derive(Clone, Debug)]
 pub struct Records<'a, T> {
-    rest: &'a [u8],
+    reader: Reader<'a>,
     id: u16,
     index: u32,
     of: PhantomData<T>,
 }
 
-impl<'a, T: Deserialize<'a>> Records<'a, T> {
+impl<'a, T: Wire<'a>> Records<'a, T> {
     /// The records in `bytes`, which are section `id`'s.
     pub fn new(bytes: &'a [u8], id: u16) -> Self {
-        Records { rest: bytes, id, index: 0, of: PhantomData }
+        Records { reader: Reader::new(bytes), id, index: 0, of: PhantomData }
     }
 
     /// The record of number `index`.
     pub fn at(mut self, index: u16) -> Result<T> {
-        self.nth(index.into()).unwrap_or(Err(Error::BadRecord { id: self.id, index: index.into() }))
+        for _ in 0..index {
+            T::read(&mut self.reader);
+        }
+        // no record is without bytes, so that past the end this fails
+        let record = T::read(&mut self.reader);
+        if self.reader.failed() {
+            return Err(Error::BadRecord { id: self.id, index: index.into() });
+        }
+        Ok(record)
     }
 }
 
-impl<'a, T: Deserialize<'a>> Iterator for Records<'a, T> {
+impl<'a, T: Wire<'a>> Iterator for Records<'a, T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
-        if self.rest.is_empty() {
+        if self.reader.is_empty() {
             return None;
         }
-        let index = self.index;
-        self.index = index.saturating_add(1);
-        match postcard::take_from_bytes(self.rest) {
-            Ok((record, rest)) => {
-                self.rest = rest;
-                Some(Ok(record))
-            }
-            Err(_) => {
-                self.rest = &[];
-                Some(Err(Error::BadRecord { id: self.id, index }))
-            }
+        let record = T::read(&mut self.reader);
+        if self.reader.failed() {
+            return Some(Err(Error::BadRecord { id: self.id, index: self.index }));
         }
+        self.index = self.index.saturating_add(1);
+        Some(Ok(record))
     }
 }

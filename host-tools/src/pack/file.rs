@@ -1,8 +1,7 @@
 //! A pack or target file in memory, read section by section.
 
 use anyhow::{Context, Result, anyhow};
-use corelet_core::pack::{Entry, Records, Table, section};
-use serde::Deserialize;
+use corelet_core::pack::{Entry, Records, Table, Wire, section};
 
 /// The bytes of a pack or target file, its header and table checked.
 #[derive(Clone, Copy)]
@@ -45,14 +44,14 @@ impl<'a> File<'a> {
     }
 
     /// The records of a section.
-    pub fn records<T: Deserialize<'a>>(&self, id: u16, owner: u16) -> Result<Vec<T>> {
+    pub fn records<T: Wire<'a>>(&self, id: u16, owner: u16) -> Result<Vec<T>> {
         let bytes = self.section(id, owner)?;
         let records = Records::new(bytes, id).collect::<Result<_, _>>();
         records.with_context(|| format!("section {} of {owner}", section::name(id)))
     }
 
     /// The one record of a section.
-    pub fn record<T: Deserialize<'a>>(&self, id: u16, owner: u16) -> Result<T> {
+    pub fn record<T: Wire<'a>>(&self, id: u16, owner: u16) -> Result<T> {
         let mut records = self.records(id, owner)?;
         records.pop().with_context(|| format!("section {} of {owner} is empty", section::name(id)))
     }

@@ -1,0 +1,118 @@
+//! How the records of [`super::records`] are read: their fields and variants in the order of the wire.
+
+use super::memory::{Formula, Memory};
+use super::records::{
+    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
+    LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
+};
+use super::wire::{Reader, Wire, fields, variants};
+
+fields!(Object<'a> { name, digest, license, spdx, kern_version });
+fields!(Function<'a> { name, start, count });
+fields!(Program<'a> {
+    name,
+    section,
+    function,
+    subprograms,
+    prog_type,
+    expected_attach_type,
+    prog_flags,
+    attach,
+});
+fields!(Map<'a> {
+    name,
+    role,
+    map_type,
+    key_size,
+    value_size,
+    max_entries,
+    sizing,
+    map_flags,
+    map_extra,
+    key_type,
+    value_type,
+    data_off,
+    data_len,
+    perf_pages,
+});
+fields!(Relo { function, insn, type_id, access_str_off, kind, index, line });
+fields!(Fixup { function, insn, kind });
+fields!(FuncInfo { function, type_id });
+fields!(LineInfo { function, insn, file_off, line_off, line_col });
+fields!(Event<'a> { map, type_id, name });
+fields!(ResultMap<'a> { map, name, offset, type_id, how });
+fields!(Hint { type_id, member, format });
+fields!(Target<'a> { object, build_id, release, version, arch, pointer_size, big_endian });
+fields!(KernelId { subset, kernel });
+fields!(Choice { program, decision });
+fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
+fields!(Memory { work, maps });
+
+variants!(Sizing { Exact, Cpus, PowerOfTwoPages });
+variants!(MapRole { Declared, Data, Rodata, Kconfig });
+variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
+variants!(SkipReason { Disabled, Alternative, NoAutoload });
+
+impl<'a> Wire<'a> for Attach<'a> {
+    fn read(r: &mut Reader<'a>) -> Self {
+        match r.variant(5) {
+            0 => Attach::None,
+            1 => Attach::Kprobe { symbol: Wire::read(r), offset: Wire::read(r), ret: Wire::read(r) },
+            2 => Attach::Tracepoint { category: Wire::read(r), name: Wire::read(r) },
+            3 => Attach::RawTracepoint { name: Wire::read(r) },
+            _ => Attach::Other { section: Wire::read(r) },
+        }
+    }
+}
+
+impl Wire<'_> for FixupKind {
+    fn read(r: &mut Reader<'_>) -> Self {
+        match r.variant(6) {
+            0 => FixupKind::Map { map: Wire::read(r) },
+            1 => FixupKind::MapValue { map: Wire::read(r), offset: Wire::read(r) },
+            2 => FixupKind::Call { function: Wire::read(r) },
+            3 => FixupKind::FunctionAddress { function: Wire::read(r) },
+            4 => FixupKind::Ksym { name_off: Wire::read(r), weak: Wire::read(r) },
+            _ => FixupKind::Kfunc { name_off: Wire::read(r), weak: Wire::read(r) },
+        }
+    }
+}
+
+impl Wire<'_> for How {
+    fn read(r: &mut Reader<'_>) -> Self {
+        match r.variant(3) {
+            0 => How::Entries,
+            1 => How::Log2 { offset: Wire::read(r), slots: Wire::read(r) },
+            _ => How::Counters { labels: Wire::read(r) },
+        }
+    }
+}
+
+impl Wire<'_> for Format {
+    fn read(r: &mut Reader<'_>) -> Self {
+        match r.variant(9) {
+            0 => Format::Hide,
+            1 => Format::Text,
+            2 => Format::Hex,
+            3 => Format::Port,
+            4 => Format::Ip { family: Wire::read(r) },
+            5 => Format::Ipv4,
+            6 => Format::Args { len: Wire::read(r) },
+            7 => Format::Errno,
+            _ => Format::Signal,
+        }
+    }
+}
+
+impl Wire<'_> for Decision {
+    fn read(r: &mut Reader<'_>) -> Self {
+        match r.variant(3) {
+            0 => Decision::Load,
+            1 => Decision::IfPresent,
+            _ => Decision::Skip(Wire::read(r)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
