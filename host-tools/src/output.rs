@@ -46,6 +46,14 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     written.with_context(|| format!("{shown}: cannot write"))
 }
 
+/// Prints `text` to the standard output. Unlike `print!`, it does not panic when nobody reads any more.
+///
+/// # Errors
+/// The standard output is closed, or the disk behind it is full.
+pub fn print(text: &str) -> Result<()> {
+    write_file("-".as_ref(), text.as_bytes())
+}
+
 /// The temporary name beside `path`: the same folder, so that the rename stays within one file system, and the
 /// process's number, so that two commands do not share it.
 fn temporary_name(path: &Path) -> Result<PathBuf> {

@@ -1,6 +1,6 @@
 //! Relocating a whole object on the PC, with a report on every relocation.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use corelet_core::btf::Btf;
 use corelet_core::object::{Located, Object};
 use corelet_core::relo::{
@@ -94,6 +94,17 @@ fn little_endian_hex<S: serde::Serializer>(insns: &Insns, s: S) -> Result<S::Ok,
 
 /// A relocation of an object, located and with a known kind.
 pub type Relo = Located<btf_ext::CoreRelo>;
+
+/// How many types an object has: the length of the index that [`Object::parse`] wants.
+///
+/// # Errors
+/// As [`Object::type_count`]; where the object has no types, with what to do.
+pub fn type_count(bytes: &[u8]) -> Result<usize> {
+    Object::type_count(bytes).map_err(|e| match e {
+        Error::NoSection { .. } => anyhow!("{e}: compile it with clang -g, and strip it with -g only"),
+        e => e.into(),
+    })
+}
 
 /// The engine's form of a record.
 pub fn core_relo(relo: &Relo) -> Result<CoreRelo, Error> {

@@ -86,7 +86,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// One line to the standard output, at once. A reader that is gone ends the command quietly, and QEMU with it.
-fn print(line: &str) {
+pub(super) fn print(line: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
         let quiet = error.kind() == ErrorKind::BrokenPipe;

@@ -91,7 +91,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         .strip_prefix("BOARD ")
     {
         Some(of_loader) => said.push(of_loader.to_owned()),
-        None => println!("{line}"),
+        None => super::boot::print(line),
     })?;
     said.iter().for_each(|line| eprintln!("{line}"));
     ensure!(report.status == 0, "the board ended with status {}; its words are above", report.status);
@@ -137,9 +137,11 @@ fn print_table(
     let mut words = memory.split(|c: char| !c.is_ascii_digit()).filter(|w| !w.is_empty());
     let mut number = || words.next().context("the loader's words on memory have changed");
     let (rss, anonymous, micros) = (number()?, number()?, number()?);
-    println!();
-    println!("{TOOL} on {} (Linux {})", board.name, report.release);
-    let row = |what: &str, value: &str, unit: &str| println!("  {what:<36} {value:>10} {unit}");
+    super::boot::print("");
+    super::boot::print(&format!("{TOOL} on {} (Linux {})", board.name, report.release));
+    let row = |what: &str, value: &str, unit: &str| {
+        super::boot::print(&format!("  {what:<36} {value:>10} {unit}"));
+    };
     row("BPF object, as Debian ships it", &object.object.to_string(), "bytes");
     row("all types of the kernel (BTF)", &target.full_btf.to_string(), "bytes");
     row("the types that the object needs", &target.subset.to_string(), "bytes");

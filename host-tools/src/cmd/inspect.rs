@@ -1,6 +1,7 @@
 //! `corelet inspect`: what is in a pack or target file.
 
 use super::inputs::read_object;
+use crate::output;
 use crate::pack::File;
 use anyhow::{Context, Result};
 use corelet_core::pack::{
@@ -8,6 +9,7 @@ use corelet_core::pack::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,11 +87,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let name = || args.file.display().to_string();
     let bytes = read_object(&args.file)?;
     let document = document(&bytes).with_context(name)?;
-    if args.json {
-        println!("{}", serde_json::to_string(&document)?);
-    } else {
-        print(&args.file.display().to_string(), &document);
-    }
+    output::print(&match args.json {
+        true => serde_json::to_string(&document)? + "\n",
+        false => text(&name(), &document)?,
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -147,41 +148,46 @@ fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
     })
 }
 
-fn print(name: &str, d: &Document<'_>) {
-    println!("{name}: {} bytes, {} objects, {} targets", d.bytes, d.objects.len(), d.targets.len());
+fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    writeln!(out, "{name}: {} bytes, {} objects, {} targets", d.bytes, d.objects.len(), d.targets.len())?;
     for o in &d.objects {
-        println!(
+        writeln!(
+            out,
             "object {} ({}, sha256 {}…)",
             o.name,
             if o.spdx.is_empty() { o.license } else { o.spdx },
             &o.digest[..16]
-        );
+        )?;
         for p in &o.programs {
-            println!("  program {:<40} {}", p.name, p.section);
+            writeln!(out, "  program {:<40} {}", p.name, p.section)?;
         }
         for m in &o.maps {
-            println!(
+            writeln!(
+                out,
                 "  map     {:<40} type {}, key {}, value {}, max_entries {}",
                 m.name, m.map_type, m.key_size, m.value_size, m.max_entries
-            );
+            )?;
         }
-        println!("  {} relocations", o.relocations);
+        writeln!(out, "  {} relocations", o.relocations)?;
     }
     for t in &d.targets {
-        println!("target {} ({}) for object {}…", t.release, t.arch, &t.object[..16]);
-        println!("  version  {}", t.version);
-        println!("  build id {}", if t.build_id.is_empty() { "none" } else { &t.build_id });
-        println!("  types    {} bytes", t.subset_bytes);
+        writeln!(out, "target {} ({}) for object {}…", t.release, t.arch, &t.object[..16])?;
+        writeln!(out, "  version  {}", t.version)?;
+        writeln!(out, "  build id {}", if t.build_id.is_empty() { "none" } else { &t.build_id })?;
+        writeln!(out, "  types    {} bytes", t.subset_bytes)?;
         let m = &t.memory;
-        println!(
+        writeln!(
+            out,
             "  memory   {} bytes for the loader, {} for maps (1 CPU, pages of 4 KiB)",
             m.work.bytes(1, 4096),
             m.maps.bytes(1, 4096)
-        );
+        )?;
     }
-    println!("{:<10} {:>5} {:>8} {:>8} {:>8}", "section", "owner", "critical", "offset", "bytes");
+    writeln!(out, "{:<10} {:>5} {:>8} {:>8} {:>8}", "section", "owner", "critical", "offset", "bytes")?;
     for s in &d.sections {
         let critical = if s.critical { "yes" } else { "no" };
-        println!("{:<10} {:>5} {:>8} {:>8} {:>8}", s.name, s.owner, critical, s.offset, s.bytes);
+        writeln!(out, "{:<10} {:>5} {:>8} {:>8} {:>8}", s.name, s.owner, critical, s.offset, s.bytes)?;
     }
+    Ok(out)
 }

@@ -1,8 +1,8 @@
 //! `corelet btf min`: the types that some objects need of a kernel, as BTF that libbpf accepts too.
 
 use super::inputs::{Target, read_object};
-use crate::output::write_file;
-use crate::relocate::core_relo;
+use crate::output::{print, write_file};
+use crate::relocate::{core_relo, type_count};
 use crate::subset;
 use anyhow::{Context, Result};
 use corelet_core::object::Object;
@@ -37,7 +37,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         for path in &args.objects {
             let name = || path.display().to_string();
             let bytes = read_object(path)?;
-            let mut index = vec![0; Object::type_count(&bytes).with_context(name)?];
+            let mut index = vec![0; type_count(&bytes).with_context(name)?];
             let object = Object::parse(&bytes, &mut index).with_context(name)?;
             let relos = object.core_relos().map(|r| r.and_then(|r| core_relo(&r)));
             let relos = relos.collect::<Result<Vec<_>, _>>().with_context(name)?;
@@ -55,12 +55,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
     write_file(&args.output, &subset.bytes)?;
     if args.output.as_os_str() != "-" {
         let whole = target.btf_bytes()?.len();
-        println!(
-            "{}: {} bytes, {} types, of {whole} bytes",
+        print(&format!(
+            "{}: {} bytes, {} types, of {whole} bytes\n",
             args.output.display(),
             subset.bytes.len(),
             subset.types
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,12 +4,13 @@ use super::inputs::read_object;
 use super::target_arg::{Opened, TargetArg, with_kernels};
 use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
-use crate::output::write_file;
+use crate::output::{print, write_file};
 use crate::pack::{Built, Input, ObjectReport, Options, build, container};
 use crate::relocate::Verdict;
 use anyhow::{Context, Result};
 use corelet_core::pack::{Decision, Formula, SkipReason, section};
 use serde::Serialize;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -84,10 +85,10 @@ impl What {
             write_file(&self.output, &file)?;
         }
         let report = Report::of(&self.output, file.len(), &built);
-        if self.json {
-            println!("{}", serde_json::to_string(&report)?);
-        } else if self.output.as_os_str() != "-" {
-            report.print();
+        let text = if self.json { serde_json::to_string(&report)? + "\n" } else { report.text()? };
+        match self.output.as_os_str() == "-" {
+            true => eprint!("{text}"),
+            false => print(&text)?,
         }
         for r in &built.reports {
             say_unresolved(r);
@@ -173,12 +174,14 @@ impl Report {
         Report { schema: 1, file: path.display().to_string(), bytes, objects: objects.collect() }
     }
 
-    fn print(&self) {
-        println!("{}: {} bytes", self.file, self.bytes);
+    fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        writeln!(out, "{}: {} bytes", self.file, self.bytes)?;
         for o in &self.objects {
-            println!("{}: object of {} bytes", o.name, o.object_bytes);
+            writeln!(out, "{}: object of {} bytes", o.name, o.object_bytes)?;
             for t in &o.targets {
-                println!(
+                writeln!(
+                    out,
                     "  {}: {} bytes of types ({} types) out of {}; {} relocations patched, {} poisoned, {} failed",
                     t.release,
                     t.subset_bytes,
@@ -187,14 +190,15 @@ impl Report {
                     t.patched,
                     t.poisoned,
                     t.failed
-                );
+                )?;
                 for (program, what) in t.programs.iter().filter(|(_, what)| *what != "loaded") {
-                    println!("    {program}: {what}");
+                    writeln!(out, "    {program}: {what}")?;
                 }
-                println!("    loader memory: {}", words(&t.work));
-                println!("    map memory:    {}", words(&t.maps));
+                writeln!(out, "    loader memory: {}", words(&t.work))?;
+                writeln!(out, "    map memory:    {}", words(&t.maps))?;
             }
         }
+        Ok(out)
     }
 }
 
@@ -240,6 +244,12 @@ impl TargetJson {
 /// Every relocation that was not patched, with what a person can act on.
 fn say_unresolved(report: &ObjectReport) {
     for t in &report.targets {
+        for name in &t.absent {
+            eprintln!(
+                "note: {} on {}: `{name}` of the kernel is weak, and this version's loader takes it for missing",
+                report.name, t.release
+            );
+        }
         for (program, r) in &t.unresolved {
             let how = if r.outcome == Verdict::Failed { "error" } else { "poisoned" };
             let source = r.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use super::inputs::{Target, read_object};
 use crate::exit::Exit;
-use crate::relocate::{Program, Verdict, relocate};
+use crate::output;
+use crate::relocate::{Program, Verdict, relocate, type_count};
 use anyhow::{Context, Result};
 use corelet_core::object::Object;
 use serde::Serialize;
@@ -41,13 +42,13 @@ struct Document<'a> {
 pub fn run(args: Args) -> Result<ExitCode> {
     let object_name = args.object.display().to_string();
     let bytes = read_object(&args.object)?;
-    let mut index = vec![0; Object::type_count(&bytes).with_context(|| object_name.clone())?];
+    let mut index = vec![0; type_count(&bytes).with_context(|| object_name.clone())?];
     let object = Object::parse(&bytes, &mut index).with_context(|| object_name.clone())?;
     let target = Target::open(&args.btf)?;
     let programs = target
         .with_types(|types| relocate(&object, types, &|_| true))?
         .with_context(|| object_name.clone())?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if args.json {
         serde_json::to_writer(&mut out, &Document { schema: 1, programs: &programs })?;
         writeln!(out)?;
@@ -60,7 +61,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.json {
         writeln!(out, "{patched} patched, {poisoned} poisoned, {failed} failed")?;
     }
-    out.flush()?;
+    output::write_file("-".as_ref(), &out)?;
     let bad = failed > 0 || args.strict && poisoned > 0;
     Ok(if bad { Exit::NotPortable.into() } else { ExitCode::SUCCESS })
 }

@@ -128,6 +128,10 @@ impl Kernel {
             self.take(found);
             return Ok(());
         }
+        // a pack holds BTF too, of programs and of a few types, and must not pass for a kernel
+        if payload.starts_with(&corelet_core::pack::MAGIC) {
+            bail!("this is a pack or target file, not a kernel: give the kernel that it was made for");
+        }
         if elf::is_elf(payload) {
             self.read_elf(payload)?;
         } else {

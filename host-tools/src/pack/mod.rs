@@ -24,6 +24,7 @@ pub use write::{Section, container};
 use crate::btf::OwnedBtf;
 use crate::kernel::Config;
 use crate::manifest::Manifest;
+use crate::relocate::type_count;
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result};
 use corelet_core::object::Object;
@@ -93,7 +94,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
     let mut next_target = 0;
     for (owner, input) in (0..).zip(inputs) {
         let name = || input.name.clone();
-        let mut index = vec![0; Object::type_count(&input.bytes).with_context(name)?];
+        let mut index = vec![0; type_count(&input.bytes).with_context(name)?];
         let object = Object::parse(&input.bytes, &mut index).with_context(name)?;
         let c = collect::Collected::new(object).with_context(name)?;
         let names = strings(&c, options)?;

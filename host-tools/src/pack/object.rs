@@ -356,13 +356,17 @@ fn results<'x>(
         let context = || format!("[[results]] {}", result.name);
         let (map, offset, type_id) = match &result.from {
             ResultFrom::Map(name) => {
-                let map = maps.by_name(name).context("the object has no such map").with_context(context)?;
+                let map = maps.by_name(name);
+                let map =
+                    map.with_context(|| format!("the object has no map `{name}`")).with_context(context)?;
                 (map, 0, maps.maps[usize::from(map)].value_type)
             }
             ResultFrom::Variable(name) => {
                 let found =
                     c.data.iter().find_map(|(s, vars)| Some((s, vars.iter().find(|v| v.name == name)?)));
-                let (s, v) = found.context("the object has no such variable").with_context(context)?;
+                let (s, v) = found
+                    .with_context(|| format!("the object has no variable `{name}`"))
+                    .with_context(context)?;
                 let target = c.object.btf().ty(v.ty)?.target();
                 (maps.of_section(s.section)?, v.offset, types.moved.id(target))
             }

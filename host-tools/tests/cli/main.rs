@@ -1,0 +1,11 @@
+//! The command `corelet` as its users meet it: what it prints, what it writes, how it refuses what it cannot take.
+//!
+//! The objects are small ones of our own, in `progs/` with their source and recipe; everything else is made here.
+
+mod common;
+
+mod bad_files;
+mod bad_requests;
+mod outputs;
+mod pack;
+mod relocate;

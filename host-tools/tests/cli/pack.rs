@@ -1,0 +1,168 @@
+//! `pack`, `target`, `inspect` and `decode`, on what is right.
+
+use crate::common::{Folder, WHO};
+use corelet_core::event::Out;
+use corelet_core::event::raw::{Header, put_end, put_event};
+
+const MANIFEST: &str = r#"
+[object]
+spdx = "GPL-2.0-only"
+
+[maps.events]
+event = "struct event"
+
+[programs.handle_switch]
+optional = true
+
+[variables]
+targ_pid = -7
+
+[[results]]
+name = "opened"
+map = "counts"
+how = "entries"
+
+[hints."struct event"]
+mode = "hex"
+"#;
+
+#[test]
+fn a_pack_says_what_is_in_it() {
+    let folder = Folder::new();
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    let ran = folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+    assert!(
+        ran.err.contains("poisoned: sample on 6.1.0-test: sample.bpf.c:115: handle_switch"),
+        "{}",
+        ran.err
+    );
+    let document = folder.done("inspect sample.pack --json").json();
+    assert_eq!(document["schema"], 1);
+    let object = &document["objects"][0];
+    assert_eq!((&object["name"], &object["spdx"]), (&"sample".into(), &"GPL-2.0-only".into()));
+    assert_eq!(object["relocations"], 22);
+    let names = |list: &str, key: &str| -> Vec<String> {
+        let list = object[list].as_array().unwrap().iter();
+        list.map(|v| v[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("programs", "name"), ["handle_open", "handle_switch", "handle_exit"]);
+    assert_eq!(names("maps", "name"), ["counts", "events", ".rodata", ".bss"]);
+    assert_eq!(names("results", "name"), ["opened"]);
+    assert_eq!(object["events"][0]["map"], 1);
+    let target = &document["targets"][0];
+    assert_eq!(target["object"], object["digest"]);
+    assert_eq!((&target["release"], &target["version"]), (&"6.1.0-test".into(), &"#1".into()));
+    assert_eq!(target["build_id"], "00112233445566778899");
+    assert_eq!((&target["arch"], &target["pointer_size"]), (&"aarch64".into(), &8.into()));
+    assert_eq!(target["decisions"]["1"], "IfPresent");
+    assert_eq!(target["decisions"]["2"]["Skip"], "NoAutoload");
+    let text = String::from_utf8(folder.done("inspect sample.pack").out).unwrap();
+    assert!(text.starts_with("sample.pack: ") && text.contains("build id 00112233445566778899"), "{text}");
+}
+
+#[test]
+fn a_report_counts_what_relocation_did() {
+    let folder = Folder::new();
+    let report = folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack --json")).json();
+    assert_eq!((&report["schema"], &report["bytes"]), (&1.into(), &folder.get("sample.pack").len().into()));
+    let target = &report["objects"][0]["targets"][0];
+    assert_eq!(
+        [&target["patched"], &target["poisoned"], &target["failed"]],
+        [&serde_json::json!(21), &1.into(), &0.into()]
+    );
+}
+
+#[test]
+fn same_input_same_bytes() {
+    let folder = Folder::new();
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    let other = Folder::new();
+    other.put("sample.toml", MANIFEST.as_bytes());
+    for words in [
+        &*format!("pack sample.bpf.o unportable.bpf.o --target {WHO} -o out --lines"),
+        &format!("pack sample.bpf.o --target {WHO} --target {},arch=riscv64 -o out", WHO),
+        &format!("target sample.bpf.o --target {WHO} -o out"),
+        "btf min --btf kernel.o sample.bpf.o -o out",
+        "btf dump kernel.o -o out --asserts",
+        "btf extract kernel.o -o out",
+    ] {
+        let outputs = [&folder, &other].map(|f| {
+            let ran = f.run(words);
+            (ran.code, ran.out, ran.err, f.files().into_values().collect::<Vec<_>>())
+        });
+        assert!(outputs[0] == outputs[1], "{words}: {} and {}", outputs[0].2, outputs[1].2);
+    }
+}
+
+#[test]
+fn a_target_file_holds_the_target_of_its_pack_alone() {
+    let folder = Folder::new();
+    folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+    folder.done(&format!("target sample.bpf.o --target {WHO} -o sample.target"));
+    let documents =
+        ["sample.pack", "sample.target"].map(|f| folder.done(&format!("inspect {f} --json")).json());
+    assert_eq!(documents[0]["targets"], documents[1]["targets"]);
+    assert_eq!(documents[1]["objects"], serde_json::json!([]));
+    assert_eq!(documents[0]["targets"].as_array().unwrap().len(), 1);
+}
+
+/// A stream as a 64-bit little-endian device writes it: the header, the digest of the pack's object, events, the end.
+fn stream(digest: &[u8], events: &[&[u8]]) -> Vec<u8> {
+    let mut memory = [0; 1024];
+    let mut out = Out::new(&mut memory);
+    Header { endian: corelet_core::Endian::Little, pointer_size: 8, objects: 1 }.put(&mut out);
+    out.put(digest);
+    for event in events {
+        put_event(&mut out, 0, 1, event);
+    }
+    put_end(&mut out, 2, 0);
+    out.bytes().to_vec()
+}
+
+/// A `struct event` of `sample.bpf.c`.
+fn event(pid: u32, comm: &[u8; 16]) -> Vec<u8> {
+    let mut event = Vec::new();
+    for word in [pid, 1, 2, 3] {
+        event.extend(word.to_le_bytes());
+    }
+    event.extend(0x1fu64.to_le_bytes());
+    event.extend(comm);
+    event
+}
+
+#[test]
+fn raw_records_are_printed_by_the_pack() {
+    let folder = Folder::new();
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+    let digest = folder.done("inspect sample.pack --json").json()["objects"][0]["digest"].clone();
+    let hex = digest.as_str().unwrap();
+    let digest: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let raw = stream(
+        &digest,
+        &[&event(17, b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), &event(18, b"a\"\x1b[2J\n\0\0\0\0\0\0\0\0\0")],
+    );
+    folder.put("events.raw", &raw);
+    let ran = folder.done("decode --pack sample.pack --json events.raw");
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .split(|&b| b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    assert_eq!(lines[0]["pid"], 17);
+    assert_eq!((&lines[0]["zone"], &lines[0]["comm"]), (&3.into(), &"sh".into()));
+    assert!(!ran.out.contains(&0x1b), "what a process can write is escaped");
+    assert_eq!(lines.len(), 3, "two events, and what was lost");
+
+    // cut anywhere: what is whole is printed, then the error
+    for cut in [3, 20, 50, raw.len() - 1] {
+        folder.put("events.raw", &raw[..cut]);
+        let ran = folder.run("decode --pack sample.pack --json events.raw");
+        assert_eq!(ran.code, Some(3), "{cut}");
+        assert!(ran.err.starts_with("corelet: events.raw: ") && ran.err.lines().count() == 1, "{}", ran.err);
+    }
+    // and of another object
+    folder.put("events.raw", &stream(&[9; 32], &[]));
+    folder.refused("decode --pack sample.pack events.raw", 3, &["events.raw", "pack"]);
+}
