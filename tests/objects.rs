@@ -57,6 +57,10 @@ fn compiled(
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
     let source = Debian::open()?.source(&["trixie", "forky", "sid"], "bpfcc", progress)?.join("libbpf-tools");
+    // the headers that belong to these tools are newer than many a machine's own
+    let helpers =
+        Debian::open()?.file("arm64", "trixie", "libbpf-dev", "usr/include/bpf/bpf_helpers.h", progress)?;
+    let headers = helpers.parent().and_then(Path::parent).context("a header without a folder")?;
     let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     progress.step("writing vmlinux.h");
@@ -74,6 +78,8 @@ fn compiled(
             .arg(folder)
             .arg("-I")
             .arg(&source)
+            .arg("-I")
+            .arg(headers)
             .arg("-c")
             .arg(source.join(format!("{tool}.bpf.c")))
             .arg("-o")

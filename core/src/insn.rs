@@ -39,6 +39,9 @@ pub const PSEUDO_CALL: u8 = 1;
 /// Immediate of the call that poison puts in an instruction's place: `0xbad2310`, as libbpf and the kernel write.
 pub const POISON_IMM: i32 = 195_896_080;
 
+/// Immediate of a call of a weak kernel function that is not there: `POISON_CALL_KFUNC_BASE`, libbpf `src/libbpf.c`.
+pub const UNRESOLVED_KFUNC: i32 = 2_002_000_000;
+
 /// One instruction, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Insn {

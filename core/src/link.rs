@@ -8,7 +8,9 @@
 
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
-use crate::insn::{self, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
+use crate::insn::{
+    self, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, UNRESOLVED_KFUNC,
+};
 use crate::pack::{Fixup, FixupKind, Function, Program, Records};
 
 /// Where a function stands in a linked program.
@@ -52,7 +54,7 @@ impl<'a> Parts<'a> {
     ///
     /// # Errors
     /// [`Error::TooMany`] where `out` or `placed` is too small, [`Error::NoSuchIndex`] for a reference to what is not there
-    /// (kernel symbols and functions among them: this version does not resolve them).
+    /// (kernel symbols and functions that are not weak among them: this version does not resolve them).
     pub fn link(
         &self,
         program: &Program<'_>,
@@ -108,6 +110,10 @@ impl<'a> Parts<'a> {
             FixupKind::MapValue { map, offset } => (PSEUDO_MAP_VALUE, fd(map)?, Some(offset as i32)),
             FixupKind::Call { function } => (PSEUDO_CALL, distance(function)?, None),
             FixupKind::FunctionAddress { function } => (PSEUDO_FUNC, distance(function)?, Some(0)),
+            // this version resolves none, and a weak one may be missing: its address is 0, and the call that the program
+            // then guards is one that the verifier refuses if it is reached after all
+            FixupKind::Ksym { weak: true, .. } => (0, 0, Some(0)),
+            FixupKind::Kfunc { weak: true, .. } => (0, UNRESOLVED_KFUNC, None),
             FixupKind::Ksym { name_off, .. } | FixupKind::Kfunc { name_off, .. } => {
                 return Err(missing(name_off));
             }

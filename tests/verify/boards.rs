@@ -15,7 +15,7 @@ pub(crate) fn aarch64_wants() -> Wants {
 
 /// What the RISC-V board takes: its objects are compiled here.
 pub(crate) fn riscv64_wants() -> Wants {
-    wants("qemu-riscv64", &[&needs::CLANG, &needs::LIBBPF_HEADERS, &needs::DPKG_SOURCE])
+    wants("qemu-riscv64", &[&needs::CLANG, &needs::DPKG_SOURCE])
 }
 
 fn wants(board: &str, more: &[&'static needs::Need]) -> Wants {

@@ -207,14 +207,15 @@ pub enum FixupKind {
         /// The subprogram.
         function: u16,
     },
-    /// `ld_imm64` of a kernel symbol's address, or of its BTF id: not resolved by this version's loader.
+    /// `ld_imm64` of a kernel symbol's address, or of its BTF id. This version's loader resolves none: a weak one is taken
+    /// for missing, any other refused.
     Ksym {
         /// Offset of its name in the BTF's strings.
         name_off: u32,
         /// Whether it may be missing.
         weak: bool,
     },
-    /// Call of a kernel function: not resolved by this version's loader.
+    /// Call of a kernel function. As with [`FixupKind::Ksym`].
     Kfunc {
         /// Offset of its name in the BTF's strings.
         name_off: u32,

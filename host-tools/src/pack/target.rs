@@ -35,6 +35,8 @@ pub struct TargetReport {
     pub patched: usize,
     /// Those that were poisoned or failed, by function.
     pub unresolved: Vec<(String, Relocation)>,
+    /// Weak symbols and functions of the kernel that this version's loader takes for missing.
+    pub absent: Vec<String>,
     /// What it takes.
     pub memory: Memory,
 }
@@ -71,7 +73,7 @@ impl Job<'_, '_> {
         let loaded = |d: &Decision| !matches!(d, Decision::Skip(_));
         let chosen: BTreeSet<u32> =
             c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
-        self.refuse_unresolvable(&chosen)?;
+        let absent = self.refuse_unresolvable(&chosen)?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
         let marks = subset::marks(c.object.btf(), kernel.types, relos.into_iter());
@@ -120,17 +122,24 @@ impl Job<'_, '_> {
         let maps = self.maps.maps.iter().map(memory::of_map).fold(Formula::default(), |a, b| a.plus(&b));
         let memory = Memory { work: pack::work(&sizes, lengths), maps };
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
-        let report = self.report(&programs, &chosen, &subset, memory);
+        let mut report = self.report(&programs, &chosen, &subset, memory);
+        report.absent = absent.into_iter().collect();
         Ok((sections, report))
     }
 
-    /// Kernel symbols and functions are for a later version of the loader.
-    fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<()> {
+    /// Kernel symbols and functions are for a later version of the loader. Returns the weak ones, which are taken for
+    /// missing.
+    fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<BTreeSet<String>> {
         let c = self.c;
+        let mut absent = BTreeSet::new();
         for r in c.references.iter().filter(|r| chosen.contains(&r.function)) {
-            if let Referent::Ksym { ty, .. } | Referent::Kfunc { ty, .. } = r.to {
+            if let Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak } = r.to {
                 let btf = c.object.btf();
                 let f = &c.functions[r.function as usize];
+                if weak {
+                    absent.insert(btf.name(&btf.ty(ty)?).to_owned());
+                    continue;
+                }
                 anyhow::bail!(
                     "program {} uses `{}` of the kernel (insn #{}), which this version's loader cannot resolve: disable the \
                      program in the manifest if the tool works without it",
@@ -140,7 +149,7 @@ impl Job<'_, '_> {
                 );
             }
         }
-        Ok(())
+        Ok(absent)
     }
 
     /// Relocates as the device will, from the packed types through the subset, and compares every instruction with what the
@@ -261,6 +270,7 @@ impl Job<'_, '_> {
             subset_types: subset.types,
             decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
             patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
+            absent: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,
         }

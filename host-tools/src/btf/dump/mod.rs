@@ -8,12 +8,15 @@
 //!   members; CO-RE takes offsets from the kernel, and libbpf and core adjust the width of a pointer's load.
 //! - Integers have the size that they have in the kernel ([`scalar`]).
 //! - Names that occur twice get a flavor ([`names`]).
+//! - Kernel functions that programs may call follow as prototypes ([`kfuncs`]).
 //!
-//! Not carried over: functions and variables, which are no types; declaration tags, which mean nothing to a BPF compile.
+//! Not carried over: other functions and variables, which are no types; declaration tags, which mean nothing to a BPF
+//! compile.
 //! The text depends on the BTF alone.
 
 mod asserts;
 mod decl;
+mod kfuncs;
 mod layout;
 mod names;
 mod order;
@@ -93,6 +96,9 @@ pub fn to_c(btf: &Btf<'_>, options: &Options) -> Result<String> {
                 define(&mut text, &mut printer, &btf.ty(id)?)?;
             }
         }
+    }
+    if options.types.is_empty() {
+        kfuncs::write(&mut text, &mut printer)?;
     }
     if options.asserts {
         asserts::write(&mut text, &mut printer, &order.steps)?;
