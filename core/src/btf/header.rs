@@ -3,13 +3,13 @@
 
 use crate::bytes::Endian;
 use crate::error::{Error, Part, Result};
-use nom::Parser;
-use nom::number::complete::{u8, u16, u32};
 
 /// The first two bytes, in the file's byte order.
 pub const MAGIC: u16 = 0xeb9f;
 /// Length of the header that kernels before 7.1 write.
 const MIN_LEN: u32 = 24;
+/// Length of the header with the layout section.
+const LAYOUT_LEN: u32 = 32;
 
 /// Where the parts of a BTF blob are. Offsets are from the end of the header.
 #[derive(Clone, Copy, Debug)]
@@ -50,19 +50,15 @@ impl Header {
             }
             _ => return Err(short),
         };
-        let word = || u32::<_, nom::error::Error<&[u8]>>(endian.nom());
-        let fixed = (
-            u16::<_, nom::error::Error<&[u8]>>(endian.nom()),
-            u8,
-            u8,
-            word(),
-            word(),
-            word(),
-            word(),
-            word(),
-        );
-        let (rest, (_, version, _flags, hdr_len, type_off, type_len, str_off, str_len)) =
-            { fixed }.parse(data).map_err(|_: nom::Err<_>| short)?;
+        let mut words = [0u32; 8];
+        for (word, bytes) in words.iter_mut().zip(data.as_chunks().0) {
+            *word = endian.u32(*bytes);
+        }
+        let [_, hdr_len, type_off, type_len, str_off, str_len, mut layout_off, mut layout_len] = words;
+        let version = data.get(2).copied().unwrap_or(0);
+        if data.len() < MIN_LEN as usize {
+            return Err(short);
+        }
         if version != 1 {
             return Err(Error::UnknownVersion { found: version.into() });
         }
@@ -72,11 +68,9 @@ impl Header {
         if (hdr_len as usize) > data.len() {
             return Err(short);
         }
-        let (layout_off, layout_len) = if hdr_len >= 32 {
-            (word(), word()).parse(rest).map(|(_, pair)| pair).map_err(|_: nom::Err<_>| short)?
-        } else {
-            (0, 0)
-        };
+        if hdr_len < LAYOUT_LEN {
+            (layout_off, layout_len) = (0, 0);
+        }
         Ok(Header { endian, hdr_len, type_off, type_len, str_off, str_len, layout_off, layout_len })
     }
 

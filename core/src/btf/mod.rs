@@ -1,9 +1,9 @@
 //! `.BTF`: the types of a program or a kernel, read in place.
 //!
 //! [`Btf::parse`] walks the whole type section once and proves: every record lies inside the section, every kind is known
-//! or described by the layout section, every name offset points into terminated UTF-8 strings, every type id exists. After
-//! that the accessors cannot fail but for an id that is out of range, for chains longer than
-//! [`crate::limits::MAX_RESOLVE_DEPTH`] and for types that have no size.
+//! or described by the layout section, every name offset points into terminated UTF-8 strings, every type id exists, no
+//! chain of modifiers and typedefs is longer than [`crate::limits::MAX_RESOLVE_DEPTH`]. After that the accessors cannot fail
+//! but for an id that is out of range and for types that have no size.
 //!
 //! Memory: four bytes a type, given by the caller ([`Btf::count`] says how many). Time: linear in the blob.
 //! Source: `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h` (kernel 7.1 for the layout section).
@@ -21,6 +21,7 @@ pub use types::{Array, Enumerator, IntEncoding, Member, Param, SecVar, Type, enc
 use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Limit, Part, Result};
 use crate::id::TypeId;
+use resolve::TOO_DEEP;
 
 const RECORD: usize = 12;
 
@@ -78,17 +79,46 @@ impl<'a> Btf<'a> {
         Ok(btf)
     }
 
+    /// Whether the ids and names of `t` exist, and what modifies another type comes to an end.
     fn check(&self, t: Type<'a>) -> Result<()> {
-        let end = self.id_end();
-        let exists = |id: TypeId| if id.0 < end { Ok(()) } else { Err(Error::NoSuchType { id }) };
-        if t.kind().refers_to_type() {
-            exists(t.target())?;
+        self.check_name(t.name_off)?;
+        let kind = t.kind();
+        if kind.refers_to_type() {
+            self.check_id(t.target())?;
         }
-        t.trailing_ids().try_for_each(exists)?;
-        let names = self.string_end();
-        core::iter::once(t.name_off).chain(t.trailing_names()).try_for_each(|off| {
-            if off < names { Ok(()) } else { Err(Error::BadString { part: Part::BtfStrings, at: off }) }
-        })
+        if self.follow(t, &mut |_| {}).kind().is_modifier() {
+            return Err(TOO_DEEP);
+        }
+        // the first word of a row is a name or else an id; the second may be an id
+        let (rows, stride, first_is_name, second_is_id) = match kind {
+            Kind::Struct | Kind::Union => (t.vlen(), 12, true, true),
+            Kind::FuncProto => (t.vlen(), 8, true, true),
+            Kind::Enum => (t.vlen(), 8, true, false),
+            Kind::Enum64 => (t.vlen(), 12, true, false),
+            Kind::Datasec => (t.vlen(), 12, false, false),
+            Kind::Array => (1, 12, false, true),
+            _ => return Ok(()),
+        };
+        for i in 0..rows {
+            let [first, second, _] = t.row(i, stride);
+            if first_is_name {
+                self.check_name(first)?;
+            } else {
+                self.check_id(TypeId(first))?;
+            }
+            if second_is_id {
+                self.check_id(TypeId(second))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_id(&self, id: TypeId) -> Result<()> {
+        if id.0 < self.id_end() { Ok(()) } else { Err(Error::NoSuchType { id }) }
+    }
+
+    fn check_name(&self, at: u32) -> Result<()> {
+        if at < self.string_end() { Ok(()) } else { Err(Error::BadString { part: Part::BtfStrings, at }) }
     }
 
     /// The same types with pointers of another size, in bytes.
@@ -125,35 +155,31 @@ impl<'a> Btf<'a> {
     }
 
     /// The type of id `id`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchType`]
     pub fn ty(&self, id: TypeId) -> Result<Type<'a>> {
-        if id == TypeId::VOID {
-            return Ok(Type::void());
-        }
+        self.check_id(id)?;
+        Ok(self.get(id))
+    }
+
+    /// The same for an id that stands in these types, so that it is known to exist; void for one that does not.
+    #[inline(never)]
+    pub(crate) fn get(&self, id: TypeId) -> Type<'a> {
         let start = self.id_start();
         if let (Some(base), true) = (self.base, id.0 < start) {
-            return base.ty(id);
+            return base.get(id);
         }
-        let missing = Error::NoSuchType { id };
-        let at = *self.index.get(id.0.wrapping_sub(start) as usize).ok_or(missing)? as usize;
-        let bytes = Bytes::new(self.types, self.endian, Part::BtfTypes);
-        let mut t = Type {
-            id,
-            name_off: bytes.u32(at)?,
-            info: bytes.u32(at.saturating_add(4))?,
-            size_or_type: bytes.u32(at.saturating_add(8))?,
-            trailing: &[],
-            endian: self.endian,
-        };
-        let (once, each) = t.kind().trailing();
-        let len = each.saturating_mul(t.vlen() as usize).saturating_add(once);
-        t.trailing = bytes.slice(at.saturating_add(RECORD), len)?;
-        Ok(t)
+        // void, of id 0, is none of the index
+        let at = self.index.get(id.0.wrapping_sub(start) as usize);
+        let record = at.and_then(|&at| self.types.get(at as usize..)).unwrap_or(&[]);
+        Type::new(id, record, self.endian)
     }
 
     /// This blob's own types in id order, without those of a base.
     pub fn own_types(&self) -> impl Iterator<Item = Type<'a>> + use<'a> {
         let btf = *self;
-        (btf.id_start()..btf.id_end()).map_while(move |id| btf.ty(TypeId(id)).ok())
+        (btf.id_start()..btf.id_end()).map(move |id| btf.get(TypeId(id)))
     }
 
     /// The string at `off`; empty for an offset outside the strings, which no parsed name has.

@@ -6,52 +6,70 @@ use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
 use crate::limits::MAX_RESOLVE_DEPTH;
 
-const TOO_DEEP: Error = Error::TooMany { what: Limit::ResolveDepth, limit: MAX_RESOLVE_DEPTH as u32 };
+pub(super) const TOO_DEEP: Error =
+    Error::TooMany { what: Limit::ResolveDepth, limit: MAX_RESOLVE_DEPTH as u32 };
 
 impl<'a> Btf<'a> {
     /// The type behind qualifiers, type tags and typedefs.
-    pub fn skip_mods(&self, mut id: TypeId) -> Result<Type<'a>> {
-        for _ in 0..=MAX_RESOLVE_DEPTH {
-            let t = self.ty(id)?;
+    ///
+    /// # Errors
+    /// [`Error::NoSuchType`]
+    pub fn skip_mods(&self, id: TypeId) -> Result<Type<'a>> {
+        Ok(self.follow(self.ty(id)?, &mut |_| {}))
+    }
+
+    /// The same for an id that stands in these types.
+    #[inline(never)]
+    pub(crate) fn behind(&self, id: TypeId) -> Type<'a> {
+        self.follow(self.get(id), &mut |_| {})
+    }
+
+    /// The type behind `t`, with every id on the way told. `Btf::parse` proves that the chain is not longer than this goes.
+    #[inline]
+    pub(crate) fn follow(&self, mut t: Type<'a>, told: &mut impl FnMut(TypeId)) -> Type<'a> {
+        for _ in 0..MAX_RESOLVE_DEPTH {
+            told(t.id);
             if !t.kind().is_modifier() {
-                return Ok(t);
+                return t;
             }
-            id = t.target();
+            t = self.get(t.target());
         }
-        Err(TOO_DEEP)
+        told(t.id);
+        t
     }
 
     /// Size of a value of type `id` in bytes: arrays multiplied out, pointers of this BTF's pointer size.
     ///
     /// # Errors
-    /// [`Error::NoSize`] for void, functions and forward declarations, and where the size passes 32 bits.
-    pub fn size_of(&self, mut id: TypeId) -> Result<u32> {
-        let no_size = Error::NoSize { id };
+    /// [`Error::NoSize`] for void, functions and forward declarations, and where the size passes 32 bits;
+    /// [`Error::TooMany`] for arrays of arrays without an end.
+    #[inline(never)]
+    pub fn size_of(&self, id: TypeId) -> Result<u32> {
+        let mut t = self.ty(id)?;
         let mut elems: u32 = 1;
         for _ in 0..=MAX_RESOLVE_DEPTH {
-            let t = self.ty(id)?;
-            let size = match t.kind() {
+            let each = match t.kind() {
                 Kind::Int
                 | Kind::Struct
                 | Kind::Union
                 | Kind::Enum
                 | Kind::Enum64
                 | Kind::Datasec
-                | Kind::Float => t.size(),
-                Kind::Ptr => self.pointer_size.into(),
+                | Kind::Float => Some(t.size()),
+                Kind::Ptr => Some(self.pointer_size.into()),
                 Kind::Array => {
-                    let a = t.array().ok_or(no_size)?;
-                    elems = elems.checked_mul(a.nelems).ok_or(no_size)?;
-                    id = a.elem;
+                    let [elem, _, nelems] = t.row(0, 0);
+                    let Some(all) = elems.checked_mul(nelems) else { return Err(Error::NoSize { id }) };
+                    (elems, t) = (all, self.get(TypeId(elem)));
                     continue;
                 }
                 k if k.is_modifier() || matches!(k, Kind::Var | Kind::DeclTag) => {
-                    id = t.target();
+                    t = self.get(t.target());
                     continue;
                 }
-                _ => return Err(no_size),
+                _ => None,
             };
-            return elems.checked_mul(size).ok_or(no_size);
+            return each.and_then(|each| elems.checked_mul(each)).ok_or(Error::NoSize { id });
         }
         Err(TOO_DEEP)
     }
@@ -61,7 +79,7 @@ impl<'a> Btf<'a> {
         let mut t = self.skip_mods(id)?;
         for _ in 0..=MAX_RESOLVE_DEPTH {
             match t.array() {
-                Some(a) => t = self.skip_mods(a.elem)?,
+                Some(a) => t = self.behind(a.elem),
                 None => return Ok(t),
             }
         }

@@ -1,20 +1,22 @@
 //! One BTF type and what trails its record: members, enumerators, parameters, variables.
 
+use super::RECORD;
 use super::kind::Kind;
 use crate::bytes::Endian;
 use crate::id::TypeId;
 
-/// A type of a parsed [`super::Btf`]. Its trailing bytes were checked by `Btf::parse`.
+/// A type of a parsed [`super::Btf`]. `Btf::parse` proved that all of its record is there; what is read outside of it is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Type<'a> {
     /// Its id.
     pub id: TypeId,
     /// Offset of its name in the strings; 0 for an anonymous type.
     pub name_off: u32,
-    pub(super) info: u32,
-    pub(super) size_or_type: u32,
-    pub(super) trailing: &'a [u8],
-    pub(super) endian: Endian,
+    info: u32,
+    size_or_type: u32,
+    /// From behind the 12 bytes that all types have, to the end of the type section.
+    trailing: &'a [u8],
+    endian: Endian,
 }
 
 /// A member of a struct or union.
@@ -92,14 +94,17 @@ pub struct IntEncoding {
 }
 
 impl<'a> Type<'a> {
-    pub(super) const fn void() -> Type<'static> {
+    /// The type whose record `bytes` start with; void where there are none.
+    pub(super) fn new(id: TypeId, bytes: &'a [u8], endian: Endian) -> Self {
+        let (head, trailing) = bytes.split_first_chunk().unwrap_or((&[0; RECORD], &[]));
+        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = *head;
         Type {
-            id: TypeId::VOID,
-            name_off: 0,
-            info: 0,
-            size_or_type: 0,
-            trailing: &[],
-            endian: Endian::Little,
+            id,
+            name_off: endian.u32([n0, n1, n2, n3]),
+            info: endian.u32([i0, i1, i2, i3]),
+            size_or_type: endian.u32([s0, s1, s2, s3]),
+            trailing,
+            endian,
         }
     }
 
@@ -133,29 +138,27 @@ impl<'a> Type<'a> {
         TypeId(self.size_or_type)
     }
 
-    fn word(&self, at: usize) -> Option<u32> {
-        let b = self.trailing.get(at..at.checked_add(4)?)?;
-        Some(self.endian.u32(b.try_into().ok()?))
+    /// The word at byte `at` behind the record's first 12; 0 behind the type section.
+    #[inline(never)] // called by every accessor: inlined, it takes the device more flash
+    fn word(&self, at: usize) -> u32 {
+        let word = self.trailing.get(at..).and_then(|t| t.first_chunk());
+        self.endian.u32(word.copied().unwrap_or([0; 4]))
     }
 
-    fn row(&self, index: u32, stride: usize, words: usize) -> Option<[u32; 3]> {
-        if index >= self.vlen() {
-            return None;
-        }
-        let at = (index as usize).checked_mul(stride)?;
-        let mut out = [0; 3];
-        for (i, o) in out.iter_mut().enumerate().take(words) {
-            *o = self.word(at.checked_add(i.checked_mul(4)?)?)?;
-        }
-        Some(out)
+    /// The first three words of row `index` of rows of `stride` bytes. Of rows of two words the third is not theirs.
+    #[inline(never)]
+    pub(super) fn row(&self, index: u32, stride: usize) -> [u32; 3] {
+        let at = (index as usize).saturating_mul(stride);
+        [self.word(at), self.word(at.saturating_add(4)), self.word(at.saturating_add(8))]
     }
 
     /// Member number `index` of a struct or union.
+    #[inline(never)]
     pub fn member(&self, index: u32) -> Option<Member> {
-        if !self.kind().is_composite() {
+        if !self.kind().is_composite() || index >= self.vlen() {
             return None;
         }
-        let [name_off, ty, offset] = self.row(index, 12, 3)?;
+        let [name_off, ty, offset] = self.row(index, 12);
         let (bit_offset, bitfield_size) =
             if self.kflag() { (offset & 0x00ff_ffff, offset >> 24) } else { (offset, 0) };
         Some(Member { name_off, ty: TypeId(ty), bit_offset, bitfield_size })
@@ -171,22 +174,22 @@ impl<'a> Type<'a> {
         if self.kind() != Kind::Array {
             return None;
         }
-        Some(Array { elem: TypeId(self.word(0)?), index: TypeId(self.word(4)?), nelems: self.word(8)? })
+        let [elem, index, nelems] = self.row(0, RECORD);
+        Some(Array { elem: TypeId(elem), index: TypeId(index), nelems })
     }
 
     /// Enumerator number `index` of an enum or enum64.
+    #[inline(never)]
     pub fn enumerator(&self, index: u32) -> Option<Enumerator> {
-        match self.kind() {
-            Kind::Enum => {
-                let [name_off, value, _] = self.row(index, 8, 2)?;
-                Some(Enumerator { name_off, value: value as i32 as i64 as u64 })
-            }
-            Kind::Enum64 => {
-                let [name_off, low, high] = self.row(index, 12, 3)?;
-                Some(Enumerator { name_off, value: u64::from(high) << 32 | u64::from(low) })
-            }
-            _ => None,
+        if !self.kind().is_enum() || index >= self.vlen() {
+            return None;
         }
+        if self.kind() == Kind::Enum {
+            let [name_off, value, _] = self.row(index, 8);
+            return Some(Enumerator { name_off, value: value as i32 as i64 as u64 });
+        }
+        let [name_off, low, high] = self.row(index, 12);
+        Some(Enumerator { name_off, value: u64::from(high) << 32 | u64::from(low) })
     }
 
     /// All enumerators of an enum or enum64.
@@ -196,10 +199,10 @@ impl<'a> Type<'a> {
 
     /// Parameter number `index` of a function prototype.
     pub fn param(&self, index: u32) -> Option<Param> {
-        if self.kind() != Kind::FuncProto {
+        if self.kind() != Kind::FuncProto || index >= self.vlen() {
             return None;
         }
-        let [name_off, ty, _] = self.row(index, 8, 2)?;
+        let [name_off, ty, _] = self.row(index, 8);
         Some(Param { name_off, ty: TypeId(ty) })
     }
 
@@ -211,9 +214,9 @@ impl<'a> Type<'a> {
     /// The variables of a DATASEC.
     pub fn vars(self) -> impl Iterator<Item = SecVar> + use<'a> {
         let rows = if self.kind() == Kind::Datasec { self.vlen() } else { 0 };
-        (0..rows).map_while(move |i| {
-            let [ty, offset, size] = self.row(i, 12, 3)?;
-            Some(SecVar { ty: TypeId(ty), offset, size })
+        (0..rows).map(move |i| {
+            let [ty, offset, size] = self.row(i, 12);
+            SecVar { ty: TypeId(ty), offset, size }
         })
     }
 
@@ -222,13 +225,13 @@ impl<'a> Type<'a> {
         if self.kind() != Kind::Int {
             return None;
         }
-        let word = self.word(0)?;
+        let word = self.word(0);
         Some(IntEncoding { encoding: (word >> 24 & 0xf) as u8, offset: (word >> 16) as u8, bits: word as u8 })
     }
 
     /// Linkage of a VAR (0 static, 1 global, 2 extern).
     pub fn var_linkage(&self) -> Option<u32> {
-        if self.kind() == Kind::Var { self.word(0) } else { None }
+        (self.kind() == Kind::Var).then(|| self.word(0))
     }
 
     /// Linkage of a FUNC (0 static, 1 global, 2 extern), which stands in `vlen`.
@@ -238,26 +241,6 @@ impl<'a> Type<'a> {
 
     /// Component that a DECL_TAG is on: a member or parameter number, -1 for the declaration itself.
     pub fn tag_component(&self) -> Option<i32> {
-        if self.kind() == Kind::DeclTag { self.word(0).map(|w| w as i32) } else { None }
-    }
-
-    /// Type ids in the trailing bytes: members, elements, parameters, variables.
-    pub(super) fn trailing_ids(self) -> impl Iterator<Item = TypeId> + use<'a> {
-        let array = self.array();
-        let none = TypeId::VOID;
-        let members = self.members().map(|m| m.ty);
-        let params = self.params().map(|p| p.ty);
-        let vars = self.vars().map(|v| v.ty);
-        members
-            .chain(params)
-            .chain(vars)
-            .chain([array.map_or(none, |a| a.elem), array.map_or(none, |a| a.index)])
-    }
-
-    /// Name offsets in the trailing bytes: members, enumerators, parameters.
-    pub(super) fn trailing_names(self) -> impl Iterator<Item = u32> + use<'a> {
-        let members = self.members().map(|m| m.name_off);
-        let enums = self.enumerators().map(|e| e.name_off);
-        members.chain(enums).chain(self.params().map(|p| p.name_off))
+        (self.kind() == Kind::DeclTag).then(|| self.word(0) as i32)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bytes::Endian;
+use crate::error::{Error, Limit};
 use crate::pack::{Format, Hint, How, ResultMap};
 use serde_json::{Value, json};
 use std::string::String;
@@ -471,7 +472,14 @@ fn hostile_types_and_bytes_never_panic_and_json_stays_valid() {
         let data: Vec<u8> = (0..r.below(80)).map(|_| r.next() as u8).collect();
         let blob = b.blob();
         let mut index = [0; 16];
-        let btf = Btf::parse(&blob, &mut index).unwrap();
+        let btf = match Btf::parse(&blob, &mut index) {
+            Ok(btf) => btf,
+            // qualifiers and typedefs that go in circles
+            Err(e) => {
+                assert!(matches!(e, Error::TooMany { what: Limit::ResolveDepth, .. }), "{e}");
+                continue;
+            }
+        };
         let how = [
             How::Entries,
             How::Log2 { offset: r.below(90), slots: r.next() as u32 },

@@ -1,17 +1,12 @@
 //! Access strings: `0:1:2`, the grammar `N(:N)*`.
 
-use crate::error::{Error, Limit, Result};
+use super::spec::TOO_LONG;
+use crate::error::{Error, Result};
 use crate::limits::SPEC_MAX_LEN;
 use heapless::Vec;
-use nom::bytes::complete::take_while1;
-use nom::{IResult, Parser};
 
 /// The numbers of an access string.
 pub type RawSpec = Vec<u32, SPEC_MAX_LEN, u8>;
-
-fn number(input: &str) -> IResult<&str, u32> {
-    take_while1(|c: char| c.is_ascii_digit()).map_res(str::parse).parse(input)
-}
 
 /// Reads `text`, which stands at `at` in the BTF strings.
 ///
@@ -21,16 +16,12 @@ fn number(input: &str) -> IResult<&str, u32> {
 pub(super) fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
     out.clear();
     let bad = Error::BadAccessStr { at };
-    let mut rest = text;
-    loop {
-        let (after, n) = number(rest).map_err(|_| bad)?;
-        out.push(n).map_err(|_| Error::TooMany { what: Limit::SpecLen, limit: SPEC_MAX_LEN as u32 })?;
-        match after.strip_prefix(':') {
-            Some(more) => rest = more,
-            None if after.is_empty() => return Ok(()),
-            None => return Err(bad),
-        }
+    for number in text.split(':') {
+        // of what else `u32`'s own parser takes, a sign
+        let n = number.parse().ok().filter(|_| !number.starts_with('+'));
+        out.push(n.ok_or(bad)?).map_err(|_| TOO_LONG)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
