@@ -2,4 +2,5 @@
 
 pub mod matrix;
 pub mod objects;
+pub mod oracle;
 pub mod tools;

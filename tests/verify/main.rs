@@ -5,6 +5,7 @@
 
 mod boards;
 mod context;
+mod oracle;
 mod run;
 mod steps;
 

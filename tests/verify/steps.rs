@@ -11,6 +11,7 @@ use corelet_host_tools::setup::{ThisMachine, Wants, loader, toolchain};
 
 use crate::boards;
 use crate::context::Context;
+use crate::oracle;
 use crate::run::Outcome;
 
 /// One named part of the tests.
@@ -36,6 +37,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
     Step { name: "nostd", what: "core builds where there is no std, the loader without libc", full: false, wants: nostd_wants, run: nostd },
     Step { name: "loader", what: "the loader is one static file for each architecture", full: false, wants: loader_wants, run: loaders },
+    Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
+    Step { name: "oracle", what: "57 objects on both kernels: the whole, our minimum and bpftool's give one result", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
 ];

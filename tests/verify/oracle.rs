@@ -1,0 +1,81 @@
+//! Steps that compare with other implementations, on the boards' kernels but without booting them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use corelet_boards::{Board, Kernel, Missing, kernel_for, on_stderr};
+use corelet_host_tools::btf::OwnedBtf;
+use corelet_host_tools::btf::dump::{Options, to_c};
+use corelet_host_tools::setup::{Wants, needs};
+use corelet_tests::oracle;
+
+use crate::context::Context;
+use crate::run::Outcome;
+
+/// Whose kernels are used.
+const BOARDS: [&str; 2] = ["qemu-aarch64", "qemu-riscv64"];
+
+/// What `oracle` takes.
+pub(crate) fn oracle_wants() -> Wants {
+    Wants { needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::BPFTOOL], ..Wants::default() }
+}
+
+/// What `dump` takes.
+pub(crate) fn dump_wants() -> Wants {
+    Wants { needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::CLANG], ..Wants::default() }
+}
+
+fn kernels() -> Result<Vec<(&'static str, Kernel)>> {
+    let mut progress = on_stderr();
+    let kernel = |name| Ok((name, kernel_for(&Board::find(name)?, &mut *progress)?));
+    BOARDS.into_iter().map(kernel).collect()
+}
+
+fn folder(context: &Context<'_>, board: &str) -> PathBuf {
+    context.workspace.target.join("verify").join(format!("oracle-{board}"))
+}
+
+/// Every object of Debian's libbpf-tools through the whole of both kernels' types, through our minimum and bpftool's.
+pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
+    let bpftool =
+        needs::BPFTOOL.find(&context.machine).ok_or_else(|| Missing::program("bpftool", "bpftool"))?;
+    let objects = oracle::packaged("arm64", &mut *on_stderr())?;
+    ensure!(objects.len() >= 50, "only {} objects in libbpf-tools", objects.len());
+    let mut outcome = oracle::Outcome::default();
+    for (board, kernel) in kernels()? {
+        outcome.add(&kernel.image, &objects, &bpftool, &folder(context, board)).context(board)?;
+    }
+    for line in &outcome.lines {
+        context.note(line)?;
+    }
+    ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
+    Ok(Outcome::Passed(format!(
+        "{} objects, {} relocations equal ({} ids of types left out); minima {} bytes in all, bpftool's {}",
+        objects.len(),
+        outcome.relocations,
+        outcome.ids,
+        outcome.bytes.0,
+        outcome.bytes.1
+    )))
+}
+
+/// Both kernels' types as C, with an assertion on every size and offset, through a compiler for BPF.
+pub(crate) fn dump(context: &mut Context<'_>) -> Result<Outcome> {
+    let clang =
+        needs::CLANG.find(&context.machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
+    let mut figures = Vec::new();
+    for (board, kernel) in kernels()? {
+        let folder = folder(context, board);
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let header = folder.join("vmlinux.h");
+        let types = OwnedBtf::open(&kernel.image)?;
+        let text = to_c(&types.view(), &Options { asserts: true, ..Options::default() })?;
+        std::fs::write(&header, &text).with_context(|| header.display().to_string())?;
+        let mut compiler = Command::new(&clang);
+        compiler.args(["-target", "bpf", "-g", "-Wall", "-Werror", "-x", "c", "-c"]).arg(&header);
+        context.run(compiler.arg("-o").arg(folder.join("vmlinux.o"))).context(board)?;
+        figures.push(format!("{board} {} assertions", text.matches("\n___layout(").count()));
+    }
+    Ok(Outcome::Passed(figures.join(", ")))
+}
