@@ -14,6 +14,12 @@ pub fn essential(name: &str) -> &str {
     name.get(..essential_len(name)).unwrap_or(name)
 }
 
+/// Whether two names are equal but for their flavors.
+#[inline(never)]
+pub fn same(a: &str, b: &str) -> bool {
+    essential(a) == essential(b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::essential;

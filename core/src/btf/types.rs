@@ -229,6 +229,12 @@ impl<'a> Type<'a> {
         Some(IntEncoding { encoding: (word >> 24 & 0xf) as u8, offset: (word >> 16) as u8, bits: word as u8 })
     }
 
+    /// Whether it is an integer that starts where its storage starts, which one of an old bitfield does not.
+    #[inline(never)]
+    pub(crate) fn is_whole_int(&self) -> bool {
+        self.int().is_some_and(|i| i.offset == 0)
+    }
+
     /// Linkage of a VAR (0 static, 1 global, 2 extern).
     pub fn var_linkage(&self) -> Option<u32> {
         (self.kind() == Kind::Var).then(|| self.word(0))

@@ -64,7 +64,7 @@ pub(super) fn calc(
         };
         (c.new, c.new_size) = (new.value, new.size);
         if c.old_size != c.new_size {
-            c.bad_mem_size = !resizable(local_btf.ty(old.ty)?, target.btf().ty(new.ty)?);
+            c.bad_mem_size = !resizable(local_btf.get(old.ty), target.btf().get(new.ty));
         }
     } else if kind.is_type() {
         c.validate = kind != ReloKind::TypeIdTarget;
@@ -93,9 +93,10 @@ pub(super) fn calc(
     Ok(c)
 }
 
+#[inline(never)]
 fn enum_value(btf: &Btf<'_>, spec: &Spec) -> Result<u64> {
     let Some(p) = spec.points.first() else { return Err(Error::NoSuchMember { id: spec.root, index: 0 }) };
-    let e = btf.ty(p.type_id)?.enumerator(p.index);
+    let e = btf.get(p.type_id).enumerator(p.index);
     e.map(|e| e.value).ok_or(Error::NoSuchMember { id: p.type_id, index: p.index })
 }
 
@@ -105,9 +106,11 @@ fn resizable(old: Type<'_>, new: Type<'_>) -> bool {
     if old.kind() == Kind::Ptr && new.kind() == Kind::Ptr {
         return true;
     }
-    [old, new].iter().all(|t| t.int().is_some_and(|e| e.encoding != encoding::SIGNED))
+    let plain = |t: Type<'_>| t.int().is_some_and(|e| e.encoding != encoding::SIGNED);
+    plain(old) && plain(new)
 }
 
+#[inline(never)] // called for both sides
 fn field(btf: &Btf<'_>, spec: &Spec, observer: &mut impl Observer) -> Result<Value> {
     let none = Error::NoSuchMember { id: spec.root, index: 0 };
     let p = spec.points.last().ok_or(none)?;
@@ -121,9 +124,9 @@ fn field(btf: &Btf<'_>, spec: &Spec, observer: &mut impl Observer) -> Result<Val
             _ => Err(Error::NotForArray),
         };
     }
-    let t = btf.ty(p.type_id)?;
+    let t = btf.get(p.type_id);
     let m = t.member(p.index).ok_or(Error::NoSuchMember { id: t.id, index: p.index })?;
-    let mt = skip_mods(btf, m.ty, observer)?;
+    let mt = skip_mods(btf, m.ty, observer);
     let bits = Bits::of(btf, spec.bit_offset, m.bitfield_size, &mt, observer)?;
     let bitfield = m.bitfield_size > 0;
     let mut v = Value { unsure: bitfield, ..Value::default() };

@@ -27,7 +27,7 @@ pub(super) fn types_are_compat(
     targ: TypeId,
     observer: &mut impl Observer,
 ) -> Result<bool> {
-    if !kinds_compat(local_btf.ty(local)?.kind(), targ_btf.ty(targ)?.kind()) {
+    if !kinds_compat(local_btf.ty(local)?.kind(), targ_btf.get(targ).kind()) {
         return Ok(false);
     }
     let mut open: Vec<Proto, MAX_TYPE_DEPTH, u8> = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn types_are_compat(
             return Ok(false);
         }
         let Some(proto) = open.last_mut() else { return Ok(true) };
-        let (l, t) = (local_btf.ty(proto.local)?, targ_btf.ty(proto.targ)?);
+        let (l, t) = (local_btf.get(proto.local), targ_btf.get(proto.targ));
         match (l.param(proto.next_param), t.param(proto.next_param)) {
             (Some(l), Some(t)) => {
                 proto.next_param = proto.next_param.saturating_add(1);
@@ -63,8 +63,8 @@ fn leaf(
     observer: &mut impl Observer,
 ) -> Result<bool> {
     for _ in 0..MAX_TYPE_DEPTH {
-        let l = local_btf.skip_mods(local)?;
-        let t = skip_mods(targ_btf, targ, observer)?;
+        let l = local_btf.behind(local);
+        let t = skip_mods(targ_btf, targ, observer);
         if !kinds_compat(l.kind(), t.kind()) {
             return Ok(false);
         }
@@ -72,7 +72,7 @@ fn leaf(
             Kind::Void | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd => {
                 return Ok(true);
             }
-            Kind::Int => return Ok([l, t].iter().all(|i| i.int().is_some_and(|e| e.offset == 0))),
+            Kind::Int => return Ok(l.is_whole_int() && t.is_whole_int()),
             Kind::Ptr => (local, targ) = (l.target(), t.target()),
             Kind::Array => match (l.array(), t.array()) {
                 (Some(l), Some(t)) => (local, targ) = (l.elem, t.elem),

@@ -4,7 +4,7 @@
 use super::cand::kinds_compat;
 use super::spec::{Accessor, Spec, TOO_LONG};
 use super::{Observer, compat, matches};
-use crate::btf::{Btf, Kind, Member, Type, names};
+use crate::btf::{Btf, Kind, Type, names};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
 use crate::limits::{MAX_COMPARISONS, MAX_RESOLVE_DEPTH, SPEC_MAX_LEN};
@@ -31,21 +31,21 @@ pub(super) fn spec_match(
     }
     let mut id = root;
     for (i, point) in local.points.iter().enumerate() {
-        let t = skip_mods(targ_btf, id, observer)?;
+        let t = skip_mods(targ_btf, id, observer);
         if point.named {
-            let Some(member) = match_member(local_btf, point, targ_btf, t, targ, observer)? else {
-                return Ok(false);
-            };
-            id = member.ty;
+            match match_member(local_btf, point, targ_btf, t, targ, observer)? {
+                Some(member) => id = member,
+                None => return Ok(false),
+            }
             continue;
         }
         let mut elem = t;
         if i > 0 {
             let Some(array) = t.array() else { return Ok(false) };
-            if !targ.holds(targ_btf, &array, point.index)? {
+            if !targ.holds(targ_btf, &array, point.index) {
                 return Ok(false);
             }
-            elem = skip_mods(targ_btf, array.elem, observer)?;
+            elem = skip_mods(targ_btf, array.elem, observer);
         }
         id = elem.id;
         targ.push_raw(point.index)?;
@@ -55,25 +55,19 @@ pub(super) fn spec_match(
     Ok(true)
 }
 
-/// [`Btf::skip_mods`], telling the observer of each step.
-pub(super) fn skip_mods<'t>(btf: &Btf<'t>, mut id: TypeId, observer: &mut impl Observer) -> Result<Type<'t>> {
-    for _ in 0..=MAX_RESOLVE_DEPTH {
-        let t = btf.ty(id)?;
-        observer.read_type(id);
-        if !t.kind().is_modifier() {
-            return Ok(t);
-        }
-        id = t.target();
-    }
-    Err(Error::TooMany { what: Limit::ResolveDepth, limit: MAX_RESOLVE_DEPTH as u32 })
+/// [`Btf::skip_mods`] of an id that stands in `btf`, telling the observer of each step.
+#[inline(never)]
+pub(super) fn skip_mods<'t>(btf: &Btf<'t>, id: TypeId, observer: &mut impl Observer) -> Type<'t> {
+    btf.follow(btf.get(id), &mut |id| observer.read_type(id))
 }
 
 /// [`Btf::size_of`], telling the observer of the types that decide it.
+#[inline(never)]
 pub(super) fn size_of(btf: &Btf<'_>, id: TypeId, observer: &mut impl Observer) -> Result<u32> {
-    let mut t = skip_mods(btf, id, observer)?;
+    let mut t = skip_mods(btf, id, observer);
     for _ in 0..=MAX_RESOLVE_DEPTH {
         match t.array() {
-            Some(array) => t = skip_mods(btf, array.elem, observer)?,
+            Some(array) => t = skip_mods(btf, array.elem, observer),
             None => break,
         }
     }
@@ -87,14 +81,14 @@ fn match_enumerator(
     targ: &mut Spec,
     observer: &mut impl Observer,
 ) -> Result<bool> {
-    let t = skip_mods(targ_btf, targ.root, observer)?;
+    let t = skip_mods(targ_btf, targ.root, observer);
     let Some(point) = local.points.first() else { return Ok(false) };
     if !t.kind().is_enum() {
         return Ok(false);
     }
-    let name = names::essential(local.name(local_btf, point));
+    let name = local.name(local_btf, point);
     for (index, e) in (0u32..).zip(t.enumerators()) {
-        if names::essential(targ_btf.string(e.name_off)) == name {
+        if names::same(targ_btf.string(e.name_off), name) {
             observer.read_enumerator(t.id, index);
             targ.push(Accessor { type_id: t.id, index, named: true })?;
             targ.push_raw(index)?;
@@ -104,17 +98,15 @@ fn match_enumerator(
     Ok(false)
 }
 
-/// A struct or union that the search for a member is inside of.
-struct Level<'t> {
-    ty: Type<'t>,
-    /// Member to look at next.
-    next: u32,
-    /// Offset of the struct in the outermost one, in bits.
+/// A struct or union that the search for a member has left for one of its members.
+struct Outer {
+    id: TypeId,
+    /// Its offset in the outermost one, in bits.
     bit_offset: u32,
 }
 
-/// Looks for the member that `point` names in `outer`, through anonymous structs and unions, in order. The first member of
-/// that name decides: if its type does not fit, there is no match. Member names have no flavors.
+/// Looks for the member that `point` names in `outer`, through anonymous structs and unions, in order, and gives its type.
+/// The first member of that name decides: if its type does not fit, there is no match. Member names have no flavors.
 fn match_member(
     local_btf: &Btf<'_>,
     point: &Accessor,
@@ -122,68 +114,59 @@ fn match_member(
     outer: Type<'_>,
     targ: &mut Spec,
     observer: &mut impl Observer,
-) -> Result<Option<Member>> {
-    let local_member = local_btf
-        .ty(point.type_id)?
-        .member(point.index)
-        .ok_or(Error::NoSuchMember { id: point.type_id, index: point.index })?;
+) -> Result<Option<TypeId>> {
+    let Some(local_member) = local_btf.get(point.type_id).member(point.index) else { return Ok(None) };
     let name = local_btf.string(local_member.name_off);
+    // the numbers of the members gone through are the spec's raw ones from here on
     let raw_start = targ.raw.len();
-    let mut levels: Vec<Level<'_>, SPEC_MAX_LEN, u8> = Vec::new();
-    if outer.kind().is_composite() {
-        levels.push(Level { ty: outer, next: 0, bit_offset: 0 }).map_err(|_| TOO_LONG)?;
-    }
-    let mut visited: u32 = 0;
-    while let Some(level) = levels.last_mut() {
-        visited = visited.saturating_add(1);
-        if visited > MAX_COMPARISONS {
-            return Err(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS });
-        }
-        let index = level.next;
-        let (ty, bit_offset) = (level.ty, level.bit_offset);
-        let Some(member) = ty.member(index) else {
-            levels.pop();
-            targ.raw.truncate(raw_start.saturating_add(levels.len().saturating_sub(1)));
+    let mut outers: Vec<Outer, SPEC_MAX_LEN, u8> = Vec::new();
+    let (mut t, mut bit_offset, mut index) = (outer, 0u32, 0u32);
+    for _ in 0..MAX_COMPARISONS {
+        let Some(member) = t.member(index) else {
+            let Some(outer) = outers.pop() else { return Ok(None) };
+            (t, bit_offset) = (targ_btf.get(outer.id), outer.bit_offset);
+            index = targ.raw.pop().unwrap_or(0).saturating_add(1);
             continue;
         };
-        level.next = index.saturating_add(1);
-        targ.raw.truncate(raw_start.saturating_add(levels.len().saturating_sub(1)));
-        let bit_offset = bit_offset.wrapping_add(member.bit_offset);
+        let member_offset = bit_offset.wrapping_add(member.bit_offset);
         let member_name = targ_btf.string(member.name_off);
         if member_name.is_empty() {
-            let inner = targ_btf.skip_mods(member.ty)?;
+            let inner = targ_btf.behind(member.ty);
             if inner.kind().is_composite() {
                 targ.push_raw(index)?;
-                levels.push(Level { ty: inner, next: 0, bit_offset }).map_err(|_| TOO_LONG)?;
+                outers.push(Outer { id: t.id, bit_offset }).map_err(|_| TOO_LONG)?;
+                (t, bit_offset, index) = (inner, member_offset, 0);
+                continue;
             }
         } else if member_name == name {
             targ.push_raw(index)?;
-            for l in &levels {
-                read_member(targ_btf, l.ty, l.next.saturating_sub(1), observer)?;
+            let path = outers.iter().map(|o| o.id).chain([t.id]);
+            for (id, &index) in path.zip(targ.raw.get(raw_start..).unwrap_or(&[])) {
+                read_member(targ_btf, targ_btf.get(id), index, observer);
             }
             if !fields_are_compat(local_btf, local_member.ty, targ_btf, member.ty, observer)? {
                 return Ok(None);
             }
-            targ.push(Accessor { type_id: ty.id, index, named: true })?;
-            targ.bit_offset = targ.bit_offset.wrapping_add(bit_offset);
-            return Ok(Some(member));
+            targ.push(Accessor { type_id: t.id, index, named: true })?;
+            targ.bit_offset = targ.bit_offset.wrapping_add(member_offset);
+            return Ok(Some(member.ty));
         }
+        index = index.saturating_add(1);
     }
-    Ok(None)
+    Err(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS })
 }
 
 /// Tells the observer of a member, and of the struct's last one too where the member's being last or not decides whether
 /// it is a flexible array.
-fn read_member(btf: &Btf<'_>, t: Type<'_>, index: u32, observer: &mut impl Observer) -> Result<()> {
+fn read_member(btf: &Btf<'_>, t: Type<'_>, index: u32, observer: &mut impl Observer) {
     observer.read_type(t.id);
     observer.read_member(t.id, index);
     if let Some(m) = t.member(index) {
-        let inner = skip_mods(btf, m.ty, observer)?;
+        let inner = skip_mods(btf, m.ty, observer);
         if inner.array().is_some_and(|a| a.nelems == 0) {
             observer.read_member(t.id, t.vlen().saturating_sub(1));
         }
     }
-    Ok(())
 }
 
 /// Whether a field of type `targ` may be read where the program was compiled for one of type `local`. Sizes and signs of
@@ -196,8 +179,8 @@ fn fields_are_compat(
     observer: &mut impl Observer,
 ) -> Result<bool> {
     for _ in 0..=MAX_RESOLVE_DEPTH {
-        let l = local_btf.skip_mods(local)?;
-        let t = skip_mods(targ_btf, targ, observer)?;
+        let l = local_btf.behind(local);
+        let t = skip_mods(targ_btf, targ, observer);
         if l.kind().is_composite() && t.kind().is_composite() {
             return Ok(true);
         }
@@ -207,11 +190,11 @@ fn fields_are_compat(
         return Ok(match l.kind() {
             Kind::Ptr | Kind::Float => true,
             Kind::Fwd | Kind::Enum | Kind::Enum64 => {
-                let (l, t) = (names::essential(local_btf.name(&l)), names::essential(targ_btf.name(&t)));
-                l.is_empty() || t.is_empty() || l == t
+                let (l, t) = (local_btf.name(&l), targ_btf.name(&t));
+                l.is_empty() || t.is_empty() || names::same(l, t)
             }
             // integers with an offset are bitfields of before 4.20's kflag structs
-            Kind::Int => [l, t].iter().all(|i| i.int().is_some_and(|e| e.offset == 0)),
+            Kind::Int => l.is_whole_int() && t.is_whole_int(),
             Kind::Array => match (l.array(), t.array()) {
                 (Some(l), Some(t)) => {
                     (local, targ) = (l.elem, t.elem);

@@ -61,7 +61,7 @@ impl Matcher<'_, '_, '_> {
     /// Goes on with the innermost open pair; `answer` is what its part at hand came to, if one was at hand.
     fn advance(&mut self, answer: Option<bool>, observer: &mut impl Observer) -> Result<Step> {
         let Some(open) = self.open.last_mut() else { return Ok(Step::Decided(true)) };
-        let (l, t) = (self.local.ty(open.local)?, self.targ.ty(open.targ)?);
+        let (l, t) = (self.local.get(open.local), self.targ.get(open.targ));
         if l.kind() == Kind::FuncProto {
             if answer == Some(false) {
                 self.open.pop();
@@ -86,11 +86,11 @@ impl Matcher<'_, '_, '_> {
             self.open.pop();
             return Ok(Step::Decided(true));
         };
-        let name = names::essential(self.local.string(local_member.name_off));
+        let name = self.local.string(local_member.name_off);
         self.comparisons = self.comparisons.saturating_add(t.vlen().saturating_sub(open.targ_next));
         while let Some(member) = t.member(open.targ_next) {
             open.targ_next = open.targ_next.saturating_add(1);
-            if names::essential(self.targ.string(member.name_off)) == name {
+            if names::same(self.targ.string(member.name_off), name) {
                 return self.compare(local_member.ty, member.ty, false, observer);
             }
         }
@@ -107,10 +107,10 @@ impl Matcher<'_, '_, '_> {
     ) -> Result<Step> {
         for _ in 0..MAX_TYPE_DEPTH {
             self.count(1)?;
-            let l = self.local.skip_mods(local)?;
-            let t = skip_mods(self.targ, targ, observer)?;
+            let l = self.local.behind(local);
+            let t = skip_mods(self.targ, targ, observer);
             let decided = |answer| Ok(Step::Decided(answer));
-            if names::essential(self.local.name(&l)) != names::essential(self.targ.name(&t)) {
+            if !names::same(self.local.name(&l), self.targ.name(&t)) {
                 return decided(false);
             }
             match l.kind() {
@@ -182,8 +182,8 @@ impl Matcher<'_, '_, '_> {
         }
         (0..t.vlen()).for_each(|i| observer.read_enumerator(t.id, i));
         l.enumerators().all(|e| {
-            let name = names::essential(self.local.string(e.name_off));
-            t.enumerators().any(|e| names::essential(self.targ.string(e.name_off)) == name)
+            let name = self.local.string(e.name_off);
+            t.enumerators().any(|e| names::same(self.targ.string(e.name_off), name))
         })
     }
 }

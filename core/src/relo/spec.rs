@@ -71,10 +71,12 @@ impl Spec {
         self.bit_offset = 0;
     }
 
+    #[inline(never)]
     pub(super) fn push(&mut self, point: Accessor) -> Result<()> {
         self.points.push(point).map_err(|_| TOO_LONG)
     }
 
+    #[inline(never)]
     pub(super) fn push_raw(&mut self, index: u32) -> Result<()> {
         self.raw.push(index).map_err(|_| TOO_LONG)
     }
@@ -97,58 +99,59 @@ impl Spec {
             return if text == "0" { Ok(()) } else { Err(bad) };
         }
         access_str::parse(text, access_str_off, &mut self.raw)?;
-        let first = *self.raw.first().ok_or(bad)?;
         let mut t = btf.skip_mods(root)?;
-        self.push(Accessor { type_id: t.id, index: first, named: kind.is_enumval() })?;
-        if kind.is_enumval() {
-            if !t.kind().is_enum() {
-                return Err(Error::WrongKind { id: t.id, kind: t.kind_number() });
-            }
-            return if self.raw.len() == 1 && first < t.vlen() {
-                Ok(())
-            } else {
-                Err(Error::NoSuchMember { id: t.id, index: first })
-            };
-        }
-        self.skip_elements(first, btf.size_of(t.id)?);
-        for i in 1..self.raw.len() {
+        for i in 0..self.raw.len() {
             let index = *self.raw.get(i).ok_or(bad)?;
-            if t.kind().is_composite() {
-                let m = t.member(index).ok_or(Error::NoSuchMember { id: t.id, index })?;
-                self.bit_offset = self.bit_offset.wrapping_add(m.bit_offset);
-                if m.name_off != 0 {
-                    self.push(Accessor { type_id: t.id, index, named: true })?;
+            let missing = Error::NoSuchMember { id: t.id, index };
+            let wrong = Error::WrongKind { id: t.id, kind: t.kind_number() };
+            if kind.is_enumval() {
+                if !t.kind().is_enum() {
+                    return Err(wrong);
                 }
-                t = btf.skip_mods(m.ty)?;
-            } else if let Some(array) = t.array() {
-                if !self.holds(btf, &array, index)? {
-                    return Err(Error::NoSuchMember { id: t.id, index });
+                if self.raw.len() != 1 || index >= t.vlen() {
+                    return Err(missing);
                 }
-                t = btf.skip_mods(array.elem)?;
-                self.push(Accessor { type_id: t.id, index, named: false })?;
-                self.skip_elements(index, btf.size_of(t.id)?);
-            } else {
-                return Err(Error::WrongKind { id: t.id, kind: t.kind_number() });
+                return self.push(Accessor { type_id: t.id, index, named: true });
             }
+            if i > 0 {
+                if let Some(m) = t.member(index) {
+                    self.bit_offset = self.bit_offset.wrapping_add(m.bit_offset);
+                    if m.name_off != 0 {
+                        self.push(Accessor { type_id: t.id, index, named: true })?;
+                    }
+                    t = btf.behind(m.ty);
+                    continue;
+                }
+                let Some(array) = t.array() else {
+                    return Err(if t.kind().is_composite() { missing } else { wrong });
+                };
+                if !self.holds(btf, &array, index) {
+                    return Err(missing);
+                }
+                t = btf.behind(array.elem);
+            }
+            // an element: of what the root points at, or of an array
+            self.push(Accessor { type_id: t.id, index, named: false })?;
+            self.skip_elements(index, btf.size_of(t.id)?);
         }
         Ok(())
     }
 
     /// Whether `array`, to which the last point leads, has an element `index`: a flexible array, which is the last member
     /// of its struct and states no elements, has any.
-    pub(super) fn holds(&self, btf: &Btf<'_>, array: &Array, index: u32) -> Result<bool> {
+    pub(super) fn holds(&self, btf: &Btf<'_>, array: &Array, index: u32) -> bool {
         if array.nelems == 0
             && let Some(last) = self.points.last()
             && last.named
         {
-            return Ok(last.index == btf.ty(last.type_id)?.vlen().wrapping_sub(1));
+            return last.index == btf.get(last.type_id).vlen().wrapping_sub(1);
         }
-        Ok(index < array.nelems)
+        index < array.nelems
     }
 
     /// The last point's name; empty for an array element.
     pub fn name<'a>(&self, btf: &Btf<'a>, point: &Accessor) -> &'a str {
-        let Ok(t) = btf.ty(point.type_id) else { return "" };
+        let t = btf.get(point.type_id);
         let name_off = if !point.named {
             None
         } else if self.kind.is_enumval() {
