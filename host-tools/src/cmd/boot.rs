@@ -14,7 +14,7 @@ use super::image::{Contents, usage};
 ///
 /// The exit code is that of the loader on the board, or of the workload. Ctrl-C ends the board.
 ///
-/// Example: corelet boot --board qemu-riscv64 --pack opensnoop.pack --loader corelet-loader --for 10
+/// Example: corelet boot --board qemu-riscv64 --pack opensnoop.pack --for 10
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]

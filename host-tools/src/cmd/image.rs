@@ -9,13 +9,14 @@ use corelet_boards::{Board, Initramfs, Progress, RUN, busybox_static, kernel_for
 
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::setup::{ThisMachine, Workspace, loader};
 
 /// Make an initramfs that loads packs on a board and powers it off when they are done.
 ///
 /// It holds the loader, the packs, a static busybox and the kernel modules asked for; a kernel of yours starts it as it is.
 /// Same input, same bytes.
 ///
-/// Example: corelet image --board qemu-aarch64 --pack opensnoop.pack --loader corelet-loader -o initramfs.cpio.gz
+/// Example: corelet image --board qemu-aarch64 --pack opensnoop.pack -o initramfs.cpio.gz
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
@@ -34,7 +35,7 @@ pub(super) struct Contents {
     /// A pack to load, as often as wished.
     #[arg(long = "pack", value_name = "X.pack")]
     pub(super) packs: Vec<PathBuf>,
-    /// The loader's executable for the board's architecture.
+    /// The loader's executable for the board's architecture; without it, the one of this checkout, built if need be.
     #[arg(long, value_name = "FILE")]
     loader: Option<PathBuf>,
     /// A shell script to run beside the packs, once they are attached; its end is theirs.
@@ -88,11 +89,9 @@ impl Contents {
         if let Some(loader) = &self.loader {
             add(LOADER.to_owned(), 0o755, loader)?;
         } else if !self.packs.is_empty() {
-            return Err(usage(format!(
-                "a pack needs the loader: give --loader FILE, built by cargo build -p corelet-loader --features device \
-                 --profile device --target {}",
-                board.arch.rust
-            )));
+            progress.step("building the loader");
+            let built = loader::build(&mut ThisMachine, &Workspace::find()?, &board.arch.rust)?;
+            add(LOADER.to_owned(), 0o755, &built.path)?;
         }
         for (index, pack) in self.packs.iter().enumerate() {
             add(on_board(index), 0o644, pack)?;
