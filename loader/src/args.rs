@@ -2,7 +2,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::job::Output;
-use crate::say::{say, write_all};
+use crate::say::{Arg::S, fail, write_all};
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -70,6 +70,30 @@ pub struct Options<'a> {
     pub touch: u32,
 }
 
+/// The options, in the order of the numbers below; from [`FOR`] on they take a value.
+const NAMES: [&str; 10] = [
+    "--json",
+    "--raw",
+    "--allow-release",
+    "--memory",
+    "--for",
+    "--set",
+    "--target",
+    "--max-kernel-mem",
+    "--log-size",
+    "--touch",
+];
+const JSON: usize = 0;
+const RAW: usize = 1;
+const ALLOW_RELEASE: usize = 2;
+const MEMORY: usize = 3;
+const FOR: usize = 4;
+const SET: usize = 5;
+const TARGET: usize = 6;
+const MAX_KERNEL_MEM: usize = 7;
+const LOG_SIZE: usize = 8;
+const TOUCH: usize = 9;
+
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn number(text: &str) -> Option<u32> {
     let (digits, unit) = match text.as_bytes().last()? {
@@ -78,6 +102,13 @@ fn number(text: &str) -> Option<u32> {
         _ => (text, 1u32),
     };
     crate::number::decimal(digits)?.checked_mul(unit)
+}
+
+/// Says what is wrong with an argument.
+#[cold]
+#[inline(never)]
+fn usage<K: Kernel>(kernel: &mut K, what: &str, arg: &str) -> Exit {
+    fail(kernel, Exit::Usage, "% % (see --help)", &[S(what), S(arg)])
 }
 
 /// Parses the arguments, the program's own name first. `None` where `--help` or `--version` was asked for and printed.
@@ -89,10 +120,19 @@ pub fn parse<'a, K: Kernel>(
     args: impl Iterator<Item = &'a CStr>,
 ) -> Done<Option<Options<'a>>> {
     let mut args = args.skip(1);
-    let usage =
-        |k: &mut K, what: &str, arg: &str| say(k).s(what).s(" ").s(arg).s(" (see --help)").exit(Exit::Usage);
+    let command = args.next().map_or("--help", text);
+    let print = match command {
+        "verify" | "run" => "",
+        "--help" => HELP,
+        "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n"),
+        other => return Err(usage(kernel, "unknown command", other)),
+    };
+    if !print.is_empty() {
+        write_all(kernel, Fd::STDOUT, print.as_bytes());
+        return Ok(None);
+    }
     let mut o = Options {
-        command: Command::Run,
+        command: if command == "run" { Command::Run } else { Command::Verify },
         pack: c"",
         target: None,
         output: Output::Text,
@@ -104,52 +144,52 @@ pub fn parse<'a, K: Kernel>(
         memory: false,
         touch: 0,
     };
-    match args.next().map_or(Ok("--help"), CStr::to_str) {
-        Ok("verify") => o.command = Command::Verify,
-        Ok("run") => {}
-        Ok("--help") => {
-            write_all(kernel, Fd::STDOUT, HELP.as_bytes());
-            return Ok(None);
-        }
-        Ok("--version") => {
-            let version = concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n");
-            write_all(kernel, Fd::STDOUT, version.as_bytes());
-            return Ok(None);
-        }
-        other => return Err(usage(kernel, "unknown command", other.unwrap_or("?"))),
-    }
     while let Some(arg) = args.next() {
-        let Ok(text) = arg.to_str() else { return Err(usage(kernel, "not UTF-8:", "an argument")) };
-        match text {
-            "--json" => o.output = Output::Json,
-            "--raw" => o.output = Output::Raw,
-            "--allow-release" => o.allow_release = true,
-            "--memory" => o.memory = true,
-            "--for" | "--set" | "--target" | "--max-kernel-mem" | "--log-size" | "--touch" => {
-                let Some(value) = args.next() else { return Err(usage(kernel, "no value for", text)) };
-                let utf8 = value.to_str().unwrap_or("");
-                let mut taken = true;
-                match (text, number(utf8)) {
-                    ("--target", _) => o.target = Some(value),
-                    ("--set", _) => taken = utf8.as_bytes().contains(&b'=') && o.sets.push(utf8).is_ok(),
-                    ("--for", Some(n)) => o.seconds = Some(n),
-                    ("--max-kernel-mem", Some(n)) => o.max_kernel_mem = Some(n),
-                    ("--log-size", Some(n)) if n >= 128 => o.log_size = n,
-                    ("--touch", Some(n)) => o.touch = n,
-                    _ => taken = false,
-                }
-                if !taken {
-                    return Err(usage(kernel, "bad value for", text));
-                }
+        let name = text(arg);
+        let Some(option) = NAMES.iter().position(|&n| n == name) else {
+            if arg.to_bytes().starts_with(b"-") || !o.pack.is_empty() {
+                return Err(usage(kernel, "unknown argument", name));
             }
-            _ if text.starts_with('-') || !o.pack.is_empty() => {
-                return Err(usage(kernel, "unknown argument", text));
-            }
-            _ => o.pack = arg,
+            o.pack = arg;
+            continue;
+        };
+        let mut value = c"";
+        if option >= FOR {
+            value = match args.next() {
+                Some(value) => value,
+                None => return Err(usage(kernel, "no value for", name)),
+            };
+        }
+        let words = text(value);
+        let taken = match (option, number(words)) {
+            (JSON, _) => put(&mut o.output, Output::Json),
+            (RAW, _) => put(&mut o.output, Output::Raw),
+            (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
+            (MEMORY, _) => put(&mut o.memory, true),
+            (TARGET, _) => put(&mut o.target, Some(value)),
+            (SET, _) => words.as_bytes().contains(&b'=') && o.sets.push(words).is_ok(),
+            (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
+            (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
+            (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),
+            (TOUCH, Some(n)) => put(&mut o.touch, n),
+            _ => false,
+        };
+        if !taken {
+            return Err(usage(kernel, "bad value for", name));
         }
     }
     if o.pack.is_empty() {
         return Err(usage(kernel, "no PACK", "is named"));
     }
     Ok(Some(o))
+}
+
+/// An argument's text; what is not UTF-8 is no option and no value.
+fn text(arg: &CStr) -> &str {
+    arg.to_str().unwrap_or("-")
+}
+
+fn put<T>(place: &mut T, value: T) -> bool {
+    *place = value;
+    true
 }

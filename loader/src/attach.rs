@@ -4,7 +4,7 @@ use crate::exit::Done;
 use crate::kprobe::{self, Probe};
 use crate::object::Sections;
 use crate::plan::{optional, refuse};
-use crate::say::say;
+use crate::say::{Arg::S, say};
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, PerfCommand, Sys};
 use crate::tracefs::{self, Path};
@@ -30,8 +30,8 @@ pub fn attach<K: Kernel>(
         }
         Err(Errno::ENOENT) if optional(s, number) => {
             session.counts.skipped += 1;
-            let mut line = say(kernel);
-            line.s(s.object.name).s(": skipped ").s(program.name).s(": this kernel has nothing of that name");
+            let args = [S(s.object.name), S(program.name)];
+            say(kernel, "%: skipped %: this kernel has nothing of that name", &args);
             Ok(false)
         }
         Err(e) => Err(refuse(kernel, s, program, e)),

@@ -3,7 +3,10 @@
 use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
 use crate::identity::Identity;
-use crate::say::{bad, bare, say};
+use crate::say::{
+    Arg::{N, S, X},
+    bad, bare, fail, say,
+};
 use crate::sys::Kernel;
 use corelet_core::pack::{Arch, Memory, Object, Records, Target, section};
 use heapless::Vec;
@@ -74,9 +77,8 @@ pub fn choose<'f, K: Kernel>(
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true),
             Some((file, target, Fit::Release)) if allow_release => {
-                let mut line = say(kernel);
-                line.s(object.name).s(": no build id matches; taken by release ").s(&id.uname.release);
-                line.s(" and version ").s(&id.uname.version);
+                let args = [S(object.name), S(&id.uname.release), S(&id.uname.version)];
+                say(kernel, "%: no build id matches; taken by release % and version %", &args);
                 (file, target, false)
             }
             other => {
@@ -90,12 +92,11 @@ pub fn choose<'f, K: Kernel>(
         let memory = bad(kernel, file.path, Records::<Memory>::new(bytes, section::MEMORY).at(0))?;
         let one = Chosen { object: entry.owner, file, target, by_build_id, memory };
         if chosen.push(one).is_err() {
-            let mut line = say(kernel);
-            return Err(line.s("more than ").n(MAX_OBJECTS as u32).s(" objects").exit(Exit::NotPortable));
+            return Err(fail(kernel, Exit::NotPortable, "more than % objects", &[N(MAX_OBJECTS as u64)]));
         }
     }
     if chosen.is_empty() {
-        return Err(say(kernel).s(pack.path).s(": holds no object").exit(Exit::BadInput));
+        return Err(fail(kernel, Exit::BadInput, "%: holds no object", &[S(pack.path)]));
     }
     Ok(chosen)
 }
@@ -118,7 +119,7 @@ fn best<'f, K: Kernel>(
             if list && fit != Fit::OtherObject {
                 describe(
                     kernel,
-                    "  target: ",
+                    "target",
                     target.arch.name(),
                     target.release,
                     target.version,
@@ -141,13 +142,8 @@ fn describe<K: Kernel>(
     version: &str,
     build_id: &[u8],
 ) {
-    let mut line = bare(kernel);
-    line.s(what).s(arch).s(" ").s(release).s(", ").s(version).s(", build id ");
-    if build_id.is_empty() {
-        line.s("none");
-    } else {
-        line.hex(build_id);
-    }
+    let id = if build_id.is_empty() { S("none") } else { X(build_id) };
+    bare(kernel, "  %: % %, %, build id %", &[S(what), S(arch), S(release), S(version), id]);
 }
 
 fn refuse<K: Kernel>(
@@ -157,23 +153,23 @@ fn refuse<K: Kernel>(
     id: &Identity,
     close: Fit,
 ) -> Exit {
-    {
-        let mut line = say(kernel);
-        line.s(object.name).s(match close {
-            Fit::OtherObject => ": the pack has no target for this object",
-            Fit::OtherArch => ": the pack is for another architecture",
-            Fit::OtherKernel => ": the pack has no target for this kernel",
-            _ => ": the pack's target has this kernel's release, but another build id",
-        });
-    }
-    describe(kernel, "  running: ", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
+    let why = match close {
+        Fit::OtherObject => "the pack has no target for this object",
+        Fit::OtherArch => "the pack is for another architecture",
+        Fit::OtherKernel => "the pack has no target for this kernel",
+        _ => "the pack's target has this kernel's release, but another build id",
+    };
+    say(kernel, "%: %", &[S(object.name), S(why)]);
+    describe(kernel, "running", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
     if let Err(exit) = best(kernel, files, &object.digest, id, true) {
         return exit;
     }
-    let mut line = bare(kernel);
-    line.s("  next: make a target of this kernel's image with `corelet target`, and pass it with --target");
-    if close == Fit::Release {
-        line.s("; or --allow-release if you know that release and version name one build");
-    }
+    let allow = match close {
+        Fit::Release => "; or --allow-release if you know that release and version name one build",
+        _ => "",
+    };
+    let form =
+        "  next: make a target of this kernel's image with `corelet target`, and pass it with --target%";
+    bare(kernel, form, &[S(allow)]);
     Exit::NotPortable
 }

@@ -1,7 +1,10 @@
 //! A pack or target file: its section table in memory, its sections copied in one at a time and checked in the copy.
 
 use crate::exit::{Done, Exit};
-use crate::say::{bad, failed, say};
+use crate::say::{
+    Arg::{E, N, S},
+    bad, fail, failed,
+};
 use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::undo::Ledger;
 use core::ffi::CStr;
@@ -29,9 +32,7 @@ impl<'a> PackFile<'a> {
         let fd = match kernel.open(path, Open::Read) {
             Ok(fd) => ledger.keep(kernel, fd)?,
             Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
-            Err(e) => {
-                return Err(say(kernel).s("cannot open ").s(name).s(": ").errno(e).exit(Exit::BadInput));
-            }
+            Err(e) => return Err(fail(kernel, Exit::BadInput, "cannot open %: %", &[S(name), E(e)])),
         };
         let len = match kernel.file_len(fd) {
             Ok(len) => len,
@@ -91,13 +92,13 @@ fn fill<K: Kernel>(kernel: &mut K, fd: Fd, name: &str, offset: u32, into: &mut [
         let place = offset.saturating_add(at as u32);
         match kernel.read_at(fd, place, rest) {
             Ok(0) => {
-                let mut line = say(kernel);
-                return Err(line.s(name).s(": cut short at byte ").n(place).exit(Exit::BadInput));
+                let args = [S(name), N(place.into())];
+                return Err(fail(kernel, Exit::BadInput, "%: cut short at byte %", &args));
             }
             Ok(n) => at = at.saturating_add(n),
             Err(Errno::EINTR) => {}
             Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
-            Err(e) => return Err(say(kernel).s(name).s(": ").errno(e).exit(Exit::BadInput)),
+            Err(e) => return Err(fail(kernel, Exit::BadInput, "%: %", &[S(name), E(e)])),
         }
     }
     Ok(())

@@ -2,7 +2,10 @@
 
 use crate::exit::{Done, Exit};
 use crate::number;
-use crate::say::{failed, say};
+use crate::say::{
+    Arg::{E, S},
+    fail, failed,
+};
 use crate::sys::{Errno, Fd, Kernel, Open, Sys, Uname};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -35,7 +38,7 @@ impl Identity {
             if e.exit() == Exit::Again {
                 return failed(k, path, e);
             }
-            say(k).s("cannot read ").s(path).s(": ").errno(e).s("; mount sysfs on /sys").exit(Exit::Missing)
+            fail(k, Exit::Missing, "cannot read %: %; mount sysfs on /sys", &[S(path), E(e)])
         };
         let build_id = match with_file(kernel, c"/sys/kernel/notes", build_id) {
             Ok(id) => id,

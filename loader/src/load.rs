@@ -15,7 +15,10 @@ use crate::object::{Reader, Sections};
 use crate::plan;
 use crate::programs::Linker;
 use crate::relocate;
-use crate::say::{bad, failed, say};
+use crate::say::{
+    Arg::{E, S},
+    bad, failed, say,
+};
 use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots, words};
@@ -171,9 +174,8 @@ fn into_kernel<K: Kernel>(
     let btf = match with_memlock(kernel, |k| k.btf_load(s.btf_bytes)) {
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
-            let mut line = say(kernel);
-            line.s(s.object.name).s(": the kernel did not take the types: ").errno(e);
-            line.s("; going on without them");
+            let args = [S(s.object.name), E(e)];
+            say(kernel, "%: the kernel did not take the types: %; going on without them", &args);
             None
         }
     };

@@ -4,7 +4,10 @@ use crate::arena::Arena;
 use crate::exit::Done;
 use crate::job::OpenMap;
 use crate::object::{Sections, kernel_name};
-use crate::say::{bad, say};
+use crate::say::{
+    Arg::{E, N, S},
+    bad, fail,
+};
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapSpec, Sys};
 use crate::vars;
@@ -82,10 +85,9 @@ pub fn create<K: Kernel>(
         let created = match created {
             Ok(created) => created,
             Err(e) => {
-                let mut line = say(kernel);
-                line.s(s.object.name).s(": map ").s(map.name).s(" of type ").n(spec.map_type).s(", ");
-                line.n(spec.max_entries).s(" entries: ").errno(e);
-                return Err(e.exit());
+                let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
+                let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e)];
+                return Err(fail(kernel, e.exit(), "%: map % of type %, % entries: %", &args));
             }
         };
         session.ledger.keep(kernel, created.fd())?;
@@ -131,8 +133,6 @@ fn fill<K: Kernel>(
         done = kernel.map_freeze(open.map.fd());
     }
     done.map_err(|e| {
-        let mut line = say(kernel);
-        line.s(s.object.name).s(": contents of map ").s(map.name).s(": ").errno(e);
-        e.exit()
+        fail(kernel, e.exit(), "%: contents of map %: %", &[S(s.object.name), S(map.name), E(e)])
     })
 }

@@ -4,7 +4,10 @@
 use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
 use crate::object::Sections;
-use crate::say::{bad, say};
+use crate::say::{
+    Arg::{E, S},
+    bad, fail, say,
+};
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::{self, Path};
@@ -12,6 +15,13 @@ use corelet_core::pack::{Attach, Choice, Decision, Program, Records, SkipReason,
 
 /// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
 const NOT_AVAILABLE: Errno = Errno(99);
+
+/// Why a kernel refuses a probe of a function that it has.
+const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
+    "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry"
+} else {
+    "; this kernel cannot probe there"
+};
 
 /// What the plan says of program number `program`.
 fn decision(s: &Sections<'_>, program: u16) -> Decision {
@@ -43,8 +53,8 @@ pub fn decide<K: Kernel>(
         *flag = u8::from(why.is_none());
         if let Some(why) = why {
             session.counts.skipped += 1;
-            let mut line = say(kernel);
-            line.s(s.object.name).s(": skipped ").s(program.name).s(" (").s(program.section).s("): ").s(why);
+            let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
+            say(kernel, "%: skipped % (%): %", &args);
         }
     }
     Ok(())
@@ -68,36 +78,21 @@ fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Progr
 
 /// Says why a program cannot be attached.
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
-    let mut line = say(kernel);
-    line.s(s.object.name).s(": cannot attach ").s(program.name).s(" (").s(program.section).s("): ").errno(e);
-    match (program.attach, e) {
+    let (exit, why) = match (program.attach, e) {
         (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV) => {
-            line.s("; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing");
-            Exit::Missing
+            (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing")
         }
-        (_, Errno::EPERM | Errno::EACCES) => {
-            line.s("; this needs root, or CAP_BPF and CAP_PERFMON");
-            Exit::Missing
-        }
+        (_, Errno::EPERM | Errno::EACCES) => (Exit::Missing, "; this needs root, or CAP_BPF and CAP_PERFMON"),
         (Attach::None | Attach::Other { .. }, _) => {
-            line.s("; this loader attaches tracepoints, raw tracepoints, kprobes and kretprobes");
-            Exit::NotPortable
+            let why = "; this loader attaches tracepoints, raw tracepoints, kprobes and kretprobes";
+            (Exit::NotPortable, why)
         }
-        (_, Errno::ENOENT) => {
-            line.s("; this kernel has nothing of that name");
-            Exit::NotPortable
-        }
-        (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => {
-            line.s("; this kernel cannot probe there");
-            if cfg!(target_arch = "riscv64") {
-                line.s(
-                    ": RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry",
-                );
-            }
-            Exit::NotPortable
-        }
-        _ => e.exit(),
-    }
+        (_, Errno::ENOENT) => (Exit::NotPortable, "; this kernel has nothing of that name"),
+        (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => (Exit::NotPortable, CANNOT_PROBE),
+        _ => (e.exit(), ""),
+    };
+    let args = [S(s.object.name), S(program.name), S(program.section), E(e), S(why)];
+    fail(kernel, exit, "%: cannot attach % (%): %%", &args)
 }
 
 /// Whether the plan lets the program be left out.

@@ -3,23 +3,26 @@
 use crate::identity::with_file;
 use crate::job::{Output, Summary};
 use crate::number;
-use crate::say::{bare, say};
+use crate::say::{
+    Arg::{E, N, S},
+    bare, say,
+};
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 
 /// Says that everything is loaded, or attached and running.
 pub fn ready<K: Kernel>(kernel: &mut K, session: &Session<'_>, what: &str) {
     let c = session.counts;
-    let mut line = say(kernel);
-    line.s(what).s(": ").n(c.programs).s(" programs, ").n(c.maps).s(" maps, ").n(c.skipped).s(" skipped; ");
-    line.n(c.patched).s(" relocations patched, ").n(c.poisoned).s(" poisoned");
+    let [programs, maps, skipped, patched, poisoned] =
+        [c.programs, c.maps, c.skipped, c.patched, c.poisoned].map(|n| N(n.into()));
+    let form = "%: % programs, % maps, % skipped; % relocations patched, % poisoned";
+    say(kernel, form, &[S(what), programs, maps, skipped, patched, poisoned]);
 }
 
 /// Says how many events were not printed.
 pub fn ended<K: Kernel>(kernel: &mut K, summary: &Summary) {
-    let mut line = say(kernel);
-    line.s("ended: ").n(summary.events).s(" events, ").n(summary.lost).s(" lost by the kernel, ");
-    line.n(summary.dropped).s(" dropped by a slow output");
+    let args = [N(summary.events), N(summary.lost), N(summary.dropped)];
+    say(kernel, "ended: % events, % lost by the kernel, % dropped by a slow output", &args);
 }
 
 /// Resident and anonymous memory of the process in KiB, by `/proc/self/smaps_rollup`, which is exact where counters such as
@@ -37,19 +40,14 @@ fn resident<K: Kernel>(kernel: &mut K) -> Sys<(u32, u32)> {
 /// Says how much memory the process takes now, and how long loading took.
 pub fn memory<K: Kernel>(kernel: &mut K, output: Output, started: u64) {
     let micros = kernel.now().wrapping_sub(started) / 1000;
-    match resident(kernel) {
-        Ok((rss, anonymous)) if output == Output::Json => {
-            let mut line = bare(kernel);
-            line.s("{\"memory\":{\"rss_kib\":").n(rss).s(",\"anonymous_kib\":").n(anonymous);
-            line.s(",\"load_us\":").n(micros).s("}}");
-        }
-        Ok((rss, anonymous)) => {
-            let mut line = say(kernel);
-            line.s("memory: ").n(rss).s(" KiB resident, ").n(anonymous).s(" KiB of it anonymous; loaded in ");
-            line.n(micros).s(" us");
-        }
-        Err(e) => {
-            say(kernel).s("cannot read /proc/self/smaps_rollup: ").errno(e);
-        }
+    let (rss, anonymous) = match resident(kernel) {
+        Ok(both) => both,
+        Err(e) => return say(kernel, "cannot read /proc/self/smaps_rollup: %", &[E(e)]),
+    };
+    let args = [N(rss.into()), N(anonymous.into()), N(micros)];
+    if output == Output::Json {
+        bare(kernel, "{\"memory\":{\"rss_kib\":%,\"anonymous_kib\":%,\"load_us\":%}}", &args);
+    } else {
+        say(kernel, "memory: % KiB resident, % KiB of it anonymous; loaded in % us", &args);
     }
 }

@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::job::Job;
 use crate::load::{Objects, load, stream_bytes};
 use crate::report;
-use crate::say::{failed, say};
+use crate::say::{Arg::N, fail, failed};
 use crate::session::{Counts, Session};
 use crate::stream::Channels;
 use crate::sys::Kernel;
@@ -62,10 +62,8 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
     let need =
         chosen.iter().fold(0u64, |sum, c| sum.saturating_add(c.memory.maps.bytes(id.cpus, id.page_size)));
     if need > limit.into() {
-        let mut line = say(kernel);
-        line.s("the maps may take ").n(need).s(" bytes of kernel memory on ").n(id.cpus);
-        line.s(" CPUs; --max-kernel-mem allows ").n(limit);
-        return Err(Exit::NotPortable);
+        let form = "the maps may take % bytes of kernel memory on % CPUs; --max-kernel-mem allows %";
+        return Err(fail(kernel, Exit::NotPortable, form, &[N(need), N(id.cpus.into()), N(limit.into())]));
     }
     Ok(())
 }
@@ -79,8 +77,7 @@ fn stream<K: Kernel>(
 ) -> Done<()> {
     let (options, id) = (session.options, &session.identity);
     let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
-        let mut line = say(kernel);
-        return Err(line.s("the pack's memory formula leaves no room for events").exit(Exit::BadInput));
+        return Err(fail(kernel, Exit::BadInput, "the pack's memory formula leaves no room for events", &[]));
     };
     let start = kernel.now();
     let deadline = options.seconds.map(|s| start.saturating_add(u64::from(s).saturating_mul(1_000_000_000)));

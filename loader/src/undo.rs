@@ -2,7 +2,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::kprobe;
-use crate::say::say;
+use crate::say::{Arg::N, fail};
 use crate::sys::{Fd, Kernel};
 use heapless::Vec;
 
@@ -25,8 +25,7 @@ impl Ledger {
     pub fn keep<K: Kernel>(&mut self, kernel: &mut K, fd: Fd) -> Done<Fd> {
         if self.open.push(fd).is_err() {
             kernel.close(fd);
-            let mut line = say(kernel);
-            return Err(line.s("more than ").n(MAX_OPEN as u32).s(" descriptors").exit(Exit::NotPortable));
+            return Err(fail(kernel, Exit::NotPortable, "more than % descriptors", &[N(MAX_OPEN as u64)]));
         }
         Ok(fd)
     }

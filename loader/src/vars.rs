@@ -2,7 +2,10 @@
 
 use crate::exit::{Done, Exit};
 use crate::number::integer;
-use crate::say::{Line, say};
+use crate::say::{
+    Arg::{N, S},
+    fail,
+};
 use crate::session::Session;
 use crate::sys::Kernel;
 use corelet_core::TypeId;
@@ -46,10 +49,7 @@ pub fn apply<K: Kernel>(
                 None => Err(Misfit::Kind(t.kind())),
             };
             if let Err(misfit) = misfit {
-                let mut line = say(kernel);
-                line.s("--set ").s(set).s(": ");
-                explain(&mut line, btf, t.target(), misfit);
-                return Err(Exit::Usage);
+                return Err(refuse(kernel, set, btf, t.target(), misfit));
             }
             session.sets_used |= 1 << i;
             any = true;
@@ -112,32 +112,33 @@ fn ranged(text: &str, bits: u32, signed: bool) -> Result<u64, Misfit> {
     Ok(if negative { magnitude.wrapping_neg() } else { magnitude })
 }
 
-fn explain<K: Kernel>(line: &mut Line<'_, K>, btf: &Btf<'_>, ty: TypeId, misfit: Misfit) {
+#[cold]
+fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfit: Misfit) -> Exit {
     let name = btf.skip_mods(ty).map_or("", |t| btf.name(&t));
-    match misfit {
+    let mut numbers = [N(0), N(0)];
+    let (form, name) = match misfit {
         Misfit::Range { bits, signed } => {
             let max = u64::MAX >> (64 - bits.clamp(1, 64)) >> u32::from(signed);
-            line.s(name).s(" takes ");
-            if signed {
-                line.s("-").n(max + 1);
-            } else {
-                line.s("0");
-            }
-            line.s(" to ").n(max)
+            numbers = [N(if signed { max + 1 } else { 0 }), N(max)];
+            (if signed { "--set %: % takes -% to %" } else { "--set %: % takes % to %" }, name)
         }
-        Misfit::Bool => line.s("bool takes true or false"),
-        Misfit::Enum => line.s("not an enumerator of enum ").s(name),
-        Misfit::TooLong { bytes } => line.s("text of ").n(bytes.saturating_sub(1)).s(" bytes at most"),
-        Misfit::Kind(kind) => line.s("a variable of kind ").s(kind.name()).s(" cannot be set"),
+        Misfit::Bool => ("--set %: bool takes true or false", name),
+        Misfit::Enum => ("--set %: not an enumerator of enum %", name),
+        Misfit::TooLong { bytes } => {
+            numbers = [N(bytes.saturating_sub(1).into()), N(0)];
+            ("--set %%: text of % bytes at most", "")
+        }
+        Misfit::Kind(kind) => ("--set %: a variable of kind % cannot be set", kind.name()),
     };
+    let [first, second] = numbers;
+    fail(kernel, Exit::Usage, form, &[S(set), S(name), first, second])
 }
 
 /// Refuses `--set` options that named no variable of any object.
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, set) in session.options.sets.iter().enumerate() {
         if session.sets_used & 1 << i == 0 {
-            let mut line = say(kernel);
-            return Err(line.s("--set ").s(set).s(": the pack has no such variable").exit(Exit::Usage));
+            return Err(fail(kernel, Exit::Usage, "--set %: the pack has no such variable", &[S(set)]));
         }
     }
     Ok(())

@@ -3,8 +3,11 @@
 use crate::arena::Arena;
 use crate::exit::Exit;
 use crate::object::Sections;
-use crate::relocate::{place, what};
-use crate::say::{bare, failed, say, write_all};
+use crate::relocate::describe;
+use crate::say::{
+    Arg::{E, N, P, S},
+    bare, failed, say, write_all,
+};
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
 use corelet_core::link::Placed;
@@ -38,30 +41,26 @@ pub fn explain<K: Kernel>(
     let len = log.iter().position(|&b| b == 0).unwrap_or(log.len());
     let log = log.get(..len).unwrap_or(&[]);
     let rejected = matches!(first, Errno::EINVAL | Errno::EACCES | Errno::E2BIG) || !log.is_empty();
-    {
-        let mut line = say(kernel);
-        line.s(s.object.name).s(": program ").s(program.name).s(" (").s(program.section).s("): ");
-        line.s("the kernel refused it: ").errno(first);
-        if let Some(insn) = last_insn(log) {
-            line.s(" at instruction ").n(insn);
-        }
-        if first == Errno::EPERM {
-            line.s(" (needs root, or CAP_BPF and CAP_PERFMON)");
-        }
+    let number;
+    let mut at = S("");
+    if let Some(insn) = last_insn(log) {
+        number = [N(insn.into())];
+        at = P(" at instruction %", &number);
     }
+    let need = if first == Errno::EPERM { " (needs root, or CAP_BPF and CAP_PERFMON)" } else { "" };
+    let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, S(need)];
+    say(kernel, "%: program % (%): the kernel refused it: %%%", &args);
     if let Some(insn) = poisoned_insn(log) {
         blame(kernel, s, placed, insn, arena);
     }
     if !log.is_empty() {
-        let mut line = bare(kernel);
-        line.s("  the verifier's log");
-        if again == Err(Errno::ENOSPC) {
-            // kernels from 6.4 on keep the end of a log that does not fit, older ones its start
-            let end = if session.identity.is_at_least(6, 4) { "start" } else { "end" };
-            line.s(", its ").s(end).s(" cut off (--log-size makes room)");
-        }
-        line.s(":");
-        drop(line);
+        // kernels from 6.4 on keep the end of a log that does not fit, older ones its start
+        let cut = match (again, session.identity.is_at_least(6, 4)) {
+            (Err(Errno::ENOSPC), true) => ", its start cut off (--log-size makes room)",
+            (Err(Errno::ENOSPC), false) => ", its end cut off (--log-size makes room)",
+            _ => "",
+        };
+        bare(kernel, "  the verifier's log%:", &[S(cut)]);
         write_all(kernel, Fd::STDERR, log);
     }
     if rejected && !matches!(first, Errno::ENOMEM | Errno::EAGAIN | Errno::EPERM) {
@@ -84,10 +83,7 @@ fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u
         // one that does not parse is printed raw
         let _ = spec.parse(&s.btf, relo.type_id, relo.access_str_off, kind);
     }
-    let mut line = bare(kernel);
-    line.s("  it reads what this kernel does not have: ");
-    place(&mut line, s, &relo);
-    what(&mut line, &s.btf, &relo, spec);
+    describe(s, &relo, spec, |what| bare(kernel, "  it reads what this kernel does not have: %", &[what]));
 }
 
 /// The number at the start of a log line such as `12: (85) call …`.

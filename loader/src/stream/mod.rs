@@ -18,7 +18,10 @@ mod tests;
 
 use crate::exit::{Done, Exit};
 use crate::job::{Job, STREAM_FIXED, Source, Streamed, Summary};
-use crate::say::{failed, say};
+use crate::say::{
+    Arg::{E, N, S},
+    fail, failed,
+};
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::pack::{Event, Map, Records, section};
 use heapless::Vec;
@@ -88,9 +91,8 @@ impl Channels {
     /// [`Exit::NotPortable`] for more than [`MAX_CHANNELS`] buffers.
     pub fn open<K: Kernel>(&mut self, kernel: &mut K, job: &Job<'_>) -> Done<()> {
         if !print::can(job.output) {
-            let mut line = say(kernel);
-            line.s("this loader was built without formatting: use --raw, and corelet decode on the PC");
-            return Err(line.exit(Exit::Usage));
+            let form = "this loader was built without formatting: use --raw, and corelet decode on the PC";
+            return Err(fail(kernel, Exit::Usage, form, &[]));
         }
         let epoll = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
         self.epoll = Some(epoll);
@@ -126,9 +128,8 @@ impl Channels {
     fn add<K: Kernel>(&mut self, kernel: &mut K, epoll: Fd, fd: Fd, channel: Channel) -> Done<()> {
         let token = self.channels.len() as u32;
         if self.channels.push(channel).is_err() {
-            let mut line = say(kernel);
-            line.s("more than ").n(MAX_CHANNELS as u32).s(" buffers of events");
-            return Err(line.exit(Exit::NotPortable));
+            let args = [N(MAX_CHANNELS as u64)];
+            return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
         }
         kernel.epoll_add(epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
     }
@@ -231,6 +232,5 @@ fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> 
 }
 
 fn unmapped<K: Kernel>(kernel: &mut K, map: &Map<'_>, e: Errno) -> Exit {
-    say(kernel).s("map ").s(map.name).s(": cannot map its buffer: ").errno(e);
-    e.exit()
+    fail(kernel, e.exit(), "map %: cannot map its buffer: %", &[S(map.name), E(e)])
 }

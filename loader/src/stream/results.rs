@@ -3,7 +3,10 @@
 use super::output::Output;
 use super::print::{self, Found};
 use crate::job::{Job, OpenMap, Source};
-use crate::say::say;
+use crate::say::{
+    Arg::{E, N, S},
+    say,
+};
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::TypeId;
 use corelet_core::event::add_cpu;
@@ -148,13 +151,12 @@ impl<K: Kernel> Reader<'_, '_, K> {
     }
 
     fn too_large(&mut self, at: &Place<'_>, need: usize) {
-        let mut line = say(self.kernel);
-        line.s("result ").s(at.record.name).s(": an entry takes ").n(need as u32);
-        line.s(" bytes, more than the buffer has; it is left out");
+        let form = "result %: an entry takes % bytes, more than the buffer has; it is left out";
+        say(self.kernel, form, &[S(at.record.name), N(need as u64)]);
     }
 
     fn failed(&mut self, at: &Place<'_>, e: Errno) {
-        say(self.kernel).s("result ").s(at.record.name).s(": cannot read the map: ").errno(e);
+        say(self.kernel, "result %: cannot read the map: %", &[S(at.record.name), E(e)]);
     }
 }
 
