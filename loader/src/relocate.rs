@@ -3,10 +3,13 @@
 use crate::arena::Arena;
 use crate::exit::{Done, Exit};
 use crate::object::Sections;
-use crate::say::{Line, bad, say};
+use crate::say::{
+    Arg::{self, D, N, P, S},
+    bad, fail, say,
+};
 use crate::session::Counts;
 use crate::sys::{Kernel, slots};
-use corelet_core::btf::{Btf, names};
+use corelet_core::btf::names;
 use corelet_core::pack::{Relo, Subset};
 use corelet_core::relo::{
     CandList, Cands, CoreRelo, Outcome, PoisonReason, ReloKind, Relocator, Scratch, Spec, SpecText,
@@ -99,50 +102,46 @@ pub fn relocate<K: Kernel>(
             Ok(Outcome::Patched { .. }) => counts.patched += 1,
             Ok(Outcome::Poisoned(why)) => {
                 counts.poisoned += 1;
-                let mut line = say(kernel);
-                place(&mut line, s, &relo);
-                what(&mut line, &s.btf, &relo, spec);
-                match why {
-                    PoisonReason::NoCandidate => line.s(": this kernel has no such type"),
-                    PoisonReason::NoMatch => line.s(": this kernel's type has no such field or value"),
+                let sizes;
+                let why = match why {
+                    PoisonReason::NoCandidate => S("this kernel has no such type"),
+                    PoisonReason::NoMatch => S("this kernel's type has no such field or value"),
                     PoisonReason::MemSize { local, target } => {
-                        line.s(": ").n(local).s(" bytes in the object, ").n(target).s(" in this kernel")
+                        sizes = [N(local.into()), N(target.into())];
+                        P("% bytes in the object, % in this kernel", &sizes)
                     }
                 };
-                line.s("; poisoned, which is right where the program checks first");
+                let form = "%: %; poisoned, which is right where the program checks first";
+                describe(s, &relo, spec, |what| say(kernel, form, &[what, why]));
             }
             Err(e) => {
-                let mut line = say(kernel);
-                place(&mut line, s, &relo);
-                what(&mut line, &s.btf, &relo, spec);
-                return Err(line.s(": relocation failed: ").d(&e).exit(Exit::NotPortable));
+                return Err(describe(s, &relo, spec, |what| {
+                    fail(kernel, Exit::NotPortable, "%: relocation failed: %", &[what, D(&e)])
+                }));
             }
         }
     }
     Ok(())
 }
 
-/// `OBJECT: FUNCTION, line N: `
-pub fn place<K: Kernel>(line: &mut Line<'_, K>, s: &Sections<'_>, relo: &Relo) {
-    line.s(s.object.name).s(": ");
-    if let Ok(f) = s.functions().at(relo.function) {
-        line.s(f.name);
-    }
-    line.s(" insn ").n(relo.insn);
-    if relo.line != 0 {
-        line.s(", line ").n(relo.line);
-    }
-    line.s(": ");
-}
-
-/// What a relocation asks, in libbpf's words; by its raw access string where that does not parse.
-pub fn what<K: Kernel>(line: &mut Line<'_, K>, btf: &Btf<'_>, relo: &Relo, spec: &Spec) {
-    if let Ok(kind) = ReloKind::from_number(relo.kind.into()) {
-        line.s(kind.name()).s(" of ");
-    }
-    if spec.root == relo.type_id {
-        line.d(&SpecText { spec, btf, root_id: relo.type_id.0 });
-    } else if let Ok(t) = btf.ty(relo.type_id) {
-        line.s(t.kind().name()).s(" ").s(btf.name(&t)).s(", access ").s(btf.string(relo.access_str_off));
-    }
+/// Hands `say` where a relocation is, `OBJECT: FUNCTION insn M, line N`, and what it asks, in libbpf's words; by its raw access
+/// string where that does not parse.
+#[cold]
+#[inline(never)]
+pub fn describe<R>(s: &Sections<'_>, relo: &Relo, spec: &Spec, say: impl FnOnce(Arg<'_>) -> R) -> R {
+    let function = s.functions().at(relo.function).map_or("", |f| f.name);
+    let line = [N(relo.line.into())];
+    let line = if relo.line != 0 { P(", line %", &line) } else { S("") };
+    let kind = ReloKind::from_number(relo.kind.into()).map_or("", ReloKind::name);
+    let text = SpecText { spec, btf: &s.btf, root_id: relo.type_id.0 };
+    let raw;
+    let what = match s.btf.ty(relo.type_id) {
+        Ok(t) if spec.root != relo.type_id => {
+            raw = [S(t.kind().name()), S(s.btf.name(&t)), S(s.btf.string(relo.access_str_off))];
+            P("% %, access %", &raw)
+        }
+        _ => D(&text),
+    };
+    let args = [S(s.object.name), S(function), N(relo.insn.into()), line, S(kind), what];
+    say(P("%: % insn %%: % of %", &args))
 }

@@ -1,4 +1,5 @@
-//! Messages to stderr: one line, put together in a small buffer and written when it ends.
+//! Messages to stderr: one line each, as a form with a `%` for each argument. A form costs the device one call, however many
+//! parts it has.
 
 use crate::exit::{Done, Exit};
 use crate::sys::{Errno, Fd, Kernel};
@@ -7,24 +8,51 @@ use core::fmt;
 /// Longest part of a line that is written at once.
 const BUFFER: usize = 256;
 
-/// A line that is being said. It ends, and is written, when it goes out of scope.
-pub struct Line<'k, K: Kernel> {
+/// What takes the place of a `%`.
+#[derive(Clone, Copy)]
+pub enum Arg<'a> {
+    /// Text of our own or checked text of the pack. Control characters, which a pack may hold, become `?`.
+    S(&'a str),
+    /// A decimal number.
+    N(u64),
+    /// An error number, by name where it has one.
+    E(Errno),
+    /// Bytes as hexadecimal digits, as build ids are written.
+    X(&'a [u8]),
+    /// Anything that can be displayed.
+    D(&'a dyn fmt::Display),
+    /// A part with arguments of its own.
+    P(&'a str, &'a [Arg<'a>]),
+}
+
+/// A line that is being said.
+struct Line<'k, K: Kernel> {
     kernel: &'k mut K,
     buffer: [u8; BUFFER],
     len: usize,
 }
 
-/// Starts a line with the program's name.
+/// Says a line, behind the program's name.
 #[inline(never)]
-pub fn say<K: Kernel>(kernel: &mut K) -> Line<'_, K> {
-    let mut line = bare(kernel);
-    line.s("corelet-loader: ");
-    line
+pub fn say<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
+    bare(kernel, "corelet-loader: %", &[Arg::P(form, args)]);
 }
 
-/// Starts a line with nothing.
-pub fn bare<K: Kernel>(kernel: &mut K) -> Line<'_, K> {
-    Line { kernel, buffer: [0; BUFFER], len: 0 }
+/// Says a line that has nothing before it.
+#[inline(never)]
+pub fn bare<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
+    let mut line = Line { kernel, buffer: [0; BUFFER], len: 0 };
+    line.form(form, args);
+    line.byte(b'\n');
+    line.flush();
+}
+
+/// Says a line, and ends with `exit`.
+#[cold]
+#[inline(never)]
+pub fn fail<K: Kernel>(kernel: &mut K, exit: Exit, form: &str, args: &[Arg<'_>]) -> Exit {
+    say(kernel, form, args);
+    exit
 }
 
 /// Writes all of `bytes`, as far as `fd` takes them.
@@ -50,99 +78,83 @@ impl<K: Kernel> Line<'_, K> {
         }
     }
 
+    #[inline(never)]
     fn flush(&mut self) {
         write_all(self.kernel, Fd::STDERR, self.buffer.get(..self.len).unwrap_or(&[]));
         self.len = 0;
     }
 
-    /// Text of our own or checked text of the pack. Control characters, which a pack may hold, become `?`.
     #[inline(never)]
-    pub fn s(&mut self, text: &str) -> &mut Self {
+    fn text(&mut self, text: &str) {
         for b in text.bytes() {
             self.byte(if b < b' ' || b == 0x7f { b'?' } else { b });
         }
-        self
     }
 
-    /// A decimal number.
-    pub fn n(&mut self, n: impl Into<u64>) -> &mut Self {
-        let mut n = n.into();
-        let mut digits = [0u8; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
+    fn form(&mut self, form: &str, args: &[Arg<'_>]) {
+        let mut args = args.iter();
+        for b in form.bytes() {
+            match b {
+                b'%' => args.next().into_iter().for_each(|a| self.arg(a)),
+                _ => self.byte(b),
             }
         }
-        for &d in digits.get(at..).unwrap_or(&[]) {
-            self.byte(d);
-        }
-        self
     }
 
-    /// Bytes as hexadecimal digits, as build ids are written.
-    pub fn hex(&mut self, bytes: &[u8]) -> &mut Self {
-        for &b in bytes {
-            for nibble in [b >> 4, b & 15] {
-                self.byte(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+    fn arg(&mut self, arg: &Arg<'_>) {
+        match *arg {
+            Arg::S(text) => self.text(text),
+            Arg::N(n) => self.number(n),
+            Arg::E(e) => match e.name() {
+                "" => self.form("errno %", &[Arg::N(e.0.into())]),
+                name => self.form("E%", &[Arg::S(name)]),
+            },
+            Arg::X(bytes) => {
+                for &b in bytes {
+                    for nibble in [b >> 4, b & 15] {
+                        self.byte(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+                    }
+                }
             }
-        }
-        self
-    }
-
-    /// An error number, by name where it has one.
-    pub fn errno(&mut self, e: Errno) -> &mut Self {
-        match e.name() {
-            "" => self.s("errno ").n(e.0),
-            name => self.s(name),
+            Arg::D(value) => {
+                let _ = fmt::write(self, format_args!("{value}"));
+            }
+            Arg::P(form, args) => self.form(form, args),
         }
     }
 
-    /// Anything that can be displayed.
-    pub fn d(&mut self, value: &dyn fmt::Display) -> &mut Self {
-        let _ = fmt::write(self, format_args!("{value}"));
-        self
-    }
-
-    /// Gives the code back, for `return Err(say(k).s("…").exit(Exit::Usage))`.
-    pub fn exit(&mut self, code: Exit) -> Exit {
-        code
+    #[inline(never)]
+    fn number(&mut self, n: u64) {
+        if n >= 10 {
+            self.number(n / 10);
+        }
+        self.byte(b'0' + (n % 10) as u8);
     }
 }
 
 impl<K: Kernel> fmt::Write for Line<'_, K> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.s(s);
+        self.text(s);
         Ok(())
     }
 }
 
-impl<K: Kernel> Drop for Line<'_, K> {
-    #[inline(never)]
-    fn drop(&mut self) {
-        self.byte(b'\n');
-        self.flush();
-    }
-}
-
 /// Says that `what` failed with an error number, and ends with the code of that error.
+#[cold]
+#[inline(never)]
 pub fn failed<K: Kernel>(kernel: &mut K, what: &str, e: Errno) -> Exit {
-    let mut line = say(kernel);
-    line.s(what).s(": ").errno(e);
-    if matches!(e, Errno::EPERM | Errno::EACCES) {
-        line.s(" (loading BPF programs needs root, or CAP_BPF and CAP_PERFMON)");
-    }
-    e.exit()
+    let need = match e {
+        Errno::EPERM | Errno::EACCES => " (loading BPF programs needs root, or CAP_BPF and CAP_PERFMON)",
+        _ => "",
+    };
+    fail(kernel, e.exit(), "%: %%", &[Arg::S(what), Arg::E(e), Arg::S(need)])
 }
 
 /// Says what is wrong with the pack's bytes, in core's words.
 #[cold]
 #[inline(never)]
 fn damaged<K: Kernel>(kernel: &mut K, what: &str, e: corelet_core::Error) -> Exit {
-    say(kernel).s(what).s(": ").d(&e).exit(Exit::BadInput)
+    fail(kernel, Exit::BadInput, "%: %", &[Arg::S(what), Arg::D(&e)])
 }
 
 /// The value, or what is wrong with the pack's bytes, said.
