@@ -1,6 +1,10 @@
 //! Why an input was refused: one small `Copy` enum for the whole crate, worded for people by `Display`.
 //!
+//! The device has no room for sentences and says [`Error::brief`] instead.
+//!
 //! Core never knows file names; the callers (host-tools, loader) put file, object and program in front.
+
+mod brief;
 
 use crate::id::TypeId;
 use crate::object::Fault;

@@ -46,7 +46,9 @@ pub mod link;
 pub mod object;
 pub mod pack;
 pub mod relo;
+pub mod words;
 
 pub use bytes::Endian;
 pub use error::{Error, Limit, Needed, Part, Result};
 pub use id::TypeId;
+pub use words::Words;

@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::exit::{Done, Exit};
 use crate::object::Sections;
 use crate::say::{
-    Arg::{self, D, N, P, S},
+    Arg::{self, B, N, P, S, T},
     bad, fail, say,
 };
 use crate::session::Counts;
@@ -104,8 +104,10 @@ pub fn relocate<K: Kernel>(
                 counts.poisoned += 1;
                 let sizes;
                 let why = match why {
-                    PoisonReason::NoCandidate => S("this kernel has no such type"),
-                    PoisonReason::NoMatch => S("this kernel's type has no such field or value"),
+                    // a pack's types leave out what does not match, so the two cannot be told apart here
+                    PoisonReason::NoCandidate | PoisonReason::NoMatch => {
+                        S("this kernel has no such type, or none with such a field or value")
+                    }
                     PoisonReason::MemSize { local, target } => {
                         sizes = [N(local.into()), N(target.into())];
                         P("% bytes in the object, % in this kernel", &sizes)
@@ -116,7 +118,7 @@ pub fn relocate<K: Kernel>(
             }
             Err(e) => {
                 return Err(describe(s, &relo, spec, |what| {
-                    fail(kernel, Exit::NotPortable, "%: relocation failed: %", &[what, D(&e)])
+                    fail(kernel, Exit::NotPortable, "%: relocation failed: %", &[what, B(e)])
                 }));
             }
         }
@@ -140,7 +142,7 @@ pub fn describe<R>(s: &Sections<'_>, relo: &Relo, spec: &Spec, say: impl FnOnce(
             raw = [S(t.kind().name()), S(s.btf.name(&t)), S(s.btf.string(relo.access_str_off))];
             P("% %, access %", &raw)
         }
-        _ => D(&text),
+        _ => T(&text),
     };
     let args = [S(s.object.name), S(function), N(relo.insn.into()), line, S(kind), what];
     say(P("%: % insn %%: % of %", &args))

@@ -3,7 +3,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::sys::{Errno, Fd, Kernel};
-use core::fmt;
+use corelet_core::{Error, Words, relo::SpecText};
 
 /// Longest part of a line that is written at once.
 const BUFFER: usize = 256;
@@ -19,8 +19,10 @@ pub enum Arg<'a> {
     E(Errno),
     /// Bytes as hexadecimal digits, as build ids are written.
     X(&'a [u8]),
-    /// Anything that can be displayed.
-    D(&'a dyn fmt::Display),
+    /// What is wrong, in core's few words.
+    B(Error),
+    /// What a relocation asks.
+    T(&'a SpecText<'a, 'a>),
     /// A part with arguments of its own.
     P(&'a str, &'a [Arg<'a>]),
 }
@@ -84,13 +86,6 @@ impl<K: Kernel> Line<'_, K> {
         self.len = 0;
     }
 
-    #[inline(never)]
-    fn text(&mut self, text: &str) {
-        for b in text.bytes() {
-            self.byte(if b < b' ' || b == 0x7f { b'?' } else { b });
-        }
-    }
-
     fn form(&mut self, form: &str, args: &[Arg<'_>]) {
         let mut args = args.iter();
         for b in form.bytes() {
@@ -116,10 +111,18 @@ impl<K: Kernel> Line<'_, K> {
                     }
                 }
             }
-            Arg::D(value) => {
-                let _ = fmt::write(self, format_args!("{value}"));
-            }
+            Arg::B(error) => error.brief(self),
+            Arg::T(spec) => spec.say(self),
             Arg::P(form, args) => self.form(form, args),
+        }
+    }
+}
+
+impl<K: Kernel> Words for Line<'_, K> {
+    #[inline(never)]
+    fn text(&mut self, text: &str) {
+        for b in text.bytes() {
+            self.byte(if b < b' ' || b == 0x7f { b'?' } else { b });
         }
     }
 
@@ -129,13 +132,6 @@ impl<K: Kernel> Line<'_, K> {
             self.number(n / 10);
         }
         self.byte(b'0' + (n % 10) as u8);
-    }
-}
-
-impl<K: Kernel> fmt::Write for Line<'_, K> {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.text(s);
-        Ok(())
     }
 }
 
@@ -150,11 +146,11 @@ pub fn failed<K: Kernel>(kernel: &mut K, what: &str, e: Errno) -> Exit {
     fail(kernel, e.exit(), "%: %%", &[Arg::S(what), Arg::E(e), Arg::S(need)])
 }
 
-/// Says what is wrong with the pack's bytes, in core's words.
+/// Says what is wrong with the pack's bytes, in core's few words.
 #[cold]
 #[inline(never)]
 fn damaged<K: Kernel>(kernel: &mut K, what: &str, e: corelet_core::Error) -> Exit {
-    fail(kernel, Exit::BadInput, "%: %", &[Arg::S(what), Arg::D(&e)])
+    fail(kernel, Exit::BadInput, "%: %", &[Arg::S(what), Arg::B(e)])
 }
 
 /// The value, or what is wrong with the pack's bytes, said.

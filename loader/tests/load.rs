@@ -174,7 +174,7 @@ fn a_refused_program_is_explained() {
     assert_eq!(run(&mut k, RUN), 1);
     for part in [
         "handle_open insn 0, line 12: byte_off of [4] struct task_struct.pid",
-        "no such field",
+        "such a field",
         "program handle_open (tracepoint/syscalls/sys_enter_openat): the kernel refused it: EINVAL at instruction 0",
         "it reads what this kernel does not have: sample: handle_open insn 0, line 12",
         log,

@@ -3,6 +3,7 @@
 
 use super::value::Number;
 use super::write::Writer;
+use crate::words::nth;
 
 /// From 1 on; `-` where a number is not used.
 const ERRNOS: &str = "PERM NOENT SRCH INTR IO NXIO 2BIG NOEXEC BADF CHILD AGAIN NOMEM ACCES FAULT NOTBLK BUSY EXIST XDEV \
@@ -44,7 +45,7 @@ fn put(w: &mut Writer<'_, '_>, n: Number, prefix: &str, name: Option<&str>) {
 
 fn find(names: &'static str, number: u64) -> Option<&'static str> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
-    names.split(' ').nth(index).filter(|&name| name != "-")
+    nth(names, b' ', index).filter(|&name| name != "-")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::Spec;
 use crate::btf::{Btf, Kind};
+use crate::words::{Words, displayed};
 use std::fmt;
 
 /// A spec together with the types it is about.
@@ -15,42 +16,71 @@ pub struct SpecText<'s, 'b> {
     pub root_id: u32,
 }
 
-impl fmt::Display for SpecText<'_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl SpecText<'_, '_> {
+    /// Says the spec.
+    pub fn say(&self, out: &mut dyn Words) {
         let (spec, btf) = (self.spec, self.btf);
-        let Ok(root) = btf.ty(spec.root) else { return f.write_str("<no type>") };
+        let Ok(root) = btf.ty(spec.root) else { return out.text("<no type>") };
         let name = btf.name(&root);
         let name = if name.is_empty() { "<anon>" } else { name };
-        write!(f, "[{}] {} {}", self.root_id, root.kind().name(), name)?;
+        out.text("[");
+        out.number(self.root_id.into());
+        out.text("] ");
+        out.text(root.kind().name());
+        out.text(" ");
+        out.text(name);
         if spec.kind.is_enumval() {
-            let enumerator = spec.points.first().and_then(|p| {
-                let t = btf.ty(p.type_id).ok()?;
-                Some((t, t.enumerator(p.index)?))
-            });
-            let Some((t, e)) = enumerator else { return Ok(()) };
-            write!(f, "::{} = ", btf.string(e.name_off))?;
-            return match (t.kind(), t.kflag()) {
-                (_, true) => write!(f, "{}", e.value as i64),
-                (Kind::Enum, false) => write!(f, "{}", e.value as u32),
-                _ => write!(f, "{}", e.value),
-            };
+            enumerator(spec, btf, out);
         }
         if !spec.kind.is_field() {
-            return Ok(());
+            return;
         }
         for (i, p) in spec.points.iter().enumerate() {
             if p.named {
-                write!(f, ".{}", spec.name(btf, p))?;
+                out.text(".");
+                out.text(spec.name(btf, p));
             } else if i > 0 || p.index > 0 {
-                write!(f, "[{}]", p.index)?;
+                out.text("[");
+                out.number(p.index.into());
+                out.text("]");
             }
         }
-        for (i, n) in spec.raw.iter().enumerate() {
-            write!(f, "{}{n}", if i == 0 { " (" } else { ":" })?;
+        for (i, &n) in spec.raw.iter().enumerate() {
+            out.text(if i == 0 { " (" } else { ":" });
+            out.number(n.into());
         }
-        match (spec.bit_offset / 8, spec.bit_offset % 8) {
-            (bytes, 0) => write!(f, " @ offset {bytes})"),
-            (bytes, bits) => write!(f, " @ offset {bytes}.{bits})"),
+        out.text(" @ offset ");
+        out.number((spec.bit_offset / 8).into());
+        if spec.bit_offset % 8 != 0 {
+            out.text(".");
+            out.number((spec.bit_offset % 8).into());
         }
+        out.text(")");
+    }
+}
+
+fn enumerator(spec: &Spec, btf: &Btf<'_>, out: &mut dyn Words) {
+    let Some(p) = spec.points.first() else { return };
+    let t = btf.get(p.type_id);
+    let Some(e) = t.enumerator(p.index) else { return };
+    out.text("::");
+    out.text(btf.string(e.name_off));
+    out.text(" = ");
+    let value = e.value as i64;
+    match (t.kind(), t.kflag()) {
+        (_, true) => {
+            if value < 0 {
+                out.text("-");
+            }
+            out.number(value.unsigned_abs());
+        }
+        (Kind::Enum, false) => out.number((e.value as u32).into()),
+        _ => out.number(e.value),
+    }
+}
+
+impl fmt::Display for SpecText<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        displayed(f, |out| self.say(out))
     }
 }
