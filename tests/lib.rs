@@ -1,6 +1,10 @@
 //! Whole pipelines on real input: what the tests of this package share.
 
+pub mod budgets;
+#[cfg(test)]
+mod golden;
 pub mod matrix;
 pub mod objects;
 pub mod oracle;
+pub mod refusals;
 pub mod tools;

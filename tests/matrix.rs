@@ -35,17 +35,31 @@ struct Packed {
     bytes: Vec<u8>,
 }
 
+/// The sections of a tool's pack for `kernel`.
+fn sections(tool: &str, object: &[u8], kernel: &Kernel) -> Result<Vec<Section>> {
+    let opened = [Opened::open(&TargetArg::new(&kernel.image, kernel.config.as_deref()))?];
+    with_kernels(&opened, |kernels| {
+        let text = Manifest::builtin(tool).with_context(|| format!("{tool} has no manifest"))?;
+        let manifest = Manifest::parse(tool, text)?;
+        let input = Input { name: tool.to_owned(), bytes: object.to_vec(), manifest };
+        Ok(build(&[input], kernels, &Options::default())?.sections)
+    })
+}
+
+/// The pack of a tool for `kernel`.
+///
+/// # Errors
+/// The tool is none of the nine, or does not fit the kernel.
+pub fn pack(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
+    let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
+    container(&sections(tool, object, kernel)?)
+}
+
 /// Packs all tools for `kernel`, with all their mutants.
 fn packs(objects: &Objects, kernel: &Kernel) -> Result<Vec<Packed>> {
-    let opened = [Opened::open(&TargetArg::new(&kernel.image, kernel.config.as_deref()))?];
     let mut out = Vec::new();
     for (&tool, object) in objects {
-        let sections = with_kernels(&opened, |kernels| {
-            let text = Manifest::builtin(tool).with_context(|| format!("{tool} has no manifest"))?;
-            let manifest = Manifest::parse(tool, text)?;
-            let input = Input { name: tool.to_owned(), bytes: object.clone(), manifest };
-            Ok(build(&[input], kernels, &Options::default())?.sections)
-        })?;
+        let sections = sections(tool, object, kernel)?;
         let mut add = |field: Option<String>, sections: &[Section]| -> Result<()> {
             let path = format!("corelet/{}.pack", out.len());
             out.push(Packed { tool, field, path, bytes: container(sections)? });

@@ -1,9 +1,9 @@
 //! Steps that boot a board.
 
 use anyhow::{Context as _, Result};
-use corelet_boards::{Board, kernel_for, on_stderr};
+use corelet_boards::{Board, Kernel, Progress, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
-use corelet_tests::{matrix, objects};
+use corelet_tests::{budgets, matrix, objects, refusals};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -37,16 +37,36 @@ pub(crate) fn riscv64(context: &mut Context<'_>) -> Result<Outcome> {
     tools("qemu-riscv64", context)
 }
 
-fn tools(board: &str, context: &mut Context<'_>) -> Result<Outcome> {
-    let board = Board::find(board)?;
+/// What the loader refuses, on the AArch64 board.
+pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
+    let board = Board::find("qemu-aarch64")?;
+    let (kernel, loader, objects) = parts(&board, context)?;
+    let mut console = Vec::new();
+    let mut hear = |line: &str| console.push(line.to_owned());
+    let outcome = refusals::run(&board, &kernel, &loader, &objects, &mut *on_stderr(), &mut hear);
+    console.iter().try_for_each(|line| context.note(line))?;
+    let outcome = outcome?;
+    outcome.lines.iter().try_for_each(|line| context.note(line))?;
+    anyhow::ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
+    Ok(Outcome::Passed(format!("{} packs and command lines, nothing left loaded", outcome.lines.len())))
+}
+
+/// The board's kernel, the loader for it, and the nine tools' objects.
+fn parts(board: &Board, context: &mut Context<'_>) -> Result<(Kernel, Vec<u8>, objects::Objects)> {
     let mut progress = on_stderr();
-    let kernel = kernel_for(&board, &mut *progress)?;
+    let kernel = kernel_for(board, &mut *progress)?;
     let folder = context.workspace.target.join("verify").join(&board.name);
-    let objects = objects::for_board(&board, &kernel, &folder, &mut context.machine, &mut *progress)?;
+    let objects = objects::for_board(board, &kernel, &folder, &mut context.machine, &mut *progress)?;
     let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
     let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+    Ok((kernel, loader, objects))
+}
+
+fn tools(board: &str, context: &mut Context<'_>) -> Result<Outcome> {
+    let board = Board::find(board)?;
+    let (kernel, loader, objects) = parts(&board, context)?;
     let mut console = Vec::new();
-    let outcome = matrix::run(&board, &kernel, &loader, &objects, &mut *progress, &mut |line| {
+    let outcome = matrix::run(&board, &kernel, &loader, &objects, &mut *on_stderr(), &mut |line| {
         console.push(line.to_owned());
     });
     for line in &console {
@@ -57,9 +77,33 @@ fn tools(board: &str, context: &mut Context<'_>) -> Result<Outcome> {
         context.note(line)?;
     }
     let (all, survived) = outcome.mutants;
-    let words = format!("{} cases; of {all} shifted offsets {survived} unnoticed, as listed", outcome.cases);
+    let mut words =
+        format!("{} cases; of {all} shifted offsets {survived} unnoticed, as listed", outcome.cases);
+    words.push_str(&costs(&board, &kernel, &loader, &objects, &mut *on_stderr())?);
     match outcome.failures.as_slice() {
         [] => Ok(Outcome::Passed(words)),
         failures => anyhow::bail!("{}", failures.join("\n")),
     }
+}
+
+/// Holds the pack's bytes and the memory to load it against their budgets.
+fn costs(
+    board: &Board,
+    kernel: &Kernel,
+    loader: &[u8],
+    objects: &objects::Objects,
+    progress: &mut dyn Progress,
+) -> Result<String> {
+    let pack = matrix::pack("opensnoop", objects, kernel)?;
+    let memory = budgets::memory(board, kernel, loader, &pack, progress)?;
+    let b = budgets::budgets()?;
+    let name = board.name.as_str();
+    let of = b.memory.get(name);
+    let held = [
+        budgets::hold("; opensnoop's pack B:", pack.len() as u64, b.pack.get(name), 1, b.goals.pack)?,
+        // memory comes in pages
+        budgets::hold("resident KiB:", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident)?,
+        budgets::hold("anonymous KiB:", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous)?,
+    ];
+    Ok(held.join(", "))
 }

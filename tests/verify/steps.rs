@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use corelet_host_tools::setup::targets::{self, Std};
 use corelet_host_tools::setup::{ThisMachine, Wants, loader, toolchain};
+use corelet_tests::budgets;
 
 use crate::boards;
 use crate::context::Context;
@@ -36,9 +37,10 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "test", what: "tests that need no root, no network and no board", full: false, wants: Wants::default, run: test },
     Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
     Step { name: "nostd", what: "core builds where there is no std, the loader without libc", full: false, wants: nostd_wants, run: nostd },
-    Step { name: "loader", what: "the loader is one static file for each architecture", full: false, wants: loader_wants, run: loaders },
+    Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "oracle", what: "57 objects on both kernels: the whole, our minimum and bpftool's give one result", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
+    Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
 ];
@@ -146,6 +148,7 @@ fn loader_wants() -> Wants {
 }
 
 fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
+    let budgets = budgets::budgets()?;
     let mut figures = Vec::new();
     for target in targets::LOADER {
         let built = loader::build(&mut context.machine, context.workspace, target)?;
@@ -154,8 +157,12 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
         is_static(&bytes).with_context(|| format!("the loader for {target}"))?;
         context.note(&format!("{target}: {} bytes, standard library {:?}", built.size, built.std))?;
         let arch = target.split('-').next().unwrap_or(target);
-        let way = if built.std == Std::Built { "" } else { " (std from source)" };
-        figures.push(format!("{arch} {} B{way}", built.size));
+        let (of, way) = match built.std {
+            Std::Built => (&budgets.loader, ""),
+            _ => (&budgets.loader_std_from_source, " (std from source)"),
+        };
+        let held = budgets::hold(&format!("{arch} B:"), built.size, of.get(target), 1, budgets.goals.loader)?;
+        figures.push(format!("{held}{way}"));
     }
     Ok(Outcome::Passed(figures.join(", ")))
 }

@@ -1,0 +1,135 @@
+//! What things may cost: `budgets.toml`, measured values each. A budget holds while a measurement is at most 2 % above.
+
+use anyhow::{Context, Result, ensure};
+use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const TEXT: &str = include_str!("budgets.toml");
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// What the project wants: bytes of a loader, bytes of opensnoop's pack, KiB resident and anonymous.
+    pub goals: Goals,
+    /// Bytes of the loader by Rust target, with rustup's standard library.
+    pub loader: BTreeMap<String, u64>,
+    /// The same with the standard library built from source, which gives other bytes.
+    pub loader_std_from_source: BTreeMap<String, u64>,
+    /// Bytes of opensnoop's pack by board.
+    pub pack: BTreeMap<String, u64>,
+    /// Memory to load opensnoop's pack, by board.
+    pub memory: BTreeMap<String, Memory>,
+}
+
+/// What the project wants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Goals {
+    /// Bytes.
+    pub loader: u64,
+    /// Bytes.
+    pub pack: u64,
+    /// KiB.
+    pub resident: u64,
+    /// KiB.
+    pub anonymous: u64,
+}
+
+/// Memory of the loader once everything is loaded; nothing is given back before that.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// KiB of all pages, by `Rss` of `/proc/self/smaps_rollup`.
+    pub resident: u64,
+    /// KiB of those that no file holds.
+    pub anonymous: u64,
+}
+
+/// The budgets.
+///
+/// # Errors
+/// The file is not of its form.
+pub fn budgets() -> Result<Budgets> {
+    toml::from_str(TEXT).context("budgets.toml")
+}
+
+/// Holds `measured` against `budget`, and says both. `unit` is what is counted; `grain` the step that it comes in.
+///
+/// # Errors
+/// It is more than 2 % above, rounded up to the next grain; or so far below that the budget should be lowered (10 %).
+pub fn hold(what: &str, measured: u64, budget: Option<&u64>, grain: u64, goal: u64) -> Result<String> {
+    let budget = *budget.with_context(|| format!("{what}: budgets.toml has no budget; it is {measured}"))?;
+    let bound = (budget + budget / 50).next_multiple_of(grain);
+    ensure!(measured <= bound, "{what}: {measured}, but the budget is {budget} and 2 %");
+    ensure!(
+        measured * 10 >= budget * 9,
+        "{what}: {measured}, far below its budget {budget}: lower the budget"
+    );
+    let missed = if measured > goal { format!(", goal {goal} missed") } else { String::new() };
+    Ok(format!("{what} {measured}{missed}"))
+}
+
+/// Deliberate memory that the meter must see, in KiB.
+const TOUCH: u64 = 64;
+
+/// The script: loads the pack and closes, alone and with memory touched on purpose.
+const SCRIPT: &str = r#"
+echo 1 >/proc/sys/net/core/bpf_jit_enable
+for touch in 0 65536; do
+    /corelet/corelet-loader verify /corelet/x.pack --json --memory --touch $touch 2>&1 | grep '"memory"'
+done
+"#;
+
+#[derive(Deserialize)]
+struct Line {
+    memory: Said,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    rss_kib: u64,
+    anonymous_kib: u64,
+}
+
+/// Memory that `loader` takes to load `pack` on a board.
+///
+/// # Errors
+/// The board does not come up, the loader does not say, or the meter does not see 64 KiB that were touched on purpose.
+pub fn memory(
+    board: &Board,
+    kernel: &Kernel,
+    loader: &[u8],
+    pack: &[u8],
+    progress: &mut dyn Progress,
+) -> Result<Memory> {
+    let initramfs = Initramfs {
+        busybox: busybox_static(board, progress)?,
+        files: vec![
+            ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
+            ("corelet/x.pack".to_owned(), 0o644, pack.to_vec()),
+            (RUN.to_owned(), 0o755, SCRIPT.as_bytes().to_vec()),
+        ],
+        ..Initramfs::default()
+    };
+    let mut lines = Vec::new();
+    Boot::new(board, &kernel.image, initramfs.build()?).run(&mut |line| lines.push(line.to_owned()))?;
+    let said = |line: &String| serde_json::from_str::<Line>(line).ok().map(|l| l.memory);
+    let said: Vec<Said> = lines.iter().filter_map(said).collect();
+    let [plain, touched] = said.as_slice() else {
+        anyhow::bail!("{}: the loader did not say its memory twice: {}", board.name, lines.join(" / "));
+    };
+    for (what, less, more) in [
+        ("resident", plain.rss_kib, touched.rss_kib),
+        ("anonymous", plain.anonymous_kib, touched.anonymous_kib),
+    ] {
+        let seen = more.saturating_sub(less);
+        ensure!(
+            (TOUCH..=TOUCH + 4).contains(&seen),
+            "{}: of {TOUCH} KiB the meter saw {seen} ({what})",
+            board.name
+        );
+    }
+    Ok(Memory { resident: plain.rss_kib, anonymous: plain.anonymous_kib })
+}
