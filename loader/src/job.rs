@@ -49,7 +49,7 @@ pub struct Source<'a> {
     pub hints: &'a [u8],
 }
 
-/// Everything that streaming needs: `pub fn run<K: Kernel>(kernel: &mut K, job: Job<'_>) -> Streamed`.
+/// Everything that streaming needs.
 pub struct Job<'a> {
     /// The loaded objects.
     pub sources: &'a [Source<'a>],
@@ -79,5 +79,5 @@ pub struct Summary {
     pub dropped: u64,
 }
 
-/// Result of [`crate::stream::run`]; the reason was said on stderr.
+/// Result of [`crate::stream::Channels::follow`]; the reason was said on stderr.
 pub type Streamed = Result<Summary, Exit>;

@@ -129,7 +129,7 @@ pub fn load<K: Kernel>(
 /// Makes what the programs will report readable, before anything is attached.
 fn open_channels<K: Kernel>(
     kernel: &mut K,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     objects: &mut Objects<'_, '_>,
 ) -> Done<()> {
     let job = Job {
@@ -141,7 +141,7 @@ fn open_channels<K: Kernel>(
         page_size: session.identity.page_size,
         memory: &mut [],
     };
-    objects.channels.open(kernel, &job)
+    objects.channels.open(kernel, &mut session.ledger, &job)
 }
 
 fn parse_btf<'a, K: Kernel>(

@@ -52,7 +52,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         report::ready(kernel, session, "verified");
         return Ok(());
     }
-    stream(kernel, session, objects, memory)
+    stream(kernel, session, &objects, memory)
 }
 
 /// Checks the kernel memory that the maps may take, before anything is created.
@@ -72,7 +72,7 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
 fn stream<K: Kernel>(
     kernel: &mut K,
     session: &Session<'_>,
-    objects: Objects<'_, '_>,
+    objects: &Objects<'_, '_>,
     memory: &mut [u8],
 ) -> Done<()> {
     let (options, id) = (session.options, &session.identity);

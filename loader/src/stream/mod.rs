@@ -6,7 +6,7 @@
 //! buffer; of a ring buffer only the program knows.
 //!
 //! Memory: [`Job::memory`], half of [`STREAM_FIXED`] for the output and the rest for one record or the values of one
-//! result, and [`MAX_CHANNELS`] mappings on the stack.
+//! result, and the mappings' addresses in a region of their own.
 
 mod output;
 mod perf;
@@ -17,14 +17,14 @@ mod ring;
 mod tests;
 
 use crate::exit::{Done, Exit};
-use crate::job::{Job, STREAM_FIXED, Source, Streamed, Summary};
+use crate::job::{Job, OpenMap, STREAM_FIXED, Source, Streamed, Summary};
 use crate::say::{
     Arg::{E, N, S},
     fail, failed,
 };
-use crate::sys::{Errno, Fd, Kernel};
+use crate::sys::{Errno, Fd, Kernel, slots};
+use crate::undo::Ledger;
 use corelet_core::pack::{Event, Map, Records, section};
-use heapless::Vec;
 use output::{Output, ROUND_MS};
 use perf::Perf;
 use results::Reader;
@@ -68,18 +68,9 @@ struct Channel {
 /// The buffers that carry events, open for reading.
 #[derive(Default)]
 pub struct Channels {
-    channels: Vec<Channel, MAX_CHANNELS>,
-    epoll: Option<Fd>,
-}
-
-/// Opens the buffers and follows them to the end.
-///
-/// # Errors
-/// Those of [`Channels::open`] and [`Channels::follow`], said on stderr.
-pub fn run<K: Kernel>(kernel: &mut K, job: Job<'_>) -> Streamed {
-    let mut channels = Channels::default();
-    channels.open(kernel, &job)?;
-    channels.follow(kernel, job)
+    /// A place for each buffer; empty for those of CPUs that are offline.
+    channels: &'static mut [Option<Channel>],
+    epoll: Fd,
 }
 
 impl Channels {
@@ -89,62 +80,75 @@ impl Channels {
     /// # Errors
     /// [`Exit::Usage`] where this loader cannot print in the form asked for; the exit of a failed system call;
     /// [`Exit::NotPortable`] for more than [`MAX_CHANNELS`] buffers.
-    pub fn open<K: Kernel>(&mut self, kernel: &mut K, job: &Job<'_>) -> Done<()> {
+    pub fn open<K: Kernel>(&mut self, kernel: &mut K, ledger: &mut Ledger, job: &Job<'_>) -> Done<()> {
         if !print::can(job.output) {
             let form = "this loader was built without formatting: use --raw, and corelet decode on the PC";
             return Err(fail(kernel, Exit::Usage, form, &[]));
         }
-        let epoll = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
-        self.epoll = Some(epoll);
-        kernel.epoll_add(epoll, job.stop, STOP).map_err(|e| failed(kernel, "epoll_ctl", e))?;
+        self.epoll = match kernel.epoll_create() {
+            Ok(epoll) => ledger.keep(kernel, epoll)?,
+            Err(e) => return Err(failed(kernel, "epoll_create1", e)),
+        };
+        self.watch(kernel, job.stop, STOP)?;
+        let count =
+            job.sources.iter().map(|s| carriers(s, job.cpus).map(|c| c.buffers as usize).sum::<usize>());
+        let count = count.sum::<usize>();
+        if count > MAX_CHANNELS {
+            let args = [N(MAX_CHANNELS as u64)];
+            return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
+        }
+        if count > 0 {
+            let memory = kernel.region(count * size_of::<Option<Channel>>());
+            self.channels = slots(memory.map_err(|e| failed(kernel, "memory", e))?, || None);
+        }
+        let mut token = 0;
         for (object, source) in job.sources.iter().enumerate() {
-            for (number, event) in events(source).enumerate() {
-                let map = Records::<Map<'_>>::new(source.maps, section::MAPS).at(event.map);
-                let (Ok(map), Some(open)) = (map, source.open.get(usize::from(event.map))) else { continue };
-                let (object, number) = (object as u8, number as u16);
-                match map.map_type {
-                    RINGBUF => {
-                        let ring = Ring::open(kernel, &open.map, open.max_entries, job.page_size)
-                            .map_err(|e| unmapped(kernel, &map, e))?;
-                        let channel = Channel { buffer: Buffer::Ring(ring), object, event: number };
-                        self.add(kernel, epoll, open.map.fd(), channel)?;
-                    }
-                    PERF_EVENT_ARRAY => {
-                        for cpu in 0..job.cpus.min(open.max_entries) {
-                            let opened = Perf::open(kernel, &open.map, cpu, map.perf_pages, job.page_size);
-                            let opened = opened.map_err(|e| unmapped(kernel, &map, e))?;
-                            let Some((perf, fd)) = opened else { continue };
-                            let channel = Channel { buffer: Buffer::Perf(perf), object, event: number };
-                            self.add(kernel, epoll, fd, channel)?;
+            for c in carriers(source, job.cpus) {
+                for cpu in 0..c.buffers {
+                    let opened = match c.map.map_type {
+                        RINGBUF => Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
+                            .map(|ring| Some((Buffer::Ring(ring), c.open.map.fd()))),
+                        _ => Perf::open(kernel, &c.open.map, cpu, c.map.perf_pages, job.page_size)
+                            .map(|perf| perf.map(|(perf, fd)| (Buffer::Perf(perf), fd))),
+                    };
+                    let opened = match opened {
+                        Ok(opened) => opened,
+                        Err(e) => {
+                            let args = [S(c.map.name), E(e)];
+                            return Err(fail(kernel, e.exit(), "map %: cannot map its buffer: %", &args));
+                        }
+                    };
+                    if let Some((buffer, fd)) = opened {
+                        if matches!(buffer, Buffer::Perf(_)) {
+                            ledger.keep(kernel, fd)?;
+                        }
+                        self.watch(kernel, fd, token)?;
+                        if let Some(slot) = self.channels.get_mut(token as usize) {
+                            *slot = Some(Channel { buffer, object: object as u8, event: c.number });
                         }
                     }
-                    _ => {}
+                    token += 1;
                 }
             }
         }
         Ok(())
     }
 
-    fn add<K: Kernel>(&mut self, kernel: &mut K, epoll: Fd, fd: Fd, channel: Channel) -> Done<()> {
-        let token = self.channels.len() as u32;
-        if self.channels.push(channel).is_err() {
-            let args = [N(MAX_CHANNELS as u64)];
-            return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
-        }
-        kernel.epoll_add(epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
+    /// Has the epoll give `token` when `fd` is readable.
+    fn watch<K: Kernel>(&self, kernel: &mut K, fd: Fd, token: u32) -> Done<()> {
+        kernel.epoll_add(self.epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
     }
 
     /// Prints events until the deadline, a signal or the end of the reader; then results and losses.
     ///
     /// # Errors
     /// The exit of a failed system call. A reader that closed the pipe is no error.
-    pub fn follow<K: Kernel>(self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
+    pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
         let (buffer, scratch) = memory.split_at_mut(half);
         let mut out = Output::new(buffer);
         let mut sum = Summary::default();
-        let Some(epoll) = self.epoll else { return Ok(sum) };
         out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
         let mut stop = false;
         while !stop && out.failed().is_none() {
@@ -153,17 +157,18 @@ impl Channels {
             if out.pending() {
                 timeout = Some(timeout.unwrap_or(ROUND_MS).min(ROUND_MS));
             }
-            let ready = kernel.epoll_wait(epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
+            let ready =
+                kernel.epoll_wait(self.epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
             for token in ready {
                 stop |= token == STOP;
-                if let Some(channel) = self.channels.get(token as usize) {
+                if let Some(Some(channel)) = self.channels.get(token as usize) {
                     channel.drain(kernel, &job, &mut out, scratch, &mut sum);
                 }
             }
             out.flush(kernel);
             stop |= left == Some(0);
         }
-        for channel in &self.channels {
+        for channel in self.channels.iter().flatten() {
             channel.drain(kernel, &job, &mut out, scratch, &mut sum);
         }
         let idle = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
@@ -231,6 +236,27 @@ fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> 
     Records::<Event<'a>>::new(source.events, section::EVENTS).map_while(Result::ok)
 }
 
-fn unmapped<K: Kernel>(kernel: &mut K, map: &Map<'_>, e: Errno) -> Exit {
-    fail(kernel, e.exit(), "map %: cannot map its buffer: %", &[S(map.name), E(e)])
+/// A map that carries events.
+struct Carrier<'a> {
+    /// Number of the event.
+    number: u16,
+    map: Map<'a>,
+    open: OpenMap,
+    /// Buffers that it has: one, or one for each CPU.
+    buffers: u32,
+}
+
+/// The maps of one object that carry events.
+fn carriers<'a>(source: &Source<'a>, cpus: u32) -> impl Iterator<Item = Carrier<'a>> + use<'a> {
+    let (maps, open) = (source.maps, source.open);
+    (0..).zip(events(source)).filter_map(move |(number, event)| {
+        let map = Records::<Map<'_>>::new(maps, section::MAPS).at(event.map).ok()?;
+        let open = *open.get(usize::from(event.map))?;
+        let buffers = match map.map_type {
+            RINGBUF => 1,
+            PERF_EVENT_ARRAY => cpus.min(open.max_entries),
+            _ => 0,
+        };
+        Some(Carrier { number, map, open, buffers })
+    })
 }

@@ -58,10 +58,19 @@ impl Perf {
             other => other?,
         };
         let size = usize::from(pages).saturating_mul(page as usize);
-        let pages = kernel.map_shared(fd, 0, size.saturating_add(page as usize), true)?;
-        kernel.map_update(map, &cpu.to_ne_bytes(), &fd.0.to_ne_bytes())?;
-        kernel.perf_ioctl(fd, PerfCommand::Enable)?;
-        Ok(Some((Perf { pages, page: page as usize, size }, fd)))
+        let mut enable = || {
+            let pages = kernel.map_shared(fd, 0, size.saturating_add(page as usize), true)?;
+            kernel.map_update(map, &cpu.to_ne_bytes(), &fd.0.to_ne_bytes())?;
+            kernel.perf_ioctl(fd, PerfCommand::Enable)?;
+            Ok(Perf { pages, page: page as usize, size })
+        };
+        match enable() {
+            Ok(perf) => Ok(Some((perf, fd))),
+            Err(e) => {
+                kernel.close(fd);
+                Err(e)
+            }
+        }
     }
 
     /// Where the kernel is now.

@@ -201,18 +201,18 @@ fn stream(
     };
     let deadline = kernel.deadline;
     let mut memory = vec![0xcc; (STREAM_FIXED + 2 * STREAM_PER_CPU) as usize];
-    run(
-        kernel,
-        Job {
-            sources: &[source],
-            output: form,
-            deadline,
-            stop: Fd(3),
-            cpus: 2,
-            page_size: PAGE,
-            memory: &mut memory,
-        },
-    )
+    let job = Job {
+        sources: &[source],
+        output: form,
+        deadline,
+        stop: Fd(3),
+        cpus: 2,
+        page_size: PAGE,
+        memory: &mut memory,
+    };
+    let (mut channels, mut ledger) = (Channels::default(), Ledger::default());
+    channels.open(kernel, &mut ledger, &job)?;
+    channels.follow(kernel, job)
 }
 
 fn event(map: u16) -> Event<'static> {
