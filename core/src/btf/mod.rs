@@ -18,7 +18,7 @@ pub use header::{Header, MAGIC};
 pub use kind::Kind;
 pub use types::{Array, Enumerator, IntEncoding, Member, Param, SecVar, Type, encoding};
 
-use crate::bytes::{Bytes, Endian};
+use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
 use crate::id::TypeId;
 use resolve::TOO_DEEP;
@@ -67,7 +67,7 @@ impl<'a> Btf<'a> {
         let index: &'a [u32] = index;
         let btf = Btf {
             endian: walk.header.endian,
-            types: walk.types.data(),
+            types: walk.types,
             strings: walk.strings,
             index: index.get(..n).unwrap_or(index),
             base,
@@ -209,9 +209,9 @@ impl<'a> Btf<'a> {
 /// Walks the records of a type section without an index.
 struct Walk<'a> {
     header: Header,
-    types: Bytes<'a>,
+    types: &'a [u8],
     strings: &'a str,
-    layout: Bytes<'a>,
+    layout: &'a [u8],
     at: usize,
     id: u32,
 }
@@ -228,9 +228,9 @@ impl<'a> Walk<'a> {
         }
         Ok(Walk {
             header,
-            types: Bytes::new(types, header.endian, Part::BtfTypes),
+            types,
             strings: core::str::from_utf8(strings).map_err(|e| bad(e.valid_up_to()))?,
-            layout: Bytes::new(layout, header.endian, Part::BtfLayout),
+            layout,
             at: 0,
             id: 0,
         })
@@ -242,24 +242,26 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let at = self.at;
+        let short = Error::Truncated { part: Part::BtfTypes, at: at as u32 };
         self.id = self.id.saturating_add(1);
-        let info = self.types.u32(at.saturating_add(4))?;
-        let number = (info >> 24 & 0x7f) as u8;
-        let vlen = (info & 0x00ff_ffff) as usize;
-        let (once, each) = match Kind::from_number(number) {
-            Kind::Void => return Err(Error::UnknownKind { id: TypeId(self.id), kind: 0 }),
+        let rest = self.types.get(at..).filter(|rest| rest.len() >= RECORD).ok_or(short)?;
+        let t = Type::new(TypeId(self.id), rest, self.header.endian);
+        let number = t.kind_number();
+        let (once, each) = match t.kind() {
+            Kind::Void => return Err(Error::UnknownKind { id: t.id, kind: 0 }),
             // struct btf_layout: u8 info_sz, u8 elem_sz, u16 flags, one for each kind
             Kind::Unknown => {
-                let entry = usize::from(number).saturating_mul(4);
-                let unknown = |_| Error::UnknownKind { id: TypeId(self.id), kind: number };
-                let once = self.layout.u8(entry).map_err(unknown)?;
-                let each = self.layout.u8(entry.saturating_add(1)).map_err(unknown)?;
+                let unknown = Error::UnknownKind { id: t.id, kind: number };
+                let [once, each, ..] =
+                    *self.layout.as_chunks::<4>().0.get(usize::from(number)).ok_or(unknown)?;
                 (usize::from(once), usize::from(each))
             }
             kind => kind.trailing(),
         };
-        let len = each.saturating_mul(vlen).saturating_add(once).saturating_add(RECORD);
-        self.types.slice(at, len)?;
+        let len = each.saturating_mul(t.vlen() as usize).saturating_add(once).saturating_add(RECORD);
+        if len > rest.len() {
+            return Err(short);
+        }
         self.at = at.saturating_add(len);
         Ok(Some(at as u32))
     }

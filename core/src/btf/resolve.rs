@@ -74,16 +74,16 @@ impl<'a> Btf<'a> {
         Err(TOO_DEEP)
     }
 
-    /// The type of an array's elements behind all dimensions, and `id` itself where it is none.
-    pub fn skip_arrays(&self, id: TypeId) -> Result<Type<'a>> {
-        let mut t = self.skip_mods(id)?;
+    /// The type of an array's elements behind all dimensions, and the type behind `id` itself where it is none; of arrays
+    /// of arrays without an end an array, which has no size.
+    #[inline(never)]
+    pub(crate) fn element(&self, id: TypeId) -> Type<'a> {
+        let mut t = self.behind(id);
         for _ in 0..=MAX_RESOLVE_DEPTH {
-            match t.array() {
-                Some(a) => t = self.behind(a.elem),
-                None => return Ok(t),
-            }
+            let Some(array) = t.array() else { break };
+            t = self.behind(array.elem);
         }
-        Err(TOO_DEEP)
+        t
     }
 
     /// Size of a pointer, guessed from an integer that C calls `long`; `None` where there is none, as in a subset.

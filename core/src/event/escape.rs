@@ -15,22 +15,42 @@ pub(super) fn put_string(out: &mut Out<'_>, style: Style, bytes: &[u8], joined: 
     if quoted {
         out.put_byte(b'"');
     }
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| put_char(out, style, if c == '\0' && joined { ' ' } else { c }));
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (text, ill, behind) = first_chunk(rest);
+        for (at, c) in text.char_indices() {
+            let utf8 = text.as_bytes().get(at..at.saturating_add(c.len_utf8())).unwrap_or(&[]);
+            if c == '\0' && joined {
+                out.put_byte(b' ');
+            } else {
+                put_char(out, style, c, utf8);
+            }
+        }
         match style {
-            Style::Text => put_escaped(out, chunk.invalid()),
-            Style::Json if chunk.invalid().is_empty() => {}
+            Style::Text => put_escaped(out, ill),
+            Style::Json if ill.is_empty() => {}
             Style::Json => out.put_str("\\ufffd"),
         }
+        rest = behind;
     }
     if quoted {
         out.put_byte(b'"');
     }
 }
 
-fn put_char(out: &mut Out<'_>, style: Style, c: char) {
-    let mut utf8 = [0; 4];
-    let bytes = c.encode_utf8(&mut utf8).as_bytes();
+/// The text that `bytes` start with, the ill-formed sequence behind it, and the rest. As `utf8_chunks`, with the decoder that
+/// the device has anyway.
+fn first_chunk(bytes: &[u8]) -> (&str, &[u8], &[u8]) {
+    let (valid, ill) = match core::str::from_utf8(bytes) {
+        Ok(text) => return (text, &[], &[]),
+        Err(e) => (e.valid_up_to(), e.error_len()),
+    };
+    let (text, rest) = bytes.split_at_checked(valid).unwrap_or((bytes, &[]));
+    let (ill, rest) = rest.split_at_checked(ill.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+    (core::str::from_utf8(text).unwrap_or(""), ill, rest)
+}
+
+fn put_char(out: &mut Out<'_>, style: Style, c: char, bytes: &[u8]) {
     if c == '\\' || c == '"' {
         out.put_byte(b'\\');
     }

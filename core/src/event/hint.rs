@@ -49,7 +49,7 @@ impl<'a> Layout<'a> {
     /// The number in member `index` of `parent`.
     fn sibling(&self, parent: &Type<'a>, data: &[u8], index: u16) -> Option<u64> {
         let m = parent.member(index.into())?;
-        let t = self.btf.skip_mods(m.ty).ok()?;
+        let t = self.btf.behind(m.ty);
         let bits = Some(m.bitfield_size).filter(|&n| n != 0);
         self.number(&t, data, m.bit_offset, bits).map(|n| n.raw)
     }
@@ -63,14 +63,14 @@ impl<'a> Layout<'a> {
 }
 
 fn ipv4(w: &mut Writer<'_, '_>, bytes: [u8; 4]) {
-    w.word(|o| {
-        for (i, b) in bytes.into_iter().enumerate() {
-            if i > 0 {
-                o.put_byte(b'.');
-            }
-            o.put_u64(b.into());
+    w.quote();
+    for (i, b) in bytes.into_iter().enumerate() {
+        if i > 0 {
+            w.out.put_byte(b'.');
         }
-    });
+        w.out.put_u64(b.into());
+    }
+    w.quote();
 }
 
 /// Prints an IPv6 address by RFC 5952: groups without leading zeros, the longest run of two or more zero groups as `::`.
@@ -87,23 +87,25 @@ fn ipv6(w: &mut Writer<'_, '_>, bytes: &[u8]) {
         }
     }
     let end = start.saturating_add(len);
-    w.word(|o| {
-        for (i, &g) in groups.iter().enumerate() {
-            if i == start {
-                o.put_str("::");
-            }
-            if (start..end).contains(&i) {
-                continue;
-            }
-            if i > 0 && i != end {
-                o.put_byte(b':');
-            }
-            o.put_hex_digits(g.into());
+    w.quote();
+    for (i, &g) in groups.iter().enumerate() {
+        if i == start {
+            w.out.put_str("::");
         }
-    });
+        if (start..end).contains(&i) {
+            continue;
+        }
+        if i > 0 && i != end {
+            w.out.put_byte(b':');
+        }
+        w.out.put_hex_digits(g.into());
+    }
+    w.quote();
 }
 
 /// Prints bytes in the order of memory.
 fn hex(w: &mut Writer<'_, '_>, bytes: &[u8]) {
-    w.word(|o| bytes.iter().for_each(|&b| o.put_hex_byte(b)));
+    w.quote();
+    bytes.iter().for_each(|&b| w.out.put_hex_byte(b));
+    w.quote();
 }

@@ -82,19 +82,19 @@ impl<'a> Printer<'a> {
 
     /// Prints a value as members of the line.
     fn flat(&self, w: &mut Writer<'_, '_>, ty: TypeId, data: &[u8]) {
-        match self.layout.btf.skip_mods(ty) {
-            Ok(t) if t.kind().is_composite() => self.layout.members(w, &t, data, 0),
-            Ok(_) => self.named(w, "value", ty, data),
-            Err(_) => {}
+        let t = self.layout.btf.behind(ty);
+        if t.kind().is_composite() {
+            self.layout.members(w, &t, data, 0);
+        } else {
+            self.named(w, "value", ty, data);
         }
     }
 
     /// Prints a value as one member of the line.
     fn named(&self, w: &mut Writer<'_, '_>, name: &str, ty: TypeId, data: &[u8]) {
         let field = self.layout.cut(ty, data);
-        if let Ok(t) = self.layout.btf.skip_mods(ty)
-            && self.layout.present(&t, field)
-        {
+        let t = self.layout.btf.behind(ty);
+        if self.layout.present(&t, field) {
             w.name(name.as_bytes());
             self.layout.value(w, &t, field, 0);
         }

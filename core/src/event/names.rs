@@ -34,10 +34,12 @@ pub(super) fn signal(w: &mut Writer<'_, '_>, n: Number) {
 
 fn put(w: &mut Writer<'_, '_>, n: Number, prefix: &str, name: Option<&str>) {
     match name {
-        Some(name) => w.word(|o| {
-            o.put_str(prefix);
-            o.put_str(name);
-        }),
+        Some(name) => {
+            w.quote();
+            w.out.put_str(prefix);
+            w.out.put_str(name);
+            w.quote();
+        }
         None if n.signed => w.signed(n.raw as i64),
         None => w.unsigned(n.raw),
     }

@@ -68,8 +68,8 @@ impl<'a> Printer<'a> {
     /// Prints counters by name. The key of a map's entry is the index of its first counter.
     fn counters(&self, w: &mut Writer<'_, '_>, ty: TypeId, labels: TypeId, key: &[u8], value: &[u8]) {
         let btf = self.layout.btf;
-        let labels = btf.skip_mods(labels).ok().filter(|t| t.kind().is_enum());
-        let Ok(elem) = btf.skip_arrays(ty) else { return };
+        let labels = btf.behind(labels);
+        let elem = btf.element(ty);
         let size = btf.size_of(elem.id).unwrap_or(0) as usize;
         let first = Bytes::new(key, btf.endian(), Part::Event).u32(0).unwrap_or(0);
         if self.style == Style::Json {
@@ -79,7 +79,7 @@ impl<'a> Printer<'a> {
         for (i, part) in value.chunks_exact(size.max(1)).enumerate() {
             let Some(n) = self.layout.number(&elem, part, 0, None).filter(|_| w.step()) else { break };
             let index = (i as u64).saturating_add(first.into());
-            match labels.and_then(|t| self.layout.enumerator(&t, index, 32)) {
+            match self.layout.enumerator(&labels, index, 32) {
                 Some(name) => w.name(name.as_bytes()),
                 None if n.raw == 0 => continue,
                 None => w.number_name(index),
@@ -93,7 +93,7 @@ impl<'a> Printer<'a> {
 
     /// Prints the members of a histogram's value other than the slots at byte `offset`.
     fn beside(&self, w: &mut Writer<'_, '_>, ty: TypeId, offset: u32, value: &[u8]) {
-        let Ok(t) = self.layout.btf.skip_mods(ty) else { return };
+        let t = self.layout.btf.behind(ty);
         for m in t.members().filter(|m| m.bitfield_size == 0 && m.bit_offset / 8 != offset) {
             let name = self.layout.btf.string(m.name_off);
             let data = value.get(m.bit_offset as usize / 8..).unwrap_or(&[]);

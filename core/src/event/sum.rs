@@ -8,8 +8,8 @@ use crate::pack::{How, ResultMap};
 ///
 /// `false` where the result is no counter (an entry with a struct or text), so that there is no sum.
 pub fn add_cpu(btf: &Btf<'_>, result: &ResultMap<'_>, sum: &mut [u8], cpu: &[u8]) -> bool {
-    let elem = btf.skip_arrays(result.type_id).ok();
-    let int = elem.filter(|t| t.kind() == Kind::Int).map_or(0, |t| t.size() as usize);
+    let elem = btf.element(result.type_id);
+    let int = if elem.kind() == Kind::Int { elem.size() as usize } else { 0 };
     let (from, len, size) = match result.how {
         How::Log2 { offset, slots } => (offset as usize, (slots as usize).saturating_mul(4), 4),
         How::Counters { .. } => (0, sum.len(), int),

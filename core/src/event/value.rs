@@ -32,7 +32,7 @@ impl<'a> Layout<'a> {
                 return;
             }
             let hint = self.hint(t.id, i);
-            let Ok(ty) = self.btf.skip_mods(m.ty) else { continue };
+            let ty = self.btf.behind(m.ty);
             let bitfield = m.bitfield_size != 0 || m.bit_offset % 8 != 0;
             let field = self.cut(m.ty, data.get(m.bit_offset as usize / 8..).unwrap_or(&[]));
             let mut name = self.btf.string(m.name_off);
@@ -68,7 +68,7 @@ impl<'a> Layout<'a> {
     /// The bytes of a value of type `id` at the start of `data`, fewer if `data` ends; all of it for a flexible array.
     pub(super) fn cut<'d>(&self, id: TypeId, data: &'d [u8]) -> &'d [u8] {
         let size = self.btf.size_of(id).unwrap_or(0) as usize;
-        let flexible = size == 0 && self.btf.skip_mods(id).is_ok_and(|t| t.kind() == Kind::Array);
+        let flexible = size == 0 && self.btf.behind(id).kind() == Kind::Array;
         if flexible { data } else { data.get(..size).unwrap_or(data) }
     }
 
@@ -112,8 +112,8 @@ impl<'a> Layout<'a> {
     }
 
     fn array(&self, w: &mut Writer<'_, '_>, t: &Type<'a>, field: &[u8], depth: usize) {
-        let elem = t.array().and_then(|a| self.btf.skip_mods(a.elem).ok());
-        let Some(elem) = elem else { return w.nothing() };
+        let Some(array) = t.array() else { return w.nothing() };
+        let elem = self.btf.behind(array.elem);
         if self.is_char(&elem) {
             return self.text(w, field);
         }
@@ -145,15 +145,13 @@ impl<'a> Layout<'a> {
 
     /// Prints a number of more than 64 bits in hexadecimal.
     fn wide(&self, w: &mut Writer<'_, '_>, field: &[u8]) {
-        let little = self.btf.endian() == Endian::Little;
-        w.word(|o| {
-            o.put_str("0x");
-            if little {
-                field.iter().rev().for_each(|&b| o.put_hex_byte(b));
-            } else {
-                field.iter().for_each(|&b| o.put_hex_byte(b));
-            }
-        });
+        w.quote();
+        w.out.put_str("0x");
+        match self.btf.endian() {
+            Endian::Little => field.iter().rev().for_each(|&b| w.out.put_hex_byte(b)),
+            Endian::Big => field.iter().for_each(|&b| w.out.put_hex_byte(b)),
+        }
+        w.quote();
     }
 
     /// The number of type `t` at `bit_offset` of `data`; `bits` of a bitfield. `None` for more than 64 bits and where
@@ -218,17 +216,23 @@ fn read_bits(data: &[u8], endian: Endian, at: u32, bits: u32) -> Option<u64> {
     let first = at as usize / 8;
     let last = at.checked_add(bits)?.div_ceil(8) as usize;
     let bytes = data.get(first..last)?;
-    let skip = at % 8;
-    let mut value: u128 = 0;
-    match endian {
-        Endian::Little => bytes.iter().rev().for_each(|&b| value = value << 8 | u128::from(b)),
-        Endian::Big => bytes.iter().for_each(|&b| value = value << 8 | u128::from(b)),
-    }
-    let shift = match endian {
-        Endian::Little => skip,
-        // Bits behind the field in its last byte.
-        Endian::Big => (bytes.len() as u32).checked_mul(8)?.checked_sub(skip.checked_add(bits)?)?,
+    // Bits below the field in its least significant byte.
+    let below = match endian {
+        Endian::Little => at % 8,
+        Endian::Big => (last as u32).wrapping_mul(8).wrapping_sub(at.wrapping_add(bits)) % 8,
     };
-    let mask = (1u128.checked_shl(bits)?).wrapping_sub(1);
-    Some((value.checked_shr(shift)? & mask) as u64)
+    let ends = match endian {
+        Endian::Little => bytes.split_first(),
+        Endian::Big => bytes.split_last(),
+    };
+    // no bytes: a field of no bits
+    let Some((&least, more)) = ends else { return Some(0) };
+    let up = |value: u64, &b: &u8| value << 8 | u64::from(b);
+    let high = match endian {
+        Endian::Little => more.iter().rev().fold(0, up),
+        Endian::Big => more.iter().fold(0, up),
+    };
+    // of nine bytes the topmost bits, which are not the field's, fall off
+    let value = high.wrapping_shl(8u32.wrapping_sub(below)) | u64::from(least >> below);
+    Some(value & u64::MAX.checked_shr(64u32.checked_sub(bits)?).unwrap_or(0))
 }

@@ -86,7 +86,9 @@ impl<'o, 'b> Writer<'o, 'b> {
     /// Goes on to the member that is called by a number.
     pub(super) fn number_name(&mut self, name: u64) {
         self.separate(b' ');
-        self.word(|o| o.put_u64(name));
+        self.quote();
+        self.out.put_u64(name);
+        self.quote();
         self.out.put_byte(if self.style == Style::Json { b':' } else { b'=' });
     }
 
@@ -108,35 +110,40 @@ impl<'o, 'b> Writer<'o, 'b> {
         put_string(self.out, self.style, bytes, true);
     }
 
-    /// A word that needs no escape: an address, a hexadecimal number, the name of an errno.
-    pub(super) fn word(&mut self, put: impl FnOnce(&mut Out<'b>)) {
-        let quote = self.style == Style::Json;
-        if quote {
-            self.out.put_byte(b'"');
-        }
-        put(self.out);
-        if quote {
+    /// Stands before and behind a word that needs no escape: an address, a hexadecimal number, the name of an errno.
+    #[inline(never)]
+    pub(super) fn quote(&mut self) {
+        if self.style == Style::Json {
             self.out.put_byte(b'"');
         }
     }
 
     pub(super) fn hex(&mut self, value: u64) {
-        self.word(|o| o.put_hex(value));
+        self.quote();
+        self.out.put_hex(value);
+        self.quote();
     }
 
     pub(super) fn unsigned(&mut self, value: u64) {
-        if value > JSON_EXACT {
-            self.word(|o| o.put_u64(value));
-        } else {
-            self.out.put_u64(value);
-        }
+        self.decimal(false, value);
     }
 
     pub(super) fn signed(&mut self, value: i64) {
-        if value.unsigned_abs() > JSON_EXACT {
-            self.word(|o| o.put_i64(value));
-        } else {
-            self.out.put_i64(value);
+        self.decimal(value < 0, value.unsigned_abs());
+    }
+
+    #[inline(never)]
+    fn decimal(&mut self, negative: bool, value: u64) {
+        let exact = value <= JSON_EXACT;
+        if !exact {
+            self.quote();
+        }
+        if negative {
+            self.out.put_byte(b'-');
+        }
+        self.out.put_u64(value);
+        if !exact {
+            self.quote();
         }
     }
 

@@ -8,6 +8,20 @@ use crate::error::{Error, Limit, Part, Result};
 use crate::limits::MAX_PACK_SECTIONS;
 use std::marker::PhantomData;
 
+/// The little-endian words that `bytes` start with; 0 behind their end.
+fn words<const N: usize>(bytes: &[u8]) -> [u32; N] {
+    let mut out = [0; N];
+    for (word, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    out
+}
+
+/// The first and the second half of a little-endian word.
+fn halves(word: u32) -> (u16, u16) {
+    (word as u16, (word >> 16) as u16)
+}
+
 /// The fixed start of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -23,20 +37,18 @@ impl Header {
     /// # Errors
     /// [`Error::BadMagic`] where it is no pack, [`Error::UnknownVersion`], [`Error::TooMany`] sections.
     pub fn parse(data: &[u8]) -> Result<Header> {
-        let b = Bytes::new(data, Endian::Little, Part::PackHeader);
-        if b.slice(0, MAGIC.len())? != MAGIC {
-            return Err(Error::BadMagic { part: Part::PackHeader, found: b.u32(0)? });
+        let short = Error::Truncated { part: Part::PackHeader, at: data.len() as u32 };
+        let [magic, _, version, file_len, _, _] = words(data.first_chunk::<HEADER_LEN>().ok_or(short)?);
+        if !data.starts_with(&MAGIC) {
+            return Err(Error::BadMagic { part: Part::PackHeader, found: magic });
         }
-        let version = b.u16(8)?;
+        let (version, sections) = halves(version);
         if version != VERSION {
             return Err(Error::UnknownVersion { found: version });
         }
-        let sections = b.u16(10)?;
         if usize::from(sections) > MAX_PACK_SECTIONS {
             return Err(Error::TooMany { what: Limit::Sections, limit: MAX_PACK_SECTIONS as u32 });
         }
-        let file_len = b.u32(12)?;
-        b.u32(20)?;
         Ok(Header { sections, file_len })
     }
 
@@ -64,6 +76,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    #[inline(never)]
+    fn read(bytes: &[u8; ENTRY_LEN]) -> Entry {
+        let [id, owner, offset, len, crc] = words(bytes);
+        let (id, flags) = halves(id);
+        let (owner, _) = halves(owner);
+        Entry { id, critical: flags & CRITICAL != 0, owner, offset, len, crc }
+    }
+
     /// Whether `bytes` are the section's.
     ///
     /// # Errors
@@ -128,19 +148,8 @@ impl<'a> Table<'a> {
 
     /// All entries, in file order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + use<'a> {
-        let b = Bytes::new(self.data, Endian::Little, Part::PackTable);
-        (0..usize::from(self.header.sections)).map_while(move |i| {
-            let at = i.saturating_mul(ENTRY_LEN).saturating_add(HEADER_LEN);
-            let field = |o: usize| at.saturating_add(o);
-            Some(Entry {
-                id: b.u16(at).ok()?,
-                critical: b.u16(field(2)).ok()? & CRITICAL != 0,
-                owner: b.u16(field(4)).ok()?,
-                offset: b.u32(field(8)).ok()?,
-                len: b.u32(field(12)).ok()?,
-                crc: b.u32(field(16)).ok()?,
-            })
-        })
+        let entries = self.data.get(HEADER_LEN..).unwrap_or(&[]).as_chunks::<ENTRY_LEN>().0;
+        entries.iter().map(Entry::read)
     }
 
     /// The section `id` of object or target `owner`.

@@ -16,10 +16,19 @@ pub type RawSpec = Vec<u32, SPEC_MAX_LEN, u8>;
 pub(super) fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
     out.clear();
     let bad = Error::BadAccessStr { at };
-    for number in text.split(':') {
-        // of what else `u32`'s own parser takes, a sign
-        let n = number.parse().ok().filter(|_| !number.starts_with('+'));
-        out.push(n.ok_or(bad)?).map_err(|_| TOO_LONG)?;
+    let mut number: Option<u32> = None;
+    for b in text.bytes().chain([b':']) {
+        match b {
+            b'0'..=b'9' => {
+                let tens = number.unwrap_or(0).checked_mul(10);
+                number = tens.and_then(|n| n.checked_add((b & 15).into()));
+                if number.is_none() {
+                    return Err(bad);
+                }
+            }
+            b':' => out.push(number.take().ok_or(bad)?).map_err(|_| TOO_LONG)?,
+            _ => return Err(bad),
+        }
     }
     Ok(())
 }

@@ -134,7 +134,7 @@ fn field(btf: &Btf<'_>, spec: &Spec, observer: &mut impl Observer) -> Result<Val
         ReloKind::FieldByteOffset => {
             if !bitfield {
                 // of an array a load takes one element
-                let elem = btf.skip_arrays(mt.id)?;
+                let elem = btf.element(mt.id);
                 v.size = size_of(btf, elem.id, observer)?;
                 v.ty = mt.id;
             }

@@ -99,7 +99,8 @@ impl Spec {
             return if text == "0" { Ok(()) } else { Err(bad) };
         }
         access_str::parse(text, access_str_off, &mut self.raw)?;
-        let mut t = btf.skip_mods(root)?;
+        btf.ty(root)?;
+        let mut t = btf.behind(root);
         for i in 0..self.raw.len() {
             let index = *self.raw.get(i).ok_or(bad)?;
             let missing = Error::NoSuchMember { id: t.id, index };
