@@ -100,10 +100,10 @@ fn costs(
     let name = board.name.as_str();
     let of = b.memory.get(name);
     let held = [
-        budgets::hold("; opensnoop's pack B:", pack.len() as u64, b.pack.get(name), 1, b.goals.pack)?,
+        budgets::hold("; bytes of opensnoop's pack", pack.len() as u64, b.pack.get(name), 1, b.goals.pack)?,
         // memory comes in pages
-        budgets::hold("resident KiB:", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident)?,
-        budgets::hold("anonymous KiB:", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous)?,
+        budgets::hold("KiB resident", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident)?,
+        budgets::hold("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous)?,
     ];
     Ok(held.join(", "))
 }

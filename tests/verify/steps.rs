@@ -161,7 +161,8 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
             Std::Built => (&budgets.loader, ""),
             _ => (&budgets.loader_std_from_source, " (std from source)"),
         };
-        let held = budgets::hold(&format!("{arch} B:"), built.size, of.get(target), 1, budgets.goals.loader)?;
+        let held =
+            budgets::hold(&format!("{arch} bytes"), built.size, of.get(target), 1, budgets.goals.loader)?;
         figures.push(format!("{held}{way}"));
     }
     Ok(Outcome::Passed(figures.join(", ")))

@@ -47,7 +47,7 @@ usleep 300000
 kill $loader
 wait $loader
 status=$?
-tail -n 1 said | sed 's/^/BOARD /'
+sed 's/^/BOARD /' said
 exit $status
 "#;
 
