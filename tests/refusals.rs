@@ -228,7 +228,7 @@ fn damaged(tries: &mut Tries, good: &[u8], other: &[u8]) -> Result<()> {
                 let name = format!("changed-{}", section::name(entry.id).to_lowercase());
                 let path = format!("/corelet/{name}.pack");
                 let at = (entry.offset + entry.len / 2) as usize;
-                tries.add(&name, changed(file, at), "", 3, &[&path, "wrong checksum"]);
+                tries.add(&name, changed(file, at), "", 3, &[&path, "checksum"]);
             }
         }
     }
@@ -257,7 +257,7 @@ fn other_sections(tries: &mut Tries, sections: &[Section]) -> Result<()> {
     let mut crc = Crc::new();
     crc.update(&file[..last + ENTRY_LEN]);
     file[16..20].copy_from_slice(&crc.finish().to_le_bytes());
-    tries.add("unknown-critical", file, "", 3, &["critical section 0x70", "newer"]);
+    tries.add("unknown-critical", file, "", 3, &["unknown-critical.pack", "unknown section"]);
     Ok(())
 }
 

@@ -75,5 +75,7 @@ rewritten() {
     done
     kill $writer
     echo "loaded=$loaded refused=$refused" >/tmp/err
+    # a writer that was never met shows nothing
+    [ $refused -gt 0 ] || rc=2
     report
 }
