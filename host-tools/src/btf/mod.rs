@@ -163,7 +163,7 @@ mod tests {
     /// A little-endian blob of one INT `long`, of `size` bytes.
     pub(super) fn long(size: u32) -> Vec<u8> {
         let mut b = vec![0x9f, 0xeb, 1, 0];
-        for word in [24, 0, 16, 16, 6, 1, 1 << 24, size, 1 << 24 | size * 8] {
+        for word in [24, 0, 16, 16, 6, 1, 1 << 24, size, (1 << 24) | (size * 8)] {
             b.extend(u32::to_le_bytes(word));
         }
         b.extend(b"\0long\0");

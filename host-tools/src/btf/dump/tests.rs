@@ -31,7 +31,7 @@ impl Builder {
     }
 
     fn int(&mut self, name: &str, size: u32, signed: u32) {
-        self.ty(name, Kind::Int, 0, size, &[signed << 24 | size * 8]);
+        self.ty(name, Kind::Int, 0, size, &[(signed << 24) | (size * 8)]);
     }
 
     /// Members are name, type, bit offset and bits.

@@ -114,7 +114,7 @@ fn what_is_not_taken_is_named_with_its_place() {
     refused("union e { int a; };", "a struct as the last");
     refused("", "a struct as the last");
     refused("int a;", "`struct NAME { … };`");
-    refused(&"struct e { struct {".repeat(1), "expected the type of a member");
+    refused("struct e { struct {", "expected the type of a member");
     refused(&format!("struct e {{ {}", "struct { ".repeat(100_000)), "more than 16");
 }
 
