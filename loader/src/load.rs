@@ -11,7 +11,7 @@ use crate::exit::Done;
 use crate::file::PackFile;
 use crate::job::{Job, OpenMap, Source};
 use crate::maps::{self, with_memlock};
-use crate::object::{Reader, Sections};
+use crate::object::{self, Parts, Sections};
 use crate::plan;
 use crate::programs::Linker;
 use crate::relocate;
@@ -28,6 +28,24 @@ use corelet_core::btf::Btf;
 use corelet_core::pack::{Records, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
 use corelet_core::{Error, Part};
 use heapless::Vec;
+
+/// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
+const KEPT: [u16; 6] =
+    [section::OBJECT, section::BTF, section::MAPS, section::EVENTS, section::RESULTS, section::HINTS];
+/// Sections of the object that only loading needs, but for `INSNS`.
+const LOADED: [u16; 7] = [
+    section::FUNCTIONS,
+    section::PROGRAMS,
+    section::RELOS,
+    section::FIXUPS,
+    section::DATA,
+    section::FUNC_INFO,
+    section::LINE_INFO,
+];
+/// Sections of the target that loading needs beside those of relocation.
+const OF_TARGET: [u16; 2] = [section::KCONFIG, section::PLAN];
+/// Sections of the target that relocation needs.
+const OF_RELOCATION: [u16; 3] = [section::TARGET, section::SUBSET, section::IDS];
 
 /// The objects that are still to be loaded, and what came of those before.
 pub struct Objects<'r, 'f> {
@@ -66,31 +84,12 @@ pub fn load<K: Kernel>(
         Err(e) => return Err(failed(kernel, "memory for the pack", e)),
     };
     let mut arena = Arena::new(region);
-    let mut of_object = Reader { file: pack, owner: chosen.object, arena: &mut arena };
-    let object = &*of_object.section(kernel, section::OBJECT)?;
-    let btf_bytes = &*of_object.section(kernel, section::BTF)?;
-    let maps = &*of_object.section(kernel, section::MAPS)?;
-    let events = &*of_object.section(kernel, section::EVENTS)?;
-    let results = &*of_object.section(kernel, section::RESULTS)?;
-    let hints = &*of_object.section(kernel, section::HINTS)?;
-    let object = bad(kernel, pack.path, Records::new(object, section::OBJECT).at(0))?;
-    let btf = parse_btf(kernel, pack.path, btf_bytes, &mut arena)?;
-    let sections = Sections {
-        path: pack.path,
-        object,
-        btf,
-        btf_bytes,
-        maps,
-        functions: &[],
-        programs: &[],
-        relos: &[],
-        fixups: &[],
-        data: &[],
-        kconfig: &[],
-        plan: &[],
-        func_info: &[],
-        line_info: &[],
-    };
+    let whole = (pack, chosen.object);
+    let mut kept = Parts::default();
+    kept.read(kernel, whole, &mut arena, &KEPT)?;
+    let object = bad(kernel, pack.path, Records::new(kept.get(section::OBJECT), section::OBJECT).at(0))?;
+    let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;
+    let sections = Sections { path: pack.path, object, btf, parts: kept };
     let count = sections.maps().count();
     let open = arena.take(kernel, count * size_of::<OpenMap>())?;
     let open = slots(open, OpenMap::default);
@@ -98,28 +97,19 @@ pub fn load<K: Kernel>(
     let next;
     {
         let mut arena = Arena::new(&mut *memory);
-        let mut reader = Reader { file: pack, owner: chosen.object, arena: &mut arena };
-        let insns = reader.section(kernel, section::INSNS)?;
+        let insns = object::section(kernel, whole, &mut arena, section::INSNS)?;
         let mut sections = Sections { ..sections };
-        sections.functions = reader.section(kernel, section::FUNCTIONS)?;
-        sections.programs = reader.section(kernel, section::PROGRAMS)?;
-        sections.relos = reader.section(kernel, section::RELOS)?;
-        sections.fixups = reader.section(kernel, section::FIXUPS)?;
-        sections.data = reader.section(kernel, section::DATA)?;
-        sections.func_info = reader.section(kernel, section::FUNC_INFO)?;
-        sections.line_info = reader.section(kernel, section::LINE_INFO)?;
-        let mut reader = Reader { file: chosen.file, owner: chosen.target, arena: &mut arena };
-        sections.kconfig = reader.section(kernel, section::KCONFIG)?;
-        sections.plan = reader.section(kernel, section::PLAN)?;
+        sections.parts.read(kernel, whole, &mut arena, &LOADED)?;
+        sections.parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
         let source = |open| Source {
             name: object.name,
             digest: object.digest,
             btf,
-            maps,
+            maps: kept.get(section::MAPS),
             open,
-            events,
-            results,
-            hints,
+            events: kept.get(section::EVENTS),
+            results: kept.get(section::RESULTS),
+            hints: kept.get(section::HINTS),
         };
         next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, source)?;
     }
@@ -169,9 +159,14 @@ fn into_kernel<K: Kernel>(
     source: impl FnOnce(&'static [OpenMap]) -> Source<'static>,
 ) -> Done<&'static mut [u8]> {
     let flags = arena.take(kernel, s.programs().count())?;
-    plan::decide(kernel, session, s, flags)?;
-    relocate_all(kernel, session, chosen, s, flags, insns, &mut arena)?;
-    let btf = match with_memlock(kernel, |k| k.btf_load(s.btf_bytes)) {
+    {
+        let mut arena = arena.scope();
+        let used = arena.take(kernel, s.functions().count())?;
+        used.fill(0);
+        plan::decide(kernel, session, s, flags, used)?;
+        relocate_all(kernel, session, chosen, s, used, insns, arena)?;
+    }
+    let btf = match with_memlock(kernel, |k| k.btf_load(s.parts.get(section::BTF))) {
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
             let args = [S(s.object.name), E(e)];
@@ -214,17 +209,16 @@ fn relocate_all<K: Kernel>(
     session: &mut Session<'_>,
     chosen: &Chosen<'_>,
     s: &Sections<'_>,
-    flags: &[u8],
+    used: &[u8],
     insns: &mut [u8],
-    arena: &mut Arena<'_>,
+    mut arena: Arena<'_>,
 ) -> Done<()> {
     let path = chosen.file.path;
-    let mut arena = arena.scope();
-    let mut reader = Reader { file: chosen.file, owner: chosen.target, arena: &mut arena };
-    let target = &*reader.section(kernel, section::TARGET)?;
-    let subset = &*reader.section(kernel, section::SUBSET)?;
-    let ids = &*reader.section(kernel, section::IDS)?;
-    let target = bad(kernel, path, Records::<Target<'_>>::new(target, section::TARGET).at(0))?;
+    let mut parts = Parts::default();
+    parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_RELOCATION)?;
+    let (subset, ids) = (parts.get(section::SUBSET), parts.get(section::IDS));
+    let target = Records::<Target<'_>>::new(parts.get(section::TARGET), section::TARGET).at(0);
+    let target = bad(kernel, path, target)?;
     if target.object != s.object.digest {
         // chosen by the same record a moment ago
         let changed = Error::BadChecksum { part: Part::PackSection, id: section::TARGET };
@@ -232,12 +226,12 @@ fn relocate_all<K: Kernel>(
     }
     if subset.is_empty() {
         let missing = Error::NoSection { what: corelet_core::Needed::Subset };
-        return if s.relos.is_empty() { Ok(()) } else { bad(kernel, path, Err(missing)) };
+        return if s.parts.get(section::RELOS).is_empty() { Ok(()) } else { bad(kernel, path, Err(missing)) };
     }
     let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(target.pointer_size);
     // the kernel's own ids hold for the very build only
     let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
-    relocate::relocate(kernel, s, &subset, flags, insns, arena, &mut session.counts)
+    relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts)
 }
 
 /// Bytes of memory that the stream is promised.

@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapSpec, Sys};
 use crate::vars;
 use corelet_core::bytes::Bytes;
-use corelet_core::pack::{Map, MapRole, Sizing};
+use corelet_core::pack::{Map, MapRole, Sizing, section};
 use corelet_core::{Endian, Part, TypeId};
 
 /// `BPF_F_RDONLY_PROG`
@@ -112,9 +112,9 @@ fn fill<K: Kernel>(
     let value = arena.take(kernel, map.value_size as usize)?;
     value.fill(0);
     let first = match map.role {
-        MapRole::Kconfig => s.kconfig,
+        MapRole::Kconfig => s.parts.get(section::KCONFIG),
         _ => {
-            let data = Bytes::new(s.data, Endian::HOST, Part::PackSection);
+            let data = Bytes::new(s.parts.get(section::DATA), Endian::HOST, Part::PackSection);
             bad(kernel, s.path, data.slice(map.data_off as usize, map.data_len as usize))?
         }
     };

@@ -5,9 +5,43 @@ use crate::exit::Done;
 use crate::file::PackFile;
 use crate::sys::Kernel;
 use corelet_core::btf::Btf;
-use corelet_core::pack::{Fixup, Function, Map, Object, Program, Records, Relo, section};
+use corelet_core::pack::{Fixup, Function, Map, Object, Program, Records, Relo, Wire, section as id};
 
-/// The verified sections of an object and its target, by what loading does with them.
+/// The lowest section id of an object, and how many ids there are up to the highest of a target.
+const FIRST: u16 = id::OBJECT;
+const IDS: usize = (id::MEMORY - FIRST) as usize + 1;
+
+/// Verified sections of an object and its target, by id.
+#[derive(Clone, Copy, Default)]
+pub struct Parts<'a> {
+    parts: [&'a [u8]; IDS],
+}
+
+impl<'a> Parts<'a> {
+    /// The bytes of section `id`; empty where it is left out.
+    pub fn get(&self, id: u16) -> &'a [u8] {
+        self.parts.get(usize::from(id.wrapping_sub(FIRST))).copied().unwrap_or(&[])
+    }
+
+    /// Reads the sections `ids` of object or target `owner` into the arena.
+    #[inline(never)]
+    pub fn read<K: Kernel>(
+        &mut self,
+        kernel: &mut K,
+        (file, owner): (&PackFile<'_>, u16),
+        arena: &mut Arena<'a>,
+        ids: &[u16],
+    ) -> Done<()> {
+        for &id in ids {
+            if let Some(part) = self.parts.get_mut(usize::from(id.wrapping_sub(FIRST))) {
+                *part = section(kernel, (file, owner), arena, id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object whose sections are in memory.
 #[derive(Clone, Copy)]
 pub struct Sections<'a> {
     /// The pack's path, for messages.
@@ -16,75 +50,61 @@ pub struct Sections<'a> {
     pub object: Object<'a>,
     /// `BTF`
     pub btf: Btf<'a>,
-    /// The bytes of `BTF`.
-    pub btf_bytes: &'a [u8],
-    /// `MAPS`
-    pub maps: &'a [u8],
-    /// `FUNCTIONS`
-    pub functions: &'a [u8],
-    /// `PROGRAMS`
-    pub programs: &'a [u8],
-    /// `RELOS`
-    pub relos: &'a [u8],
-    /// `FIXUPS`
-    pub fixups: &'a [u8],
-    /// `DATA`
-    pub data: &'a [u8],
-    /// `KCONFIG`
-    pub kconfig: &'a [u8],
-    /// `PLAN`
-    pub plan: &'a [u8],
-    /// `FUNC_INFO`
-    pub func_info: &'a [u8],
-    /// `LINE_INFO`
-    pub line_info: &'a [u8],
+    /// The sections.
+    pub parts: Parts<'a>,
 }
 
 impl<'a> Sections<'a> {
+    fn records<T>(&self, of: u16) -> Records<'a, T>
+    where
+        T: Wire<'a>,
+    {
+        Records::new(self.parts.get(of), of)
+    }
+
     /// All functions.
     pub fn functions(&self) -> Records<'a, Function<'a>> {
-        Records::new(self.functions, section::FUNCTIONS)
+        self.records(id::FUNCTIONS)
+    }
+
+    /// The function of number `index`.
+    #[inline(never)]
+    pub fn function(&self, index: u16) -> corelet_core::Result<Function<'a>> {
+        self.functions().at(index)
     }
 
     /// All programs.
     pub fn programs(&self) -> Records<'a, Program<'a>> {
-        Records::new(self.programs, section::PROGRAMS)
+        self.records(id::PROGRAMS)
     }
 
     /// All maps.
     pub fn maps(&self) -> Records<'a, Map<'a>> {
-        Records::new(self.maps, section::MAPS)
+        self.records(id::MAPS)
     }
 
     /// All relocations.
     pub fn relos(&self) -> Records<'a, Relo> {
-        Records::new(self.relos, section::RELOS)
+        self.records(id::RELOS)
     }
 
     /// All fix-ups.
     pub fn fixups(&self) -> Records<'a, Fixup> {
-        Records::new(self.fixups, section::FIXUPS)
+        self.records(id::FIXUPS)
     }
 }
 
-/// Copies sections of one object or target into an arena.
-pub struct Reader<'f, 'm, 'a> {
-    /// Where the sections are.
-    pub file: &'f PackFile<'f>,
-    /// The object's or target's number.
-    pub owner: u16,
-    /// Where they go.
-    pub arena: &'m mut Arena<'a>,
-}
-
-impl<'a> Reader<'_, '_, 'a> {
-    /// The section `id`, checked; empty where it is left out.
-    pub fn section<K: Kernel>(&mut self, kernel: &mut K, id: u16) -> Done<&'a mut [u8]> {
-        let Some(entry) = self.file.table().find(id, self.owner) else { return Ok(&mut []) };
-        let into = self.arena.take(kernel, entry.len as usize)?;
-        self.file.read(kernel, &entry, into)?;
-        Ok(into)
-    }
+/// The section `id` of object or target `owner`, copied into the arena and checked; empty where it is left out.
+pub fn section<'a, K: Kernel>(
+    kernel: &mut K,
+    (file, owner): (&PackFile<'_>, u16),
+    arena: &mut Arena<'a>,
+    id: u16,
+) -> Done<&'a mut [u8]> {
+    let Some(entry) = file.table().find(id, owner) else { return Ok(&mut []) };
+    let into = arena.take(kernel, entry.len as usize)?;
+    file.read(kernel, &entry, into)?;
+    Ok(into)
 }
 
 /// A NUL-padded kernel object name: letters, digits, `_` and `.`, 15 bytes at most; other characters become `_`.

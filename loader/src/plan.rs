@@ -25,16 +25,17 @@ const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
 
 /// What the plan says of program number `program`.
 fn decision(s: &Sections<'_>, program: u16) -> Decision {
-    let mut choices = Records::<Choice>::new(s.plan, section::PLAN).flatten();
+    let mut choices = Records::<Choice>::new(s.parts.get(section::PLAN), section::PLAN).flatten();
     choices.find(|c| c.program == program).map_or(Decision::Load, |c| c.decision)
 }
 
-/// Sets `chosen[n]` to 1 for every program that is loaded and reports the others.
+/// Sets `chosen[n]` to 1 for every program that is loaded and `used[f]` for the functions that it reaches; reports the others.
 pub fn decide<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
     s: &Sections<'_>,
     chosen: &mut [u8],
+    used: &mut [u8],
 ) -> Done<()> {
     for ((number, program), flag) in (0..).zip(s.programs()).zip(chosen) {
         let program = bad(kernel, s.path, program)?;
@@ -51,11 +52,17 @@ pub fn decide<K: Kernel>(
             Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
         };
         *flag = u8::from(why.is_none());
-        if let Some(why) = why {
-            session.counts.skipped += 1;
-            let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
-            say(kernel, "%: skipped % (%): %", &args);
-        }
+        let Some(why) = why else {
+            for f in core::iter::once(program.function).chain(program.subprograms()) {
+                if let Some(flag) = used.get_mut(usize::from(f)) {
+                    *flag = 1;
+                }
+            }
+            continue;
+        };
+        session.counts.skipped += 1;
+        let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
+        say(kernel, "%: skipped % (%): %", &args);
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ impl Linker<'_, '_> {
             Parts { functions: s.functions(), insns: self.insns, fixups: s.fixups(), endian: Endian::HOST };
         let (mut count, mut bytes) = (0, 0);
         for function in core::iter::once(program.function).chain(program.subprograms()) {
-            let f = bad(kernel, s.path, s.functions().at(function))?;
+            let f = bad(kernel, s.path, s.function(function))?;
             count += 1;
             bytes += bad(kernel, s.path, parts.insns_of(&f))?.len();
         }
@@ -93,16 +93,18 @@ fn func_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    if s.func_info.is_empty() {
+    let infos = s.parts.get(section::FUNC_INFO);
+    if infos.is_empty() {
         return Ok(&[]);
     }
     let out = arena.take(kernel, placed.len() * 8)?;
-    for (p, row) in placed.iter().zip(out.as_chunks_mut::<8>().0) {
-        let found = Records::<FuncInfo>::new(s.func_info, section::FUNC_INFO)
-            .flatten()
-            .find(|f| f.function == p.function);
-        let Some(found) = found else { return Ok(&[]) };
-        put(row, [p.start, found.type_id.0]);
+    let mut rows = out.as_chunks_mut::<8>().0.iter_mut();
+    for p in placed {
+        let mut all = Records::<FuncInfo>::new(infos, section::FUNC_INFO).flatten();
+        let (Some(info), Some(row)) = (all.find(|f| f.function == p.function), rows.next()) else {
+            return Ok(&[]);
+        };
+        put(row, [p.start, info.type_id.0]);
     }
     Ok(out)
 }
@@ -115,21 +117,30 @@ fn line_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    let lines = || Records::<LineInfo>::new(s.line_info, section::LINE_INFO).flatten();
-    let ours = |p: &Placed| {
-        let function = p.function;
-        lines().filter(move |l| l.function == function)
-    };
-    if placed.iter().any(|p| ours(p).next().is_none_or(|l| l.insn != 0)) {
-        return Ok(&[]);
+    let infos = s.parts.get(section::LINE_INFO);
+    // a function is placed once, so there are no more lines than the pack has
+    let out = arena.take(kernel, Records::<LineInfo>::new(infos, section::LINE_INFO).count() * 16)?;
+    let mut rows = out.as_chunks_mut::<16>().0.iter_mut();
+    let mut count = 0;
+    for p in placed {
+        let mut next = Some(0);
+        for l in Records::<LineInfo>::new(infos, section::LINE_INFO).flatten() {
+            if l.function != p.function {
+                continue;
+            }
+            if next.take().is_some_and(|first| l.insn != first) {
+                return Ok(&[]);
+            }
+            if let Some(row) = rows.next() {
+                put(row, [p.start.saturating_add(l.insn), l.file_off, l.line_off, l.line_col]);
+                count += 16;
+            }
+        }
+        if next.is_some() {
+            return Ok(&[]);
+        }
     }
-    let count = placed.iter().map(|p| ours(p).count()).sum::<usize>();
-    let out = arena.take(kernel, count * 16)?;
-    let rows = placed.iter().flat_map(|p| ours(p).map(|l| (p.start, l)));
-    for ((start, l), row) in rows.zip(out.as_chunks_mut::<16>().0) {
-        put(row, [start.saturating_add(l.insn), l.file_off, l.line_off, l.line_col]);
-    }
-    Ok(out)
+    Ok(out.get(..count).unwrap_or(&[]))
 }
 
 fn put<const N: usize>(row: &mut [u8], words: [u32; N]) {

@@ -5,7 +5,7 @@ use crate::exit::{Done, Exit};
 use crate::object::Sections;
 use crate::say::{
     Arg::{self, B, N, P, S, T},
-    bad, fail, say,
+    bad, bare,
 };
 use crate::session::Counts;
 use crate::sys::{Kernel, slots};
@@ -16,21 +16,6 @@ use corelet_core::relo::{
     TargetTypes,
 };
 use corelet_core::{Endian, TypeId, insn};
-
-/// Marks in `used`, by function number, what the chosen programs reach.
-fn mark_used<K: Kernel>(kernel: &mut K, s: &Sections<'_>, chosen: &[u8], used: &mut [u8]) -> Done<()> {
-    for (i, program) in s.programs().enumerate() {
-        let program = bad(kernel, s.path, program)?;
-        if chosen.get(i) == Some(&1) {
-            for f in core::iter::once(program.function).chain(program.subprograms()) {
-                if let Some(flag) = used.get_mut(usize::from(f)) {
-                    *flag = 1;
-                }
-            }
-        }
-    }
-    Ok(())
-}
 
 /// Numbers of distinct root types and of their candidates.
 fn count_candidates<K: Kernel>(
@@ -57,7 +42,7 @@ fn count_candidates<K: Kernel>(
     Ok((roots, candidates))
 }
 
-/// Relocates in `insns`, all of the object's, the functions of the programs that `chosen` marks with 1.
+/// Relocates in `insns`, all of the object's, the functions that `used` marks with 1.
 ///
 /// # Errors
 /// [`Exit::NotPortable`] where a relocation cannot be done at all; a poisoned one is no error.
@@ -65,14 +50,11 @@ pub fn relocate<K: Kernel>(
     kernel: &mut K,
     s: &Sections<'_>,
     target: &Subset<'_>,
-    chosen: &[u8],
+    used: &[u8],
     insns: &mut [u8],
     mut arena: Arena<'_>,
     counts: &mut Counts,
 ) -> Done<()> {
-    let used = arena.take(kernel, s.functions().count())?;
-    used.fill(0);
-    mark_used(kernel, s, chosen, used)?;
     // ids run from 1 to the number of types
     let types = s.btf.id_end().saturating_sub(1) as usize;
     let seen = arena.take(kernel, types / 8 + 1)?;
@@ -88,7 +70,7 @@ pub fn relocate<K: Kernel>(
         if used.get(usize::from(relo.function)) != Some(&1) {
             continue;
         }
-        let function = bad(kernel, s.path, s.functions().at(relo.function))?;
+        let function = bad(kernel, s.path, s.function(relo.function))?;
         let start = function.start as usize * insn::INSN_SIZE;
         let len = function.count as usize * insn::INSN_SIZE;
         let code = insns.get_mut(start..).and_then(|i| i.get_mut(..len));
@@ -113,25 +95,31 @@ pub fn relocate<K: Kernel>(
                         P("% bytes in the object, % in this kernel", &sizes)
                     }
                 };
-                let form = "%: %; poisoned, which is right where the program checks first";
-                describe(s, &relo, spec, |what| say(kernel, form, &[what, why]));
+                let form = "corelet-loader: %: %; poisoned, which is right where the program checks first";
+                describe(kernel, s, &relo, spec, form, why);
             }
             Err(e) => {
-                return Err(describe(s, &relo, spec, |what| {
-                    fail(kernel, Exit::NotPortable, "%: relocation failed: %", &[what, B(e)])
-                }));
+                describe(kernel, s, &relo, spec, "corelet-loader: %: relocation failed: %", B(e));
+                return Err(Exit::NotPortable);
             }
         }
     }
     Ok(())
 }
 
-/// Hands `say` where a relocation is, `OBJECT: FUNCTION insn M, line N`, and what it asks, in libbpf's words; by its raw access
-/// string where that does not parse.
+/// Says a line of two parts. The first is where a relocation is, `OBJECT: FUNCTION insn M, line N`, and what it asks, in
+/// libbpf's words; by its raw access string where that does not parse.
 #[cold]
 #[inline(never)]
-pub fn describe<R>(s: &Sections<'_>, relo: &Relo, spec: &Spec, say: impl FnOnce(Arg<'_>) -> R) -> R {
-    let function = s.functions().at(relo.function).map_or("", |f| f.name);
+pub fn describe<K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    relo: &Relo,
+    spec: &Spec,
+    form: &str,
+    more: Arg<'_>,
+) {
+    let function = s.function(relo.function).map_or("", |f| f.name);
     let line = [N(relo.line.into())];
     let line = if relo.line != 0 { P(", line %", &line) } else { S("") };
     let kind = ReloKind::from_number(relo.kind.into()).map_or("", ReloKind::name);
@@ -145,5 +133,5 @@ pub fn describe<R>(s: &Sections<'_>, relo: &Relo, spec: &Spec, say: impl FnOnce(
         _ => T(&text),
     };
     let args = [S(s.object.name), S(function), N(relo.insn.into()), line, S(kind), what];
-    say(P("%: % insn %%: % of %", &args))
+    bare(kernel, form, &[P("%: % insn %%: % of %", &args), more]);
 }

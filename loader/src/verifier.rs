@@ -83,7 +83,7 @@ fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u
         // one that does not parse is printed raw
         let _ = spec.parse(&s.btf, relo.type_id, relo.access_str_off, kind);
     }
-    describe(s, &relo, spec, |what| bare(kernel, "  it reads what this kernel does not have: %", &[what]));
+    describe(kernel, s, &relo, spec, "  it reads what this kernel does not have: %", S(""));
 }
 
 /// The number at the start of a log line such as `12: (85) call …`.
