@@ -50,13 +50,10 @@ pub struct Relocation {
     /// What it is about, in the object's types.
     pub spec: String,
     /// The same place in the target's types.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_spec: Option<String>,
     /// Value in the instruction before.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<u64>,
     /// Value after.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<u64>,
     /// Bytes of the load or store after, where they changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +61,6 @@ pub struct Relocation {
     /// What became of the instruction.
     pub outcome: Verdict,
     /// Why it was poisoned or failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// File and line, where the object says.
     #[serde(skip_serializing_if = "Option::is_none")]

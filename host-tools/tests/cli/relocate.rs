@@ -86,14 +86,15 @@ fn the_document_has_the_members_of_the_contract_and_no_other() {
         let insns = program["insns"].as_str().unwrap();
         assert!(insns.len() % 16 == 0 && insns.bytes().all(|c| c.is_ascii_hexdigit()));
         for (number, r) in (0u32..).zip(program["relocations"].as_array().unwrap()) {
-            let always = ["index", "insn", "kind", "spec", "outcome"];
-            let often = ["target_spec", "old", "new", "reason", "mem_sz", "source"];
+            let always = ["index", "insn", "kind", "spec", "target_spec", "old", "new", "outcome", "reason"];
+            let often = ["mem_sz", "source"];
             assert!(always.iter().all(|key| r.get(key).is_some()), "{r}");
             assert!(keys(r).iter().all(|k| always.contains(&&**k) || often.contains(&&**k)), "{r}");
             // one section a function here, so records count from 0 within each
             assert_eq!(r["index"], number);
             let poisoned = r["outcome"] == "poisoned";
-            assert_eq!(r.get("reason").is_some(), poisoned, "{r}");
+            assert_eq!(r["reason"].is_string(), poisoned, "{r}");
+            assert_eq!(r["new"].is_u64(), !poisoned, "{r}");
             let at = r["insn"].as_u64().unwrap() as usize * 16;
             assert_eq!(&insns[at..at + 16] == "850000001023ad0b", poisoned, "{r}");
         }
