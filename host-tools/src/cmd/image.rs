@@ -86,15 +86,15 @@ impl Contents {
             files.push((name, permissions, content));
             Ok(())
         };
+        for (index, pack) in self.packs.iter().enumerate() {
+            add(on_board(index), 0o644, pack)?;
+        }
         if let Some(loader) = &self.loader {
             add(LOADER.to_owned(), 0o755, loader)?;
         } else if !self.packs.is_empty() {
             progress.step("building the loader");
             let built = loader::build(&mut ThisMachine, &Workspace::find()?, &board.arch.rust)?;
             add(LOADER.to_owned(), 0o755, &built.path)?;
-        }
-        for (index, pack) in self.packs.iter().enumerate() {
-            add(on_board(index), 0o644, pack)?;
         }
         if let Some(workload) = &self.workload {
             add(WORKLOAD.to_owned(), 0o755, workload)?;

@@ -21,7 +21,6 @@ fn wrong_words_are_usage() {
         "extract-objects sample.bpf.o",
         "image -o out",
         "boot",
-        "boot --pack x.pack",
         "boot --shell --memory 1",
     ] {
         let ran = folder.run(words);
