@@ -115,6 +115,7 @@ fn usage<K: Kernel>(kernel: &mut K, what: &str, arg: &str) -> Exit {
 ///
 /// # Errors
 /// [`Exit::Usage`], said.
+#[inline(never)] // its frame is gone when the work begins
 pub fn parse<'a, K: Kernel>(
     kernel: &mut K,
     args: impl Iterator<Item = &'a CStr>,

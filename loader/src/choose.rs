@@ -61,6 +61,7 @@ fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
 ///
 /// # Errors
 /// [`Exit::NotPortable`] where an object has none, with the running kernel and the targets there are.
+#[inline(never)] // its frame is gone when objects are loaded
 pub fn choose<'f, K: Kernel>(
     kernel: &mut K,
     pack: &'f PackFile<'f>,
@@ -87,7 +88,7 @@ pub fn choose<'f, K: Kernel>(
             }
         };
         let (file, target, by_build_id) = target;
-        let mut buffer = [0; SMALL];
+        let mut buffer = [0; 64];
         let bytes = file.small(kernel, section::MEMORY, target, &mut buffer)?;
         let memory = bad(kernel, file.path, Records::<Memory>::new(bytes, section::MEMORY).at(0))?;
         let one = Chosen { object: entry.owner, file, target, by_build_id, memory };

@@ -27,6 +27,7 @@ impl<'a> PackFile<'a> {
     ///
     /// # Errors
     /// [`Exit::BadInput`] where it is no whole pack, said with the path.
+    #[inline(never)]
     pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, path: &'a CStr) -> Done<PackFile<'a>> {
         let name = path.to_str().unwrap_or("the pack");
         let fd = match kernel.open(path, Open::Read) {
@@ -66,13 +67,13 @@ impl<'a> PackFile<'a> {
         bad(kernel, self.path, entry.verify(into))
     }
 
-    /// A section of no more than [`SMALL`] bytes, in `buffer`; empty where it is left out.
+    /// A section that fits into `buffer`; empty where it is left out.
     pub fn small<'b, K: Kernel>(
         &self,
         kernel: &mut K,
         id: u16,
         owner: u16,
-        buffer: &'b mut [u8; SMALL],
+        buffer: &'b mut [u8],
     ) -> Done<&'b [u8]> {
         let Some(entry) = self.table.find(id, owner) else { return Ok(&[]) };
         let Some(into) = buffer.get_mut(..entry.len as usize) else {

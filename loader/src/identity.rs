@@ -32,6 +32,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Exit::Missing`] where sysfs is not there.
+    #[inline(never)] // its frame is gone when the work begins
     pub fn read<K: Kernel>(kernel: &mut K, page_size: u32) -> Done<Identity> {
         let uname = kernel.uname();
         let sysfs = |k: &mut K, path: &str, e: Errno| {

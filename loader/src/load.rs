@@ -85,32 +85,32 @@ pub fn load<K: Kernel>(
     };
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
-    let mut kept = Parts::default();
-    kept.read(kernel, whole, &mut arena, &KEPT)?;
-    let object = bad(kernel, pack.path, Records::new(kept.get(section::OBJECT), section::OBJECT).at(0))?;
-    let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;
-    let sections = Sections { path: pack.path, object, btf, parts: kept };
+    let mut parts = Parts::default();
+    parts.read(kernel, whole, &mut arena, &KEPT)?;
+    let object = bad(kernel, pack.path, Records::new(parts.get(section::OBJECT), section::OBJECT).at(0))?;
+    let btf = parse_btf(kernel, pack.path, parts.get(section::BTF), &mut arena)?;
+    let sections = Sections { path: pack.path, object, btf, parts };
     let count = sections.maps().count();
     let open = arena.take(kernel, count * size_of::<OpenMap>())?;
     let open = slots(open, OpenMap::default);
+    let source = Source {
+        name: object.name,
+        digest: object.digest,
+        btf,
+        maps: parts.get(section::MAPS),
+        open: &[],
+        events: parts.get(section::EVENTS),
+        results: parts.get(section::RESULTS),
+        hints: parts.get(section::HINTS),
+    };
     let memory = arena.into_rest();
     let next;
     {
         let mut arena = Arena::new(&mut *memory);
         let insns = object::section(kernel, whole, &mut arena, section::INSNS)?;
-        let mut sections = Sections { ..sections };
+        let mut sections = sections;
         sections.parts.read(kernel, whole, &mut arena, &LOADED)?;
         sections.parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
-        let source = |open| Source {
-            name: object.name,
-            digest: object.digest,
-            btf,
-            maps: kept.get(section::MAPS),
-            open,
-            events: kept.get(section::EVENTS),
-            results: kept.get(section::RESULTS),
-            hints: kept.get(section::HINTS),
-        };
         next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, source)?;
     }
     Ok(if next.len() > memory.len() { next } else { memory })
@@ -156,7 +156,7 @@ fn into_kernel<K: Kernel>(
     open: &'static mut [OpenMap],
     mut arena: Arena<'_>,
     objects: &mut Objects<'_, '_>,
-    source: impl FnOnce(&'static [OpenMap]) -> Source<'static>,
+    source: Source<'static>,
 ) -> Done<&'static mut [u8]> {
     let flags = arena.take(kernel, s.programs().count())?;
     {
@@ -190,7 +190,7 @@ fn into_kernel<K: Kernel>(
         linker.load(kernel, session, &program, arena.scope())?;
     }
     // there are no more than MAX_OBJECTS
-    let _ = objects.sources.push(source(open));
+    let _ = objects.sources.push(Source { open, ..source });
     let memory = load(kernel, session, objects)?;
     if session.options.command == Command::Run {
         for (i, ((number, program), _)) in programs().enumerate() {
@@ -204,6 +204,7 @@ fn into_kernel<K: Kernel>(
 }
 
 /// Relocates with the target's types, in memory that is free again afterwards.
+#[inline(never)] // its frame is gone when programs are loaded
 fn relocate_all<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,

@@ -38,6 +38,7 @@ fn resident<K: Kernel>(kernel: &mut K) -> Sys<(u32, u32)> {
 }
 
 /// Says how much memory the process takes now, and how long loading took.
+#[inline(never)]
 pub fn memory<K: Kernel>(kernel: &mut K, output: Output, started: u64) {
     let micros = kernel.now().wrapping_sub(started) / 1000;
     let (rss, anonymous) = match resident(kernel) {

@@ -69,6 +69,7 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
 }
 
 /// Prints events until the time is over or a signal comes.
+#[inline(never)]
 fn stream<K: Kernel>(
     kernel: &mut K,
     session: &Session<'_>,

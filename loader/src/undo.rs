@@ -12,7 +12,8 @@ const MAX_OPEN: usize = 512;
 /// What must be undone, in reverse order.
 #[derive(Default)]
 pub struct Ledger {
-    open: Vec<Fd, MAX_OPEN, u16>,
+    /// The numbers of descriptors, which are the lowest that are free.
+    open: Vec<u16, MAX_OPEN, u16>,
     /// Probes made in tracefs, numbered from 0 ([`kprobe::remove`]).
     pub tracefs_probes: u32,
 }
@@ -23,7 +24,7 @@ impl Ledger {
     /// # Errors
     /// [`Exit::NotPortable`] where there are too many; the descriptor is closed.
     pub fn keep<K: Kernel>(&mut self, kernel: &mut K, fd: Fd) -> Done<Fd> {
-        if self.open.push(fd).is_err() {
+        if u16::try_from(fd.0).ok().is_none_or(|number| self.open.push(number).is_err()) {
             kernel.close(fd);
             return Err(fail(kernel, Exit::NotPortable, "more than % descriptors", &[N(MAX_OPEN as u64)]));
         }
@@ -42,13 +43,13 @@ impl Ledger {
 
     /// The descriptor that was kept as the one of number `index`.
     pub fn get(&self, index: usize) -> Option<Fd> {
-        self.open.get(index).copied()
+        self.open.get(index).map(|&number| Fd(number.into()))
     }
 
     /// Closes everything, the last first, and removes the probes in tracefs.
     pub fn undo<K: Kernel>(&mut self, kernel: &mut K) {
         while let Some(fd) = self.open.pop() {
-            kernel.close(fd);
+            kernel.close(Fd(fd.into()));
         }
         while self.tracefs_probes > 0 {
             self.tracefs_probes -= 1;
