@@ -28,6 +28,8 @@ pub mod class {
 pub const LD_IMM64: u8 = 0x18;
 /// `BPF_JMP | BPF_CALL`.
 pub const CALL: u8 = 0x85;
+/// Bit of an arithmetic opcode whose operand is a register.
+pub const BPF_X: u8 = 0x08;
 /// `src_reg` of an `ld_imm64` whose immediate is a map's file descriptor.
 pub const PSEUDO_MAP_FD: u8 = 1;
 /// `src_reg` of an `ld_imm64` of an address inside a map's value.
@@ -58,6 +60,8 @@ pub struct Insn {
 }
 
 impl Insn {
+    /// All bits 0: the second half of a 64-bit immediate load but for its immediate.
+    pub const ZERO: Insn = Insn { code: 0, dst: 0, src: 0, off: 0, imm: 0 };
     /// What poison puts in an instruction's place.
     pub const POISON: Insn = Insn { code: CALL, dst: 0, src: 0, off: 0, imm: POISON_IMM };
 

@@ -112,60 +112,70 @@ struct Slots<'v> {
     endian: Endian,
 }
 
-impl Slots<'_> {
-    /// The counts with the least and the largest value that each counts.
-    fn iter(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        let bytes = Bytes::new(self.value, self.endian, Part::Event);
-        (0..self.n.min(64)).map_while(move |i| {
-            let at = (i as usize).saturating_mul(4).saturating_add(self.at);
-            let count = bytes.u32(at).ok()?;
-            let from = if i == 0 { 0 } else { 1u64.checked_shl(i)? };
-            let to = u64::MAX.checked_shr(63u32.saturating_sub(i))?;
-            Some((from, to, count.into()))
-        })
-    }
+/// A counter with the least and the largest value that it counts.
+#[derive(Clone, Copy)]
+struct Slot {
+    from: u64,
+    to: u64,
+    count: u64,
+}
 
-    /// The same without the empty ones at both ends.
-    fn used(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        let full = |s: &(u64, u64, u64)| s.2 > 0;
-        let last = self.iter().filter(full).last().map_or(0, |s| s.0);
-        self.iter().skip_while(move |s| !full(s)).take_while(move |s| s.0 <= last)
+impl Slots<'_> {
+    /// Calls `each` for the slots between the empty ones at both ends. There are no more slots than bits in a number.
+    #[inline(never)]
+    fn used(&self, each: &mut dyn FnMut(Slot)) {
+        let slots = self.value.get(self.at..).unwrap_or(&[]).as_chunks::<4>().0;
+        let slots = slots.get(..(self.n.min(64) as usize)).unwrap_or(slots);
+        let full = |s: &[u8; 4]| *s != [0; 4];
+        let end = slots.iter().rposition(full).map_or(0, |last| last.saturating_add(1));
+        let mut from = 0;
+        let mut to = 1u64;
+        let mut any = false;
+        for s in slots.iter().take(end) {
+            any |= full(s);
+            if any {
+                each(Slot { from, to, count: self.endian.u32(*s).into() });
+            }
+            from = to.wrapping_add(1);
+            to = to << 1 | 1;
+        }
     }
 
     fn print(&self, w: &mut Writer<'_, '_>) {
         if w.style == Style::Json {
             w.name(b"log2");
             w.open(b'[');
-            for (from, to, count) in self.used() {
+            self.used(&mut |slot| {
                 w.element();
                 w.open(b'{');
-                for (name, n) in [("from", from), ("to", to), ("count", count)] {
+                for (name, n) in [("from", slot.from), ("to", slot.to), ("count", slot.count)] {
                     w.name(name.as_bytes());
                     w.unsigned(n);
                 }
                 w.close(b'}');
-            }
+            });
             return w.close(b']');
         }
-        let most = self.iter().map(|s| s.2).max().unwrap_or(0).max(1);
+        let mut most = 1;
+        self.used(&mut |slot| most = slot.count.max(most));
         w.out.put_str("\n        from -> to           :      count |distribution");
-        for (from, to, count) in self.used() {
+        self.used(&mut |slot| {
             w.out.put_byte(b'\n');
-            w.out.put_u64_in(from, 12);
+            w.out.put_u64_in(slot.from, 12);
             w.out.put_str(" -> ");
             let before = w.out.len();
-            w.out.put_u64(to);
+            w.out.put_u64(slot.to);
             for _ in w.out.len().saturating_sub(before)..12 {
                 w.out.put_byte(b' ');
             }
             w.out.put_str(" : ");
-            w.out.put_u64_in(count, 10);
+            w.out.put_u64_in(slot.count, 10);
             w.out.put_str(" |");
-            let stars = count.saturating_mul(BAR).checked_div(most).unwrap_or(0);
+            let stars = slot.count.saturating_mul(BAR).checked_div(most).unwrap_or(0);
             for column in 0..BAR {
                 w.out.put_byte(if column < stars { b'*' } else { b' ' });
             }
             w.out.put_byte(b'|');
-        }
+        });
     }
 }

@@ -187,20 +187,16 @@ impl<'a, T: Wire<'a>> Records<'a, T> {
     /// The record of number `index`.
     pub fn at(mut self, index: u16) -> Result<T> {
         for _ in 0..index {
-            T::read(&mut self.reader);
+            self.next();
         }
-        // no record is without bytes, so that past the end this fails
-        let record = T::read(&mut self.reader);
-        if self.reader.failed() {
-            return Err(Error::BadRecord { id: self.id, index: index.into() });
-        }
-        Ok(record)
+        self.next().unwrap_or(Err(Error::BadRecord { id: self.id, index: index.into() }))
     }
 }
 
 impl<'a, T: Wire<'a>> Iterator for Records<'a, T> {
     type Item = Result<T>;
 
+    #[inline(never)] // one copy for every type of record
     fn next(&mut self) -> Option<Result<T>> {
         if self.reader.is_empty() {
             return None;

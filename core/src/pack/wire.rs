@@ -162,7 +162,6 @@ impl Wire<'_> for [u8; 32] {
 macro_rules! fields {
     ($name:ident { $($field:ident),+ $(,)? }) => {
         impl<'a> Wire<'a> for $name {
-            #[inline(never)]
             fn read(r: &mut Reader<'a>) -> Self {
                 $name { $($field: Wire::read(r)),+ }
             }
@@ -170,7 +169,6 @@ macro_rules! fields {
     };
     ($name:ident<'a> { $($field:ident),+ $(,)? }) => {
         impl<'a> Wire<'a> for $name<'a> {
-            #[inline(never)]
             fn read(r: &mut Reader<'a>) -> Self {
                 $name { $($field: Wire::read(r)),+ }
             }

@@ -131,8 +131,10 @@ impl Observer for () {}
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     local: Spec,
-    cand: Spec,
+    /// The place in the first candidate that matches.
     targ: Spec,
+    /// The place in another one, which is compared with the first.
+    other: Spec,
 }
 
 impl Scratch {
@@ -175,7 +177,7 @@ impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
         endian: Endian,
         observer: &mut impl Observer,
     ) -> Result<Outcome> {
-        let Scratch { local, cand, targ } = &mut *self.scratch;
+        let Scratch { local, targ, other } = &mut *self.scratch;
         local.parse(self.local, relo.type_id, relo.access_str_off, relo.kind)?;
         let root = u64::from(relo.type_id.0);
         let mut result = calc::Calc {
@@ -193,6 +195,7 @@ impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
             tried = self.cands.ids(list).len();
             for i in 0..tried {
                 let Some(&id) = self.cands.ids(list).get(i) else { break };
+                let cand = if matched == 0 { &mut *targ } else { &mut *other };
                 let verdict = field::spec_match(self.local, local, self.target.btf(), id, cand, observer);
                 let res = match verdict {
                     Ok(true) => Some(calc::calc(self.local, local, self.target, Some(cand), observer)),
@@ -203,8 +206,7 @@ impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
                 let Some(res) = res.transpose()? else { continue };
                 if matched == 0 {
                     result = res;
-                    targ.clone_from(cand);
-                } else if cand.bit_offset != targ.bit_offset
+                } else if other.bit_offset != targ.bit_offset
                     || (res.poison, res.new) != (result.poison, result.new)
                 {
                     return Err(Error::Ambiguous { first: targ.root, second: id });

@@ -19,72 +19,54 @@ pub(super) enum Patched {
     NoValue,
 }
 
-/// Patches instruction `at` of `insns`. On an error nothing has changed.
+/// Patches instruction `at` of `insns`, or puts poison in its place: calls that the verifier refuses if it reaches them. On an
+/// error nothing has changed.
 ///
 /// # Errors
 /// [`Error::UnexpectedValue`] where the instruction does not hold what the local types give, [`Error::BadInsn`] where it
 /// cannot carry a value, [`Error::OffsetTooBig`], [`Error::BadMemSize`], [`Error::NoSuchInsn`].
 pub(super) fn patch(insns: &mut [u8], at: u32, endian: Endian, c: &Calc) -> Result<Patched> {
     let first = insn::read(insns, at, endian)?;
-    if c.poison {
-        poison(insns, at, first, endian)?;
-        return Ok(Patched::NoValue);
-    }
-    let expect = |found: u64| {
+    let next = at.saturating_add(1);
+    // of a 64-bit immediate load, both halves are replaced
+    let wide = first.is_ld_imm64();
+    let second = if wide { insn::read(insns, next, endian)? } else { first };
+    let (mut new, mut new_second) = (Insn::POISON, Insn::POISON);
+    let mut outcome = Patched::NoValue;
+    if !c.poison {
+        let plain = first.src == 0 && first.off == 0 && Insn { imm: 0, ..second } == Insn::ZERO;
+        let immediate = i64::from(first.imm) as u64;
+        let (found, is_mem) = match first.class() {
+            // with BPF_X the operand is a register
+            class::ALU | class::ALU64 if first.code & insn::BPF_X == 0 => (immediate, false),
+            class::LDX | class::ST | class::STX => (i64::from(first.off) as u64, true),
+            class::LD if wide && plain => {
+                (u64::from(second.imm as u32) << 32 | u64::from(first.imm as u32), false)
+            }
+            _ => return Err(Error::BadInsn { code: first.code }),
+        };
         if c.validate && found != c.old {
-            Err(Error::UnexpectedValue { found: found as u32, expected: c.old as u32 })
-        } else {
-            Ok(Patched::Value { old: found })
+            return Err(Error::UnexpectedValue { found: found as u32, expected: c.old as u32 });
         }
-    };
-    let bad = Error::BadInsn { code: first.code };
-    match first.class() {
-        class::ALU | class::ALU64 => {
-            // BPF_X: the operand is a register
-            if first.code & 8 != 0 {
-                return Err(bad);
-            }
-            let outcome = expect(first.imm as i64 as u64)?;
-            insn::write(insns, at, Insn { imm: c.new as i32, ..first }, endian)?;
-            Ok(outcome)
-        }
-        class::LDX | class::ST | class::STX => {
-            let outcome = expect(first.off as i64 as u64)?;
-            let off = i16::try_from(c.new).map_err(|_| Error::OffsetTooBig { value: c.new as u32 })?;
+        outcome = Patched::Value { old: found };
+        (new, new_second) = (first, Insn { imm: (c.new >> 32) as i32, ..second });
+        if is_mem {
+            new.off = i16::try_from(c.new).map_err(|_| Error::OffsetTooBig { value: c.new as u32 })?;
             if c.bad_mem_size {
-                poison(insns, at, first, endian)?;
-                return Ok(Patched::BadMemSize);
-            }
-            let mut new = Insn { off, ..first };
-            if c.new_size != c.old_size {
+                (new, outcome) = (Insn::POISON, Patched::BadMemSize);
+            } else if c.new_size != c.old_size {
                 if first.mem_size() != c.old_size {
                     return Err(Error::BadMemSize { size: first.mem_size() });
                 }
                 new = new.with_mem_size(c.new_size).ok_or(Error::BadMemSize { size: c.new_size })?;
             }
-            insn::write(insns, at, new, endian)?;
-            Ok(outcome)
+        } else {
+            new.imm = c.new as i32;
         }
-        class::LD => {
-            let next = at.saturating_add(1);
-            let second = insn::read(insns, next, endian)?;
-            let plain = first.is_ld_imm64() && first.src == 0 && first.off == 0;
-            if !plain || (second.code, second.dst, second.src, second.off) != (0, 0, 0, 0) {
-                return Err(bad);
-            }
-            let outcome = expect(u64::from(second.imm as u32) << 32 | u64::from(first.imm as u32))?;
-            insn::write(insns, at, Insn { imm: c.new as i32, ..first }, endian)?;
-            insn::write(insns, next, Insn { imm: (c.new >> 32) as i32, ..second }, endian)?;
-            Ok(outcome)
-        }
-        _ => Err(bad),
     }
-}
-
-/// Replaces an instruction, and the second half of a 64-bit load too, by calls that the verifier refuses if it reaches them.
-fn poison(insns: &mut [u8], at: u32, first: Insn, endian: Endian) -> Result<()> {
-    if first.is_ld_imm64() {
-        insn::write(insns, at.saturating_add(1), Insn::POISON, endian)?;
+    if wide {
+        insn::write(insns, next, new_second, endian)?;
     }
-    insn::write(insns, at, Insn::POISON, endian)
+    insn::write(insns, at, new, endian)?;
+    Ok(outcome)
 }
