@@ -1,8 +1,11 @@
-//! Other implementations on the same input: what bpftool keeps of a kernel's types and what `corelet btf min` keeps must
-//! give the same instructions as the whole, and bpftool must read what is written here.
+//! Other implementations on the same input: libbpf must relocate as we do, on the whole of a kernel's types and on the
+//! minimum; what bpftool keeps of a kernel's types and what `corelet btf min` keeps must give the same instructions as the
+//! whole; and bpftool must read what is written here.
 //!
 //! One thing differs by nature: plain BTF numbers its types anew, so an instruction that takes the kernel's own id of a
 //! type (TYPE_ID_TARGET) is right through the whole only. Those instructions are counted and left out.
+
+pub mod libbpf;
 
 use anyhow::{Context, Result, ensure};
 use corelet_boards::Progress;
@@ -14,6 +17,7 @@ use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::cmd::extract_objects;
 use corelet_host_tools::relocate::{Program, core_relo, relocate, type_count};
 use corelet_host_tools::subset::{self, KernelTypes};
+use libbpf::Libbpf;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -70,13 +74,13 @@ impl Outcome {
     /// # Errors
     /// A file that cannot be read or written, a bpftool that does not start.
     pub fn add(&mut self, image: &Path, objects: &[Named], bpftool: &Path, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let libbpf = &Libbpf::build(folder)?;
         let whole = OwnedBtf::open(image)?;
         let whole_file = folder.join("kernel.btf");
         fs::write(&whole_file, whole.bytes()).with_context(|| whole_file.display().to_string())?;
         let types = KernelTypes::new(whole.view());
         for (name, bytes) in objects {
-            let one = One { bpftool, folder, whole: &whole, types: &types, name, bytes };
+            let one = One { bpftool, libbpf, folder, whole: &whole, types: &types, name, bytes };
             one.compare(self).with_context(|| name.clone())?;
         }
         Ok(())
@@ -86,6 +90,7 @@ impl Outcome {
 /// One object on one kernel.
 struct One<'x> {
     bpftool: &'x Path,
+    libbpf: &'x Libbpf,
     folder: &'x Path,
     whole: &'x OwnedBtf,
     types: &'x KernelTypes<'x>,
@@ -119,6 +124,11 @@ impl One<'_> {
         let dump = Command::new(self.bpftool).args(["btf", "dump", "file"]).arg(&our_file).output()?;
         if !dump.status.success() {
             fail(&format!("bpftool does not read our minimum: {}", String::from_utf8_lossy(&dump.stderr)));
+        }
+        for btf in [&self.folder.join("kernel.btf"), &our_file] {
+            for what in self.libbpf.differences(&object_file, btf, &expected)? {
+                fail(&what);
+            }
         }
         let mut min = Command::new(self.bpftool);
         min.args(["gen", "min_core_btf"])

@@ -18,7 +18,10 @@ const BOARDS: [&str; 2] = ["qemu-aarch64", "qemu-riscv64"];
 
 /// What `oracle` takes.
 pub(crate) fn oracle_wants() -> Wants {
-    Wants { needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::BPFTOOL], ..Wants::default() }
+    Wants {
+        needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::BPFTOOL, &needs::LIBBPF_HEADERS],
+        ..Wants::default()
+    }
 }
 
 /// What `dump` takes.
@@ -36,7 +39,8 @@ fn folder(context: &Context<'_>, board: &str) -> PathBuf {
     context.workspace.target.join("verify").join(format!("oracle-{board}"))
 }
 
-/// Every object of Debian's libbpf-tools through the whole of both kernels' types, through our minimum and bpftool's.
+/// Every object of Debian's libbpf-tools through the whole of both kernels' types, through our minimum and bpftool's, by us
+/// and by libbpf.
 pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     let bpftool =
         needs::BPFTOOL.find(&context.machine).ok_or_else(|| Missing::program("bpftool", "bpftool"))?;
@@ -51,7 +55,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     }
     ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!(
-        "{} objects, {} relocations equal ({} ids of types left out); minima {} bytes in all, bpftool's {}",
+        "{} objects, {} relocations as libbpf's ({} ids of types left out); minima {} bytes in all, bpftool's {}",
         objects.len(),
         outcome.relocations,
         outcome.ids,

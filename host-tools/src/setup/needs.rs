@@ -78,11 +78,11 @@ pub const CLANG: Need = Need {
     why: "compiles the BPF tools for the RISC-V board",
 };
 
-/// The headers that BPF programs include: bpf/bpf_helpers.h and those beside it.
+/// libbpf to compile with: its headers, those that BPF programs include among them, and the library.
 pub const LIBBPF_HEADERS: Need = Need {
     proof: Proof::File(&["/usr/include/bpf/bpf_helpers.h"]),
     packages: &["libbpf-dev"],
-    why: "headers of the BPF tools for the RISC-V board",
+    why: "what relocation is compared with",
 };
 
 /// The other implementation: what `btf min` is compared with.
