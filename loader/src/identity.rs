@@ -77,6 +77,16 @@ pub fn with_file<K: Kernel, T>(
     result
 }
 
+/// The first number in a file, as of `6` or `config:0`.
+#[inline(never)]
+pub fn number_in<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<u32> {
+    with_file(kernel, path, |k, fd| {
+        let mut text = [0; 32];
+        let n = k.read(fd, &mut text)?;
+        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
+    })
+}
+
 /// The build id in a sequence of ELF notes: namesz, descsz, type, then name and descriptor, each padded to four bytes.
 fn build_id<K: Kernel>(kernel: &mut K, notes: Fd) -> Sys<Vec<u8, MAX_BUILD_ID>> {
     const HEAD: usize = 12;

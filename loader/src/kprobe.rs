@@ -2,12 +2,10 @@
 //!
 //! Sources: `Documentation/trace/kprobetrace.rst`, `kernel/events/core.c` (`perf_kprobe`).
 
-use crate::identity::with_file;
-use crate::number;
+use crate::identity::number_in;
 use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
 use crate::tracefs::{self, Path};
 use crate::undo::Ledger;
-use core::ffi::CStr;
 
 /// A probe to be made.
 #[derive(Clone, Copy, Debug)]
@@ -20,21 +18,12 @@ pub struct Probe<'a> {
     pub ret: bool,
 }
 
-/// Reads a file with one number, such as `6` or `config:0`.
-fn sysfs_number<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<u32> {
-    with_file(kernel, path, |k, fd| {
-        let mut text = [0; 32];
-        let n = k.read(fd, &mut text)?;
-        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
-    })
-}
-
 /// Opens a probe as a perf event, which is disabled until a program is attached.
 ///
 /// # Errors
 /// `ENOENT` for a symbol that does not exist; `EINVAL` where the kernel cannot probe this place.
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
-    match sysfs_number(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
+    match number_in(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
         Ok(kind) => by_pmu(kernel, kind, probe),
         Err(Errno::ENOENT) => by_tracefs(kernel, ledger, probe),
         Err(e) => Err(e),
@@ -45,7 +34,7 @@ fn by_pmu<K: Kernel>(kernel: &mut K, kind: u32, probe: &Probe<'_>) -> Sys<Fd> {
     let mut config = 0;
     if probe.ret {
         let path = c"/sys/bus/event_source/devices/kprobe/format/retprobe";
-        config = 1u64.checked_shl(sysfs_number(kernel, path)?).ok_or(Errno::EINVAL)?;
+        config = 1u64.checked_shl(number_in(kernel, path)?).ok_or(Errno::EINVAL)?;
     }
     let mut symbol = Path::new();
     symbol.text(probe.symbol);

@@ -1,7 +1,6 @@
 //! Tracepoints by tracefs: whether an event exists, its id, and the perf event of it.
 
-use crate::identity::with_file;
-use crate::number;
+use crate::identity::number_in;
 use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
 use core::ffi::CStr;
 
@@ -88,11 +87,7 @@ pub fn root<K: Kernel>(kernel: &mut K) -> Sys<&'static str> {
 pub fn event_id<K: Kernel>(kernel: &mut K, event: &str) -> Sys<u32> {
     let mut path = Path::new();
     path.text(root(kernel)?).text("/events/").text(event).text("/id");
-    with_file(kernel, path.as_cstr()?, |k, fd| {
-        let mut text = [0; 16];
-        let n = k.read(fd, &mut text)?;
-        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
-    })
+    number_in(kernel, path.as_cstr()?)
 }
 
 /// The perf event of a tracepoint id.

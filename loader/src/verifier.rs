@@ -2,6 +2,7 @@
 
 use crate::arena::Arena;
 use crate::exit::Exit;
+use crate::identity::number_in;
 use crate::object::Sections;
 use crate::relocate::describe;
 use crate::say::{
@@ -47,10 +48,21 @@ pub fn explain<K: Kernel>(
         number = [N(insn.into())];
         at = P(" at instruction %", &number);
     }
-    let need = if first == Errno::EPERM { " (needs root, or CAP_BPF and CAP_PERFMON)" } else { "" };
+    let poisoned = poisoned_insn(log);
+    // what the interpreter cannot do, such as subprograms beside other calls on some architectures, is refused so
+    let jit_off = poisoned.is_none()
+        && matches!(first, Errno::EINVAL | Errno::ENOTSUPP)
+        && number_in(kernel, c"/proc/sys/net/core/bpf_jit_enable") == Ok(0);
+    let need = match first {
+        Errno::EPERM => " (needs root, or CAP_BPF and CAP_PERFMON)",
+        _ if jit_off => {
+            "; the kernel's compiler is off, which some programs need: sysctl net.core.bpf_jit_enable=1"
+        }
+        _ => "",
+    };
     let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, S(need)];
     say(kernel, "%: program % (%): the kernel refused it: %%%", &args);
-    if let Some(insn) = poisoned_insn(log) {
+    if let Some(insn) = poisoned {
         blame(kernel, s, placed, insn, arena);
     }
     if !log.is_empty() {
@@ -63,7 +75,9 @@ pub fn explain<K: Kernel>(
         bare(kernel, "  the verifier's log%:", &[S(cut)]);
         write_all(kernel, Fd::STDERR, log);
     }
-    if rejected && !matches!(first, Errno::ENOMEM | Errno::EAGAIN | Errno::EPERM) {
+    if jit_off {
+        Exit::Missing
+    } else if rejected && !matches!(first, Errno::ENOMEM | Errno::EAGAIN | Errno::EPERM) {
         Exit::NotPortable
     } else {
         first.exit()

@@ -194,3 +194,15 @@ fn reports_memory_and_time() {
     assert_eq!(run(&mut k, &["verify", "/p", "--memory", "--json", "--touch", "64K"]), 0, "{}", k.stderr);
     assert!(k.stderr.contains("{\"memory\":{\"rss_kib\":72,\"anonymous_kib\":20,\"load_us\":1000}}"));
 }
+
+#[test]
+fn a_kernel_whose_compiler_is_off_is_told_from_a_bad_program() {
+    for (jit, code) in [("0\n", 4), ("1\n", 1)] {
+        let mut k = Fake::new(Sample::default().pack());
+        k.files.insert("/proc/sys/net/core/bpf_jit_enable".into(), jit.into());
+        k.refuse = Some(("handle_open".into(), Errno::ENOTSUPP, "processed 2 insns\n".into()));
+        assert_eq!(run(&mut k, RUN), code, "{}", k.stderr);
+        assert_eq!(k.stderr.contains("sysctl net.core.bpf_jit_enable=1"), code == 4, "{}", k.stderr);
+        assert!(k.left().is_empty());
+    }
+}
