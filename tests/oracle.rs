@@ -23,13 +23,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A BPF object by the name of its program.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
-    /// The program's name.
-    pub name: String,
-    /// The object file.
-    pub bytes: Vec<u8>,
-}
+pub type Named = (String, Vec<u8>);
 
 /// Bytes that an integer `long` takes in a minimum: its record, its encoding and its name. libbpf reads the pointer size
 /// off it; bpftool keeps none.
@@ -52,7 +46,7 @@ pub fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Vec<Named>> {
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         for found in extract_objects::find(&bytes) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            objects.push(Named { name, bytes: bytes[found.at..found.at + found.len].to_vec() });
+            objects.push((name, bytes[found.at..found.at + found.len].to_vec()));
         }
     }
     objects.sort();
@@ -85,7 +79,7 @@ impl Outcome {
         let whole_file = folder.join("kernel.btf");
         fs::write(&whole_file, whole.bytes()).with_context(|| whole_file.display().to_string())?;
         let types = KernelTypes::new(whole.view());
-        for Named { name, bytes } in objects {
+        for (name, bytes) in objects {
             let one = One { bpftool, libbpf, folder, whole: &whole, types: &types, name, bytes };
             one.compare(self).with_context(|| name.clone())?;
         }
