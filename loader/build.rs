@@ -9,7 +9,7 @@ fn main() {
     // .cargo/config.toml names lld itself, which takes its options as they are; elsewhere a compiler driver links.
     let bare = var("RUSTC_LINKER").is_ok_and(|l| l.ends_with("lld"));
     let args: &[&str] = if bare {
-        &["-nostdlib", "-static", "--no-pie", "--build-id=none", "-T"]
+        &["-nostdlib", "-static", "--no-pie", "--build-id=none", "--icf=all", "-T"]
     } else {
         &["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-T"]
     };
