@@ -211,7 +211,10 @@ impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
                 {
                     return Err(Error::Ambiguous { first: targ.root, second: id });
                 }
-                self.cands.ids(list).swap(matched, i);
+                // one and the same place, and no other case, is an error, and stays
+                if let Ok([first, this]) = self.cands.ids(list).get_disjoint_mut([matched, i]) {
+                    std::mem::swap(first, this);
+                }
                 matched = matched.saturating_add(1);
             }
             if matched > 0 {
