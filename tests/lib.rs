@@ -1,6 +1,7 @@
 //! Whole pipelines on real input: what the tests of this package share.
 
 pub mod budgets;
+pub mod fleet;
 #[cfg(test)]
 mod golden;
 pub mod matrix;

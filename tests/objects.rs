@@ -1,5 +1,6 @@
 //! The real objects that boards run: out of Debian's package for AArch64, compiled from Debian's source for RISC-V.
 
+use crate::oracle::Named;
 use crate::tools;
 use anyhow::{Context, Result, ensure};
 use corelet_boards::debian::Debian;
@@ -9,7 +10,7 @@ use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::cmd::extract_objects;
 use corelet_host_tools::setup::{Machine, needs};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Objects by tool.
@@ -48,7 +49,7 @@ fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Objects> {
     Ok(objects)
 }
 
-/// Compiles the tools against a header of the board's own kernel's types, which is written here.
+/// Compiles the nine tools.
 fn compiled(
     board: &Board,
     kernel: &Kernel,
@@ -56,40 +57,79 @@ fn compiled(
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
-    let source = Debian::open()?.source(&["trixie", "forky", "sid"], "bpfcc", progress)?.join("libbpf-tools");
-    // the headers that belong to these tools are newer than many a machine's own
-    let helpers =
-        Debian::open()?.file("arm64", "trixie", "libbpf-dev", "usr/include/bpf/bpf_helpers.h", progress)?;
-    let headers = helpers.parent().and_then(Path::parent).context("a header without a folder")?;
-    let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    progress.step("writing vmlinux.h");
-    let types = OwnedBtf::open(&kernel.image)?;
-    let header = to_c(&types.view(), &Options::default())?;
-    std::fs::write(folder.join("vmlinux.h"), header)?;
-    let mut objects = Objects::new();
-    for tool in tools::tools() {
-        progress.step(&format!("compiling {tool}"));
-        let object = folder.join(format!("{tool}.bpf.o"));
-        let output = Command::new(&clang)
-            .args(["-g", "-O2", "-target", "bpf"])
-            .arg(format!("-D__TARGET_ARCH_{}", kernel_arch(board)))
-            .arg("-I")
-            .arg(folder)
-            .arg("-I")
-            .arg(&source)
-            .arg("-I")
-            .arg(headers)
-            .arg("-c")
-            .arg(source.join(format!("{tool}.bpf.c")))
-            .arg("-o")
-            .arg(&object)
-            .output()
-            .with_context(|| clang.display().to_string())?;
-        ensure!(output.status.success(), "{tool}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
-        objects.insert(tool, std::fs::read(&object)?);
+    let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
+    tools::tools().map(|tool| Ok((tool, compiler.compile(tool, progress)?))).collect()
+}
+
+/// Compiles every tool of the source package.
+///
+/// # Errors
+/// As [`for_board`].
+pub fn all_compiled(
+    board: &Board,
+    kernel: &Kernel,
+    folder: &Path,
+    machine: &mut dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Named>> {
+    let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
+    let mut objects = Vec::new();
+    for entry in std::fs::read_dir(&compiler.source)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if let Some(tool) = name.strip_suffix(".bpf.c") {
+            objects.push((tool.to_owned(), compiler.compile(tool, progress)?));
+        }
     }
+    objects.sort();
     Ok(objects)
+}
+
+/// clang with a header of the board's own kernel's types.
+struct Compiler {
+    clang: PathBuf,
+    arch: String,
+    /// Where `vmlinux.h` and the objects are.
+    folder: PathBuf,
+    source: PathBuf,
+    headers: PathBuf,
+}
+
+impl Compiler {
+    fn prepare(
+        board: &Board,
+        kernel: &Kernel,
+        folder: &Path,
+        machine: &mut dyn Machine,
+        progress: &mut dyn Progress,
+    ) -> Result<Compiler> {
+        let debian = Debian::open()?;
+        let source = debian.source(&["trixie", "forky", "sid"], "bpfcc", progress)?.join("libbpf-tools");
+        // the headers that belong to these tools are newer than many a machine's own
+        let helpers = debian.file("arm64", "trixie", "libbpf-dev", "usr/include/bpf/bpf_helpers.h", progress)?;
+        let headers = helpers.parent().and_then(Path::parent).context("a header without a folder")?;
+        let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        progress.step("writing vmlinux.h");
+        let types = OwnedBtf::open(&kernel.image)?;
+        let header = to_c(&types.view(), &Options::default())?;
+        std::fs::write(folder.join("vmlinux.h"), header)?;
+        let arch = kernel_arch(board).to_owned();
+        Ok(Compiler { clang, arch, folder: folder.to_owned(), source, headers: headers.to_owned() })
+    }
+
+    fn compile(&self, tool: &str, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+        progress.step(&format!("compiling {tool}"));
+        let object = self.folder.join(format!("{tool}.bpf.o"));
+        let mut command = Command::new(&self.clang);
+        command.args(["-g", "-O2", "-target", "bpf", &format!("-D__TARGET_ARCH_{}", self.arch)]);
+        for include in [&self.folder, &self.source, &self.headers] {
+            command.arg("-I").arg(include);
+        }
+        command.arg("-c").arg(self.source.join(format!("{tool}.bpf.c"))).arg("-o").arg(&object);
+        let output = command.output().with_context(|| self.clang.display().to_string())?;
+        ensure!(output.status.success(), "{tool}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(std::fs::read(&object)?)
+    }
 }
 
 /// The kernel's name of the architecture, as its `arch/` folder and libbpf's headers have it.

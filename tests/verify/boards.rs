@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 use corelet_boards::{Board, Kernel, Progress, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
-use corelet_tests::{budgets, matrix, objects, refusals};
+use corelet_tests::fleet::Fate;
+use corelet_tests::{budgets, fleet, matrix, objects, refusals};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -106,4 +107,41 @@ fn costs(
         budgets::hold("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous)?,
     ];
     Ok(held.join(", "))
+}
+
+/// All tools on both boards: as Debian ships them for AArch64, compiled from source for RISC-V.
+pub(crate) fn fleet(context: &mut Context<'_>) -> Result<Outcome> {
+    let mut progress = on_stderr();
+    let mut words = Vec::new();
+    let mut failures = Vec::new();
+    for board in ["qemu-aarch64", "qemu-riscv64"] {
+        let board = Board::find(board)?;
+        let kernel = kernel_for(&board, &mut *progress)?;
+        let objects = if board.arch.debian == "arm64" {
+            corelet_tests::oracle::packaged("arm64", &mut *progress)?
+        } else {
+            let folder = context.workspace.target.join("verify").join(&board.name);
+            objects::all_compiled(&board, &kernel, &folder, &mut context.machine, &mut *progress)?
+        };
+        let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
+        let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+        let fates = fleet::run(&board, &kernel, &loader, &objects, &mut *progress)?;
+        for (name, fate) in &fates {
+            context.note(&format!("{}: {name}: {fate:?}", board.name))?;
+            if let Fate::Failed(code, _) = fate {
+                failures.push(format!("{}: {name}: exit code {code}", board.name));
+            }
+        }
+        let loaded = fates.iter().filter(|(_, f)| *f == Fate::Loaded).count();
+        words.push(format!("{}: {loaded} of {} loaded, the others refused on the PC", board.name, fates.len()));
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(Outcome::Passed(words.join("; ")))
+}
+
+/// What [`fleet`] takes.
+pub(crate) fn fleet_wants() -> Wants {
+    let mut wants = aarch64_wants();
+    wants.and(&riscv64_wants());
+    wants
 }
