@@ -32,7 +32,8 @@
 //!
 //! *records* are [postcard](https://postcard.jamesmunns.com/wire-format) values of the named type, one after another to the
 //! end of the section, each number in its shortest encoding. Writing goes through postcard and serde; the device reads the
-//! same bytes without serde's visitors, which take it 12 KB of flash (`wire.rs`). The number of a record is its place from 0; other records refer to it by that number.
+//! same bytes without serde's visitors, which take 7 KB of flash (`wire.rs`). The number of a record is its place from 0;
+//! other records refer to it by that number.
 //!
 //! ```text
 //! id     name       owner   critical  content
