@@ -257,7 +257,7 @@ fn other_sections(tries: &mut Tries, sections: &[Section]) -> Result<()> {
     let mut crc = Crc::new();
     crc.update(&file[..last + ENTRY_LEN]);
     file[16..20].copy_from_slice(&crc.finish().to_le_bytes());
-    tries.add("unknown-critical", file, "", 3, &["unknown-critical.pack", "unknown section"]);
+    tries.add("unknown-critical", file, "", 3, &["unknown-critical.pack", "critical section", "unknown"]);
     Ok(())
 }
 

@@ -1,29 +1,45 @@
-//! Errors as the device says them: a few words and two numbers. `Display` has the sentences.
+//! Errors as the device says them: one table of forms, filled in without `core::fmt`. `Display` says more, on the PC.
 //!
 //! The host read the same pack and relocated with the same types before the device did, so that there an error of this crate
-//! means a file that was damaged or made to be so. The sentences would take the device 4 KB.
+//! means a file that was damaged or made to be so.
 
 use super::Error;
 use crate::words::{Words, nth};
 
-/// In the order of [`Error::number`].
-const WORDS: &str = "\
-cut short,bad magic,value not allowed,bad string,unknown BTF kind,no such type,type without size,wrong kind of type,\
-no such member,too many,section missing,wrong checksum,unknown section,newer version,bad record,bad access string,\
-unknown relocation,type without name,ambiguous,not for arrays,bad instruction,unexpected value,offset too big,\
-bad load size,no such instruction,bad ELF class,bad ELF machine,bad ELF type,stripped,legacy maps,no such section,\
-bad object,bad extern,no such index";
+/// In the order of [`Error::number`]: `%` and `#` stand for the first and the second field, `@` for the part of the file
+/// that the first names. Errors that only the PC meets have no words of their own.
+const FORMS: &str = "\
+@ is cut short at byte #: copy the file again|@ begins with #: another kind of file|@: the value at byte # is not allowed|\
+@: no proper string at byte #|type % has BTF kind #, unknown to this version|type % does not exist|type % has no size|\
+type % is of unexpected kind #|type % has no member #|more than # of limit %|a section is missing (%)|\
+@ # has a wrong checksum: copy the file again|critical section % is unknown: use a newer loader|\
+format % is newer than this loader|section %: record # does not decode|bad access string at byte %|\
+relocation kind % is unknown|type % has no name|ambiguous: types % and # of the kernel give different results|\
+not for array elements|an instruction of code % cannot be relocated|the instruction holds %, expected #|\
+offset % does not fit the instruction|a load of % bytes does not fit the field|insn % is outside the program|\
+not a BPF object|not a BPF object|not a BPF object|not a BPF object|not a BPF object|not a BPF object|\
+not a BPF object|not a BPF object|@: no entry #";
+
+/// In the order of [`super::Part`].
+const PARTS: &str = "ELF,ELF,ELF,ELF,ELF,ELF,BTF header,BTF types,BTF strings,BTF layout,BTF.ext,BTF.ext,BTF.ext,BTF.ext,\
+the instructions,the file,the section table,section,event";
 
 impl Error {
-    /// Says what is wrong in a few words, and where in two numbers, in the order of the variant's fields.
+    /// Says what is wrong, where, and what to do.
     pub fn brief(self, out: &mut dyn Words) {
         let (a, b) = self.fields();
-        out.text(nth(WORDS, b',', self.number().into()).unwrap_or(""));
-        out.text(" (");
-        out.number(a.into());
-        out.text(", ");
-        out.number(b.into());
-        out.text(")");
+        let form = nth(FORMS, b'|', self.number().into()).unwrap_or("");
+        let mut rest = form;
+        while let Some(at) = rest.bytes().position(|c| matches!(c, b'%' | b'#' | b'@')) {
+            out.text(rest.get(..at).unwrap_or(""));
+            match rest.as_bytes().get(at) {
+                Some(b'%') => out.number(a.into()),
+                Some(b'#') => out.number(b.into()),
+                _ => out.text(nth(PARTS, b',', a as usize).unwrap_or("")),
+            }
+            rest = rest.get(at.saturating_add(1)..).unwrap_or("");
+        }
+        out.text(rest);
     }
 
     /// Number of the variant.
@@ -123,11 +139,19 @@ mod tests {
     fn words_and_numbers() {
         let brief = |e| Brief(e).to_string();
         let (part, id) = (Part::SectionData, TypeId(9));
-        assert_eq!(brief(Error::Truncated { part, at: 17 }), "cut short (5, 17)");
-        assert_eq!(brief(Error::BadValue { part, at: 4, found: 8 }), "value not allowed (5, 4)");
-        assert_eq!(brief(Error::BadRecord { id: 0x12, index: 3 }), "bad record (18, 3)");
-        assert_eq!(brief(Error::NotForArray), "not for arrays (0, 0)");
-        assert_eq!(brief(Error::Extern { id, fault: Fault::BadCall }), "bad extern (9, 0)");
-        assert_eq!(brief(Error::NoSuchIndex { part, index: 1 }), "no such index (5, 1)");
+        assert_eq!(
+            brief(Error::Truncated { part: Part::PackHeader, at: 17 }),
+            "the file is cut short at byte 17: copy the file again"
+        );
+        assert_eq!(
+            brief(Error::BadValue { part: Part::BtfTypes, at: 4, found: 8 }),
+            "BTF types: the value at byte 4 is not allowed"
+        );
+        assert_eq!(brief(Error::BadRecord { id: 0x12, index: 3 }), "section 18: record 3 does not decode");
+        assert_eq!(brief(Error::NotForArray), "not for array elements");
+        assert_eq!(brief(Error::Extern { id, fault: Fault::BadCall }), "not a BPF object");
+        assert_eq!(brief(Error::NoSuchIndex { part, index: 1 }), "ELF: no entry 1");
+        let last = Error::BadChecksum { part: Part::PackSection, id: 17 };
+        assert_eq!(brief(last), "section 17 has a wrong checksum: copy the file again");
     }
 }

@@ -149,9 +149,9 @@ mod tests {
     #[test]
     fn versions() {
         let debian = "#1 SMP Debian 5.10.218-1 (2024-06-01)";
-        assert_eq!(kernel_version("5.10.0-30-cloud-arm64", debian).unwrap(), 0x050a_00da);
-        assert_eq!(kernel_version("6.12.107+deb13", "#1 SMP").unwrap(), 0x060c_006b);
-        assert_eq!(kernel_version("4.9.337", "").unwrap(), 0x0409_00ff);
+        assert_eq!(kernel_version("5.10.0-30-cloud-arm64", debian).unwrap(), 0x0005_0ada);
+        assert_eq!(kernel_version("6.12.107+deb13", "#1 SMP").unwrap(), 0x0006_0c6b);
+        assert_eq!(kernel_version("4.9.337", "").unwrap(), 0x0004_09ff);
         assert!(kernel_version("6.6", "").is_err());
     }
 

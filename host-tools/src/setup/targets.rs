@@ -10,11 +10,13 @@ use super::machine::{Call, Ended, Machine};
 use super::rust_src;
 use super::workspace::Workspace;
 
-/// The targets that the loader is built for.
-pub const LOADER: [&str; 4] = [
+/// The targets that the loader is built for: 32-bit ARM twice, for every ARMv7 and, a third smaller as Thumb, for those
+/// with NEON.
+pub const LOADER: [&str; 5] = [
     "aarch64-unknown-linux-gnu",
     "armv7-unknown-linux-gnueabihf",
     "riscv64gc-unknown-linux-gnu",
+    "thumbv7neon-unknown-linux-gnueabihf",
     "x86_64-unknown-linux-gnu",
 ];
 
