@@ -105,7 +105,8 @@ impl Compiler {
         let debian = Debian::open()?;
         let source = debian.source(&["trixie", "forky", "sid"], "bpfcc", progress)?.join("libbpf-tools");
         // the headers that belong to these tools are newer than many a machine's own
-        let helpers = debian.file("arm64", "trixie", "libbpf-dev", "usr/include/bpf/bpf_helpers.h", progress)?;
+        let helpers =
+            debian.file("arm64", "trixie", "libbpf-dev", "usr/include/bpf/bpf_helpers.h", progress)?;
         let headers = helpers.parent().and_then(Path::parent).context("a header without a folder")?;
         let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

@@ -101,12 +101,15 @@ fn costs(
     let name = board.name.as_str();
     let of = b.memory.get(name);
     let held = [
-        budgets::hold("; bytes of opensnoop's pack", pack.len() as u64, b.pack.get(name), 1, b.goals.pack)?,
+        budgets::hold("bytes of opensnoop's pack", pack.len() as u64, b.pack.get(name), 1, b.goals.pack),
         // memory comes in pages
-        budgets::hold("KiB resident", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident)?,
-        budgets::hold("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous)?,
+        budgets::hold("KiB resident", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident),
+        budgets::hold("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous),
     ];
-    Ok(held.join(", "))
+    let failed: Vec<String> = held.iter().filter_map(|h| h.as_ref().err().map(|e| e.to_string())).collect();
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+    let held: Vec<String> = held.into_iter().flatten().collect();
+    Ok(format!("; {}", held.join(", ")))
 }
 
 /// All tools on both boards: as Debian ships them for AArch64, compiled from source for RISC-V.
@@ -133,7 +136,11 @@ pub(crate) fn fleet(context: &mut Context<'_>) -> Result<Outcome> {
             }
         }
         let loaded = fates.iter().filter(|(_, f)| *f == Fate::Loaded).count();
-        words.push(format!("{}: {loaded} of {} loaded, the others refused on the PC", board.name, fates.len()));
+        words.push(format!(
+            "{}: {loaded} of {} loaded, the others refused on the PC",
+            board.name,
+            fates.len()
+        ));
     }
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(Outcome::Passed(words.join("; ")))
