@@ -25,3 +25,6 @@ pub const MAX_SYMBOLS: u32 = 1 << 16;
 
 /// Functions of one object, programs and subprograms; together with [`MAX_SYMBOLS`] it bounds the time that numbering takes.
 pub const MAX_FUNCTIONS: u32 = 1 << 12;
+
+/// Objects of one pack, all of which a loader loads together.
+pub const MAX_PACK_OBJECTS: usize = 8;

@@ -32,6 +32,18 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// An object asks for what cannot be had on the kernel, or by this version's loader.
+    pub fn not_portable(message: String) -> anyhow::Error {
+        Failure { exit: Exit::NotPortable, message }.into()
+    }
+
+    /// Arguments that make no sense together.
+    pub fn usage(message: String) -> anyhow::Error {
+        Failure { exit: Exit::Usage, message }.into()
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

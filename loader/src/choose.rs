@@ -8,11 +8,9 @@ use crate::say::{
     bad, bare, fail, say,
 };
 use crate::sys::Kernel;
+use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::pack::{Arch, Memory, Object, Records, Target, section};
 use heapless::Vec;
-
-/// Objects in one pack.
-pub const MAX_OBJECTS: usize = 8;
 
 /// An object with the target that fits the running kernel.
 #[derive(Clone, Copy)]
@@ -68,7 +66,7 @@ pub fn choose<'f, K: Kernel>(
     files: &[&'f PackFile<'f>],
     id: &Identity,
     allow_release: bool,
-) -> Done<Vec<Chosen<'f>, MAX_OBJECTS>> {
+) -> Done<Vec<Chosen<'f>, MAX_PACK_OBJECTS>> {
     let mut chosen = Vec::new();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
@@ -93,7 +91,12 @@ pub fn choose<'f, K: Kernel>(
         let memory = bad(kernel, file.path, Records::<Memory>::new(bytes, section::MEMORY).at(0))?;
         let one = Chosen { object: entry.owner, file, target, by_build_id, memory };
         if chosen.push(one).is_err() {
-            return Err(fail(kernel, Exit::NotPortable, "more than % objects", &[N(MAX_OBJECTS as u64)]));
+            return Err(fail(
+                kernel,
+                Exit::NotPortable,
+                "more than % objects",
+                &[N(MAX_PACK_OBJECTS as u64)],
+            ));
         }
     }
     if chosen.is_empty() {

@@ -6,7 +6,7 @@
 use crate::arena::Arena;
 use crate::args::Command;
 use crate::attach;
-use crate::choose::{Chosen, MAX_OBJECTS};
+use crate::choose::Chosen;
 use crate::exit::Done;
 use crate::file::PackFile;
 use crate::job::{Job, OpenMap, Source};
@@ -25,6 +25,7 @@ use crate::sys::{Fd, Kernel, slots, words};
 use crate::vars;
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
+use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::pack::{Records, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
 use corelet_core::{Error, Part};
 use heapless::Vec;
@@ -54,7 +55,7 @@ pub struct Objects<'r, 'f> {
     /// The pack.
     pub pack: &'r PackFile<'f>,
     /// Loaded, in the order of the pack.
-    pub sources: Vec<Source<'static>, MAX_OBJECTS>,
+    pub sources: Vec<Source<'static>, MAX_PACK_OBJECTS>,
     /// Where their events will be read.
     pub channels: Channels,
     /// Readable when the loader is asked to stop.
@@ -189,7 +190,7 @@ fn into_kernel<K: Kernel>(
         let program = bad(kernel, s.path, program)?;
         linker.load(kernel, session, &program, arena.scope())?;
     }
-    // there are no more than MAX_OBJECTS
+    // there are no more than MAX_PACK_OBJECTS
     let _ = objects.sources.push(Source { open, ..source });
     let memory = load(kernel, session, objects)?;
     if session.options.command == Command::Run {

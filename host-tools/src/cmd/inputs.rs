@@ -4,7 +4,8 @@ use crate::btf::OwnedBtf;
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
 use crate::subset::KernelTypes;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use corelet_core::Endian;
 use std::path::Path;
 
 /// The largest object that is read: the biggest known one has 4 MiB.
@@ -18,6 +19,34 @@ pub(crate) fn read_object(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MAX_OBJECT).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
     Ok(bytes)
+}
+
+/// The largest manifest that is read: those that come with corelet have less than 4 KiB.
+const MAX_MANIFEST: u64 = 1 << 20;
+
+/// The text of a manifest.
+pub(crate) fn read_manifest(path: &Path) -> Result<String> {
+    use std::io::Read;
+    let cannot = || format!("{}: cannot read", path.display());
+    let file = std::fs::File::open(path).with_context(cannot)?;
+    let mut text = String::new();
+    file.take(MAX_MANIFEST + 1).read_to_string(&mut text).with_context(cannot)?;
+    ensure!(
+        text.len() as u64 <= MAX_MANIFEST,
+        "{}: is larger than {MAX_MANIFEST} bytes, so no manifest",
+        path.display()
+    );
+    Ok(text)
+}
+
+/// Refuses an object of the byte order that the kernel does not have: nothing that is computed of the two can be loaded.
+pub(crate) fn same_byte_order(object: Endian, kernel: Endian) -> Result<()> {
+    let clang = if kernel == Endian::Big { "bpfeb" } else { "bpfel" };
+    ensure!(
+        object == kernel,
+        "the object's byte order is not the kernel's: compile it with clang -target {clang}"
+    );
+    Ok(())
 }
 
 /// A kernel whose types are at hand.

@@ -1,12 +1,12 @@
 //! `corelet btf min`: the types that some objects need of a kernel, as BTF that libbpf accepts too.
 
-use super::inputs::{Target, read_object};
+use super::inputs::{Target, read_object, same_byte_order};
 use crate::output::{print, write_file};
 use crate::relocate::{core_relo, type_count};
 use crate::subset;
 use anyhow::{Context, Result};
 use corelet_core::object::Object;
-use corelet_core::relo::ReloKind;
+use corelet_core::relo::{ReloKind, TargetTypes};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             let bytes = read_object(path)?;
             let mut index = vec![0; type_count(&bytes).with_context(name)?];
             let object = Object::parse(&bytes, &mut index).with_context(name)?;
+            same_byte_order(object.endian(), types.btf().endian()).with_context(name)?;
             let relos = object.core_relos().map(|r| r.and_then(|r| core_relo(&r)));
             let relos = relos.collect::<Result<Vec<_>, _>>().with_context(name)?;
             if relos.iter().any(|r| r.kind == ReloKind::TypeIdTarget) {
@@ -50,7 +51,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             }
             all.merge(subset::marks(object.btf(), types, relos.iter()));
         }
-        subset::write(corelet_core::relo::TargetTypes::btf(types), &all, true)
+        subset::write(types.btf(), &all, true)
     })??;
     write_file(&args.output, &subset.bytes)?;
     if args.output.as_os_str() != "-" {

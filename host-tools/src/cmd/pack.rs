@@ -1,13 +1,13 @@
 //! `corelet pack` and `corelet target`: the device's files.
 
-use super::inputs::read_object;
-use super::target_arg::{Opened, TargetArg, with_kernels};
+use super::inputs::{read_manifest, read_object};
+use super::target_arg::{Opened, TargetArg, refuse_twins, with_kernels};
 use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
 use crate::output::{print, write_file};
-use crate::pack::{Built, Input, ObjectReport, Options, build, container};
-use crate::relocate::Verdict;
-use anyhow::{Context, Result};
+use crate::pack::{Built, Input, ObjectReport, Options, UntypedEvents, build, container};
+use crate::relocate::{Relocation, Verdict};
+use anyhow::Result;
 use corelet_core::pack::{Decision, Formula, SkipReason, section};
 use serde::Serialize;
 use std::fmt::Write;
@@ -55,36 +55,50 @@ struct What {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    /// Exit with 1, and write nothing, for poisoned instructions of a program that is loaded too.
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Runs `corelet pack`.
 pub fn run(args: Args) -> Result<ExitCode> {
-    args.what.run(&Options { lines: args.lines }, |_| true)
+    args.what.run(&Options { lines: args.lines }, Makes::Pack)
 }
 
 /// Runs `corelet target`.
 pub fn run_target(args: TargetArgs) -> Result<ExitCode> {
-    args.what.run(&Options::default(), section::of_target)
+    args.what.run(&Options::default(), Makes::Target)
+}
+
+/// Which file is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Makes {
+    Pack,
+    Target,
 }
 
 impl What {
-    fn run(&self, options: &Options, keep: impl Fn(u16) -> bool) -> Result<ExitCode> {
+    fn run(&self, options: &Options, makes: Makes) -> Result<ExitCode> {
         if self.manifest.is_some() && self.objects.len() > 1 {
             let message =
                 "--manifest is for one object; put NAME.toml beside each NAME.bpf.o instead".to_owned();
-            return Err(Failure { exit: Exit::Usage, message }.into());
+            return Err(Failure::usage(message));
         }
         let inputs =
             self.objects.iter().map(|o| input(o, self.manifest.as_deref())).collect::<Result<Vec<_>>>()?;
         let opened = self.targets.iter().map(Opened::open).collect::<Result<Vec<_>>>()?;
+        refuse_twins(&self.targets, &opened)?;
         let mut built = with_kernels(&opened, |kernels| build(&inputs, kernels, options))?;
-        built.sections.retain(|s| keep(s.id));
+        if makes == Makes::Target {
+            built.sections.retain(|s| section::of_target(s.id));
+        }
         let file = container(&built.sections)?;
-        let portable = built.reports.iter().flat_map(|r| &r.targets).all(|t| t.portable());
+        let mut targets = built.reports.iter().flat_map(|r| &r.targets);
+        let portable = targets.all(|t| t.portable() && !(self.strict && !t.unresolved.is_empty()));
         if portable {
             write_file(&self.output, &file)?;
         }
-        let report = Report::of(&self.output, file.len(), &built);
+        let report = Report::of(&self.output, portable.then_some(file.len()), &inputs, &built);
         let text = if self.json { serde_json::to_string(&report)? + "\n" } else { report.text()? };
         match self.output.as_os_str() == "-" {
             true => eprint!("{text}"),
@@ -92,9 +106,16 @@ impl What {
         }
         for r in &built.reports {
             say_unresolved(r);
+            if makes == Makes::Pack {
+                say_untyped(r);
+            }
         }
         if !portable {
-            eprintln!("corelet: nothing was written: a failed relocation cannot be loaded");
+            let why = match self.strict {
+                true => "with --strict, every relocation must be patched",
+                false => "a failed relocation cannot be loaded",
+            };
+            eprintln!("corelet: nothing was written: {why}");
             return Ok(Exit::NotPortable.into());
         }
         Ok(ExitCode::SUCCESS)
@@ -107,9 +128,7 @@ pub(crate) fn input(path: &Path, manifest: Option<&Path>) -> Result<Input> {
     let name = file.strip_suffix(".bpf.o").or(file.strip_suffix(".o")).unwrap_or(&file).to_owned();
     let beside = path.with_file_name(format!("{name}.toml"));
     let read = |path: &Path| -> Result<Manifest> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
-        Manifest::parse(&path.display().to_string(), &text)
+        Manifest::parse(&path.display().to_string(), &read_manifest(path)?)
     };
     let manifest = match (manifest, Manifest::builtin(&name)) {
         (Some(path), _) => read(path)?,
@@ -122,32 +141,48 @@ pub(crate) fn input(path: &Path, manifest: Option<&Path>) -> Result<Input> {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'x> {
     schema: u32,
     file: String,
-    bytes: usize,
-    objects: Vec<ObjectJson>,
+    /// Bytes of the file; null where nothing was written.
+    bytes: Option<usize>,
+    objects: Vec<ObjectJson<'x>>,
 }
 
 #[derive(Serialize)]
-struct ObjectJson {
-    name: String,
+struct ObjectJson<'x> {
+    name: &'x str,
     object_bytes: usize,
-    targets: Vec<TargetJson>,
+    /// File of the manifest; null where there is none.
+    manifest: Option<&'x str>,
+    untyped_events: &'x [UntypedEvents],
+    targets: Vec<TargetJson<'x>>,
 }
 
 #[derive(Serialize)]
-struct TargetJson {
-    release: String,
+struct TargetJson<'x> {
+    release: &'x str,
+    version: &'x str,
+    arch: &'static str,
+    build_id: String,
     full_btf_bytes: usize,
     subset_bytes: usize,
     subset_types: usize,
-    programs: Vec<(String, &'static str)>,
+    programs: Vec<(&'x str, &'static str)>,
     patched: usize,
     poisoned: usize,
     failed: usize,
+    unresolved: Vec<UnresolvedJson<'x>>,
     work: FormulaJson,
     maps: FormulaJson,
+}
+
+/// A relocation that was poisoned or failed.
+#[derive(Serialize)]
+struct UnresolvedJson<'x> {
+    program: &'x str,
+    #[serde(flatten)]
+    relocation: &'x Relocation,
 }
 
 #[derive(Serialize)]
@@ -164,11 +199,13 @@ impl From<Formula> for FormulaJson {
     }
 }
 
-impl Report {
-    fn of(path: &Path, bytes: usize, built: &Built) -> Report {
-        let objects = built.reports.iter().map(|r| ObjectJson {
-            name: r.name.clone(),
+impl<'x> Report<'x> {
+    fn of(path: &Path, bytes: Option<usize>, inputs: &'x [Input], built: &'x Built) -> Report<'x> {
+        let objects = built.reports.iter().zip(inputs).map(|(r, input)| ObjectJson {
+            name: &r.name,
             object_bytes: r.object,
+            manifest: Some(&*input.manifest.file).filter(|file| !file.is_empty()),
+            untyped_events: &r.untyped,
             targets: r.targets.iter().map(TargetJson::of).collect(),
         });
         Report { schema: 1, file: path.display().to_string(), bytes, objects: objects.collect() }
@@ -176,9 +213,12 @@ impl Report {
 
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        writeln!(out, "{}: {} bytes", self.file, self.bytes)?;
+        if let Some(bytes) = self.bytes {
+            writeln!(out, "{}: {bytes} bytes", self.file)?;
+        }
         for o in &self.objects {
             writeln!(out, "{}: object of {} bytes", o.name, o.object_bytes)?;
+            writeln!(out, "  manifest: {}", o.manifest.unwrap_or("none"))?;
             for t in &o.targets {
                 writeln!(
                     out,
@@ -216,8 +256,8 @@ fn words(f: &FormulaJson) -> String {
     )
 }
 
-impl TargetJson {
-    fn of(t: &crate::pack::TargetReport) -> TargetJson {
+impl<'x> TargetJson<'x> {
+    fn of(t: &'x crate::pack::TargetReport) -> TargetJson<'x> {
         let count = |v: Verdict| t.unresolved.iter().filter(|(_, r)| r.outcome == v).count();
         let what = |d: &Decision| match d {
             Decision::Load => "loaded",
@@ -227,14 +267,20 @@ impl TargetJson {
             Decision::Skip(SkipReason::NoAutoload) => "not loaded: its section name begins with `?`",
         };
         TargetJson {
-            release: t.release.clone(),
+            release: &t.release,
+            version: &t.version,
+            arch: t.arch.name(),
+            build_id: t.build_id.iter().map(|b| format!("{b:02x}")).collect(),
             full_btf_bytes: t.full_btf,
             subset_bytes: t.subset,
             subset_types: t.subset_types,
-            programs: t.decisions.iter().map(|(name, d)| (name.clone(), what(d))).collect(),
+            programs: t.decisions.iter().map(|(name, d)| (name.as_str(), what(d))).collect(),
             patched: t.patched,
             poisoned: count(Verdict::Poisoned),
             failed: count(Verdict::Failed),
+            unresolved: (t.unresolved.iter())
+                .map(|(program, relocation)| UnresolvedJson { program, relocation })
+                .collect(),
             work: t.memory.work.into(),
             maps: t.memory.maps.into(),
         }
@@ -259,5 +305,25 @@ fn say_unresolved(report: &ObjectReport) {
                 report.name, t.release, r.insn, r.kind, r.spec
             );
         }
+    }
+}
+
+/// Every buffer whose events the loader takes and cannot print.
+fn say_untyped(report: &ObjectReport) {
+    for u in &report.untyped {
+        let sizes: Vec<String> = u.sizes.iter().map(u32::to_string).collect();
+        let size = match sizes.is_empty() {
+            true => "a size that varies".to_owned(),
+            false => format!("{} bytes", sizes.join(" or ")),
+        };
+        eprintln!(
+            "warning: {}: map {}: carries events of {size} (sent by {}), but no manifest gives their type: the loader will not \
+             print them; add [maps.{}] event = \"struct NAME\" or event_decl = \"struct NAME {{ ... }};\" to {}.toml",
+            report.name,
+            u.map,
+            u.programs.join(", "),
+            u.map,
+            report.name
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! `corelet relocate`: what relocation does to an object on one kernel, instruction by instruction.
 
-use super::inputs::{Target, read_object};
+use super::inputs::{Target, read_object, same_byte_order};
 use crate::exit::Exit;
 use crate::output;
 use crate::relocate::{Program, Verdict, relocate, type_count};
 use anyhow::{Context, Result};
 use corelet_core::object::Object;
+use corelet_core::relo::TargetTypes;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,7 +47,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let object = Object::parse(&bytes, &mut index).with_context(|| object_name.clone())?;
     let target = Target::open(&args.btf)?;
     let programs = target
-        .with_types(|types| relocate(&object, types, &|_| true))?
+        .with_types(|types| {
+            same_byte_order(object.endian(), types.btf().endian())?;
+            relocate(&object, types, &|_| true)
+        })?
         .with_context(|| object_name.clone())?;
     let mut out = Vec::new();
     if args.json {

@@ -1,7 +1,7 @@
 //! The argument of `--target`: a kernel, and what its file does not say of it.
 
 use super::inputs::Target;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::kernel::{Arch as KernelArch, Config};
 use crate::pack::Kernel;
 use crate::subset::KernelTypes;
@@ -86,29 +86,47 @@ impl Opened {
                 "{shown}: does not say the kernel's {what}, which a pack is chosen by: give the kernel's image instead of its \
                  BTF, or add ,{key}=… behind the file"
             );
-            anyhow::Error::new(Failure { exit: Exit::Usage, message })
+            Failure::usage(message)
         };
         let arch = arg.arch.clone().or_else(|| id.arch.map(|a: KernelArch| a.name().to_owned()));
         let arch = arch.ok_or_else(|| missing("architecture", "arch"))?;
         let Some(arch) = Arch::from_machine(&arch) else {
             bail!("{shown}: architecture {arch} has no loader yet (x86_64, aarch64, arm and riscv64 have)");
         };
-        Ok(Opened {
-            build_id: match &arg.build_id {
-                Some(given) => given.clone(),
-                None => id.build_id.as_ref().map_or_else(Vec::new, |b| b.as_bytes().to_vec()),
-            },
-            release: arg
-                .release
-                .clone()
-                .or_else(|| id.release.clone())
-                .ok_or_else(|| missing("release", "release"))?,
-            version: arg.version.clone().or_else(|| id.version.clone()).unwrap_or_default(),
-            arch,
-            config,
-            target,
-        })
+        let release = arg.release.clone().or_else(|| id.release.clone());
+        let release = release.ok_or_else(|| missing("release", "release"))?;
+        let build_id = match &arg.build_id {
+            Some(given) => given.clone(),
+            None => id.build_id.as_ref().map_or_else(Vec::new, |b| b.as_bytes().to_vec()),
+        };
+        let version = arg.version.clone().or_else(|| id.version.clone()).unwrap_or_default();
+        if build_id.is_empty() {
+            if version.is_empty() {
+                return Err(missing("build id nor its version (`uname -v`)", "version"));
+            }
+            eprintln!("note: {shown}: no build id: the loader takes this target only with --allow-release");
+        }
+        Ok(Opened { build_id, release, version, arch, config, target })
     }
+}
+
+/// Refuses two targets that the loader could not tell apart: it would take the first and never the second.
+pub(crate) fn refuse_twins(args: &[TargetArg], opened: &[Opened]) -> Result<()> {
+    let same = |a: &Opened, b: &Opened| {
+        let id = a.build_id == b.build_id;
+        a.arch == b.arch
+            && id
+            && (!a.build_id.is_empty() || (&a.release, &a.version) == (&b.release, &b.version))
+    };
+    for (i, b) in opened.iter().enumerate() {
+        if let Some(j) = opened[..i].iter().position(|a| same(a, b)) {
+            let (first, second) = (args[j].file.display(), args[i].file.display());
+            let message =
+                format!("{second} is the same kernel as {first}, by its build id or version: give it once");
+            return Err(Failure::usage(message));
+        }
+    }
+    Ok(())
 }
 
 /// Calls `f` with all kernels.

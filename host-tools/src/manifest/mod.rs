@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// What is to be known of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
+    /// What errors call it, a file's name; empty where there is none.
+    pub file: String,
     /// SPDX expression of the object's licence.
     pub spdx: Option<String>,
     /// One line for people.
@@ -159,7 +161,7 @@ impl Manifest {
     /// With the line, the key and what is allowed there; unknown keys are refused. Whether the object has the maps,
     /// programs and variables that are named is not checked here.
     pub fn parse(name: &str, text: &str) -> Result<Manifest> {
-        file::parse(name, text)
+        Ok(Manifest { file: name.to_owned(), ..file::parse(name, text)? })
     }
 
     /// The text of the manifest that comes with this crate for a tool, by the name of its object with or without

@@ -94,7 +94,8 @@ fn everything_there_is_to_say() {
     assert_eq!(manifest.results[1].from, ResultFrom::Variable("v".into()));
     assert_eq!(manifest.results[1].how, ResultHow::Counters(Labels::Enum("kinds".into())));
     assert_eq!(manifest.hints["struct event"]["addr"], Hint::Ip("af".into()));
-    assert_eq!(Manifest::parse("x.toml", "").unwrap(), Manifest::default());
+    let empty = Manifest { file: "x.toml".to_owned(), ..Manifest::default() };
+    assert_eq!(Manifest::parse("x.toml", "").unwrap(), empty);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Everything of an object that goes into a pack, as lists.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use corelet_core::object::sec_name::SecName;
 use corelet_core::object::{
     DataRole, DataSection, Extern, Function, Located, MapDef, Object, Reference, Variable, sec_name,
@@ -10,6 +10,7 @@ use corelet_core::relo::CoreRelo;
 use corelet_core::{btf_ext, insn};
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::exit::Failure;
 use crate::relocate::{Lines, core_relo};
 
 /// An object, collected.
@@ -44,7 +45,8 @@ impl<'o> Collected<'o> {
             relos.push((relo, core_relo(&relo).with_context(|| format!("relo #{}", relo.number))?));
         }
         if object.map_values().next().is_some() {
-            bail!("maps that hold maps or programs from the start are not supported yet");
+            let message = "maps that hold maps or programs from the start are not supported yet".to_owned();
+            return Err(Failure::not_portable(message));
         }
         let mut data = Vec::new();
         for section in object.data_sections() {

@@ -18,15 +18,18 @@ mod types;
 mod write;
 
 pub use file::File;
+pub use sizes::UntypedEvents;
 pub use target::TargetReport;
 pub use write::{Section, container};
 
 use crate::btf::OwnedBtf;
+use crate::exit::Failure;
 use crate::kernel::Config;
 use crate::manifest::Manifest;
 use crate::relocate::type_count;
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result};
+use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::object::Object;
 use corelet_core::pack::Arch;
 use sha2::{Digest, Sha256};
@@ -83,30 +86,49 @@ pub struct ObjectReport {
     pub digest: [u8; 32],
     /// Bytes of the file.
     pub object: usize,
+    /// Buffers whose events will not be printed.
+    pub untyped: Vec<UntypedEvents>,
     /// By kernel, in the order given.
     pub targets: Vec<TargetReport>,
 }
 
 /// Builds the sections of a pack for every object on every kernel.
 pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Result<Built> {
+    if inputs.len() > MAX_PACK_OBJECTS {
+        return Err(Failure::usage(format!(
+            "{} objects, but a loader takes at most {MAX_PACK_OBJECTS} of one pack: make several packs",
+            inputs.len()
+        )));
+    }
     let mut built = Built { sections: Vec::new(), reports: Vec::new() };
     let mut targets = Vec::new();
     let mut next_target = 0;
     for (owner, input) in (0..).zip(inputs) {
         let name = || input.name.clone();
         let mut index = vec![0; type_count(&input.bytes).with_context(name)?];
+        let digest: [u8; 32] = Sha256::digest(&input.bytes).into();
+        if let Some(twin) = built.reports.iter().find(|r: &&ObjectReport| r.digest == digest) {
+            return Err(Failure::usage(format!(
+                "{} is the same object as {}: give it once",
+                input.name, twin.name
+            )));
+        }
         let object = Object::parse(&input.bytes, &mut index).with_context(name)?;
         let c = collect::Collected::new(object).with_context(name)?;
         let names = strings(&c, options)?;
         let types = types::build(&c, &input.manifest, &names).with_context(name)?;
         let maps = object::Maps::new(&c, &input.manifest, &types).with_context(name)?;
-        let digest: [u8; 32] = Sha256::digest(&input.bytes).into();
-        let who = object::Identity { name: &input.name, digest };
+        let who = object::Identity { name: &input.name, alone: inputs.len() == 1, digest };
         let sections =
             object::sections(owner, &who, &c, &input.manifest, &types, &maps, options).with_context(name)?;
         let decisions = plan::plan(&c, &input.manifest).with_context(name)?;
-        let mut report =
-            ObjectReport { name: name(), digest, object: input.bytes.len(), targets: Vec::new() };
+        let mut report = ObjectReport {
+            name: name(),
+            digest,
+            object: input.bytes.len(),
+            untyped: sizes::untyped(&c, &input.manifest, &decisions),
+            targets: Vec::new(),
+        };
         for kernel in kernels {
             let job = target::Job {
                 owner: next_target,

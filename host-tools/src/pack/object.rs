@@ -4,6 +4,7 @@ use super::Options;
 use super::collect::{Collected, role};
 use super::types::{PackTypes, member_of};
 use super::write::Section;
+use crate::exit::Failure;
 use crate::manifest::{EventType, Hint, Manifest, ResultFrom, ResultHow, Value};
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::btf::{Btf, Kind, encoding};
@@ -16,12 +17,14 @@ use corelet_core::{Endian, TypeId, pack};
 
 /// `enum bpf_map_type`.
 const ARRAY: u32 = 2;
-const PERF_EVENT_ARRAY: u32 = 4;
-const RINGBUF: u32 = 27;
+pub(super) const PERF_EVENT_ARRAY: u32 = 4;
+pub(super) const RINGBUF: u32 = 27;
 /// `BPF_F_RDONLY_PROG`: programs may not write to the map.
 const RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`, which libbpf sets for data maps, is not: the loader reads and writes them by system calls.
 const DATA_FLAGS: u32 = 0;
+/// Bytes of one section of variables, at most. The device has them in memory once more.
+const MAX_DATA: u32 = 64 << 20;
 /// Pages of each CPU's perf buffer where the manifest does not say: 32 KiB with pages of 4 KiB.
 const PERF_PAGES: u16 = 8;
 
@@ -42,7 +45,8 @@ impl<'o> Maps<'o> {
         if let Some(name) = manifest.maps.keys().find(|n| !known(n)) {
             let all: Vec<_> = c.maps.iter().map(|m| m.name).collect();
             bail!(
-                "the manifest names map `{name}`, which the object does not have (it has {})",
+                "{}: the manifest names map `{name}`, which the object does not have (it has {})",
+                manifest.file,
                 all.join(", ")
             );
         }
@@ -53,8 +57,21 @@ impl<'o> Maps<'o> {
         let mut data = Vec::new();
         let first_data = maps.len();
         for ((s, variables), &datasec) in c.data.iter().zip(&types.datasecs) {
-            let mut bytes = if s.role == DataRole::Bss { vec![0; s.size as usize] } else { s.data.to_vec() };
-            set_variables(&mut bytes, variables, c.object.btf(), manifest)?;
+            ensure!(
+                s.size <= MAX_DATA,
+                "section {}: {} bytes of variables, where at most {} MiB are taken",
+                s.name,
+                s.size,
+                MAX_DATA >> 20
+            );
+            let set = variables.iter().any(|v| manifest.variables.contains_key(v.name));
+            let mut bytes = match (s.role, set) {
+                (DataRole::Bss, true) => vec![0; s.size as usize],
+                (DataRole::Bss, false) => Vec::new(),
+                _ => s.data.to_vec(),
+            };
+            set_variables(&mut bytes, variables, c.object.btf(), manifest)
+                .with_context(|| manifest.file.clone())?;
             while bytes.last() == Some(&0) {
                 bytes.pop();
             }
@@ -95,13 +112,18 @@ fn declared<'o>(
 ) -> Result<Map<'o>> {
     let spec = &m.spec;
     let said = manifest.maps.get(m.name).cloned().unwrap_or_default();
-    ensure!(!spec.pinned, "map {}: pinning by name is not supported yet", m.name);
-    ensure!(m.inner.is_none(), "map {}: maps of maps are not supported yet", m.name);
+    if spec.pinned {
+        return Err(Failure::not_portable(format!("map {}: pinning by name is not supported yet", m.name)));
+    }
+    if m.inner.is_some() {
+        return Err(Failure::not_portable(format!("map {}: maps of maps are not supported yet", m.name)));
+    }
     let carries_events = said.event.is_some();
     if carries_events {
         ensure!(
             matches!(spec.map_type, PERF_EVENT_ARRAY | RINGBUF),
-            "map {}: the manifest gives it an event type, but it is neither a ring buffer nor a perf event array",
+            "{}: map {}: the manifest gives it an event type, but it is neither a ring buffer nor a perf event array",
+            manifest.file,
             m.name
         );
     }
@@ -118,13 +140,11 @@ fn declared<'o>(
         RINGBUF => sizing = Sizing::PowerOfTwoPages,
         _ => {}
     }
-    if sizing == Sizing::Exact {
-        ensure!(
-            max_entries > 0,
+    if sizing == Sizing::Exact && max_entries == 0 {
+        return Err(Failure::not_portable(format!(
             "map {}: has no max_entries; the tool's own loader sets it, here the manifest must: [maps.{}] max_entries = N",
-            m.name,
-            m.name
-        );
+            m.name, m.name
+        )));
     }
     // libbpf keeps these back from map types that refuse them: `bpf_object__create_map`
     let typed = matches!(spec.map_type, 1 | 2 | 5 | 6 | 9 | 10 | 11 | 22 | 23 | 24 | 28 | 29 | 30 | 31 | 32);
@@ -185,6 +205,12 @@ fn set_variables(
             v.name,
             t.kind().name()
         );
+        ensure!(
+            matches!(v.size, 1 | 2 | 4 | 8),
+            "[variables] {}: has {} bytes, where only numbers of 1, 2, 4 or 8 can be set",
+            v.name,
+            v.size
+        );
         let is_bool = int.is_some_and(|i| i.encoding & encoding::BOOL != 0);
         let signed = int.map_or(t.kflag(), |i| i.encoding & encoding::SIGNED != 0);
         let number = match (*value, is_bool) {
@@ -215,7 +241,11 @@ fn check_variables(c: &Collected<'_>, manifest: &Manifest) -> Result<()> {
     let all: Vec<&str> = c.data.iter().flat_map(|(_, v)| v).map(|v| v.name).collect();
     match manifest.variables.keys().find(|n| !all.contains(&n.as_str())) {
         Some(name) => {
-            bail!("[variables] {name}: the object has no such variable (it has {})", all.join(", "))
+            bail!(
+                "{}: [variables] {name}: the object has no such variable (it has {})",
+                manifest.file,
+                all.join(", ")
+            )
         }
         None => Ok(()),
     }
@@ -224,6 +254,8 @@ fn check_variables(c: &Collected<'_>, manifest: &Manifest) -> Result<()> {
 /// Who an object is.
 pub(super) struct Identity<'x> {
     pub(super) name: &'x str,
+    /// Whether it is the pack's only object.
+    pub(super) alone: bool,
     pub(super) digest: [u8; 32],
 }
 
@@ -277,6 +309,7 @@ pub(super) fn sections(
     let func_infos =
         c.func_infos.iter().map(|(&f, &ty)| FuncInfo { function: f as u16, type_id: types.moved.id(ty) });
     let packed = super::read_back(&types.bytes, 8)?;
+    let file = || manifest.file.clone();
     Ok(vec![
         Section::records(section::OBJECT, owner, [object])?,
         Section::raw(section::INSNS, owner, c.insns()),
@@ -289,9 +322,13 @@ pub(super) fn sections(
         Section::raw(section::DATA, owner, maps.data.clone()),
         Section::records(section::FUNC_INFO, owner, func_infos)?,
         Section::records(section::LINE_INFO, owner, lines(c, types, options)?)?,
-        Section::records(section::EVENTS, owner, events(maps, types)?)?,
-        Section::records(section::RESULTS, owner, results(c, manifest, maps, types, &packed.view())?)?,
-        Section::records(section::HINTS, owner, hints(manifest, types, &packed.view())?)?,
+        events(owner, who, maps, types)?,
+        Section::records(
+            section::RESULTS,
+            owner,
+            results(c, manifest, maps, types, &packed.view()).with_context(file)?,
+        )?,
+        Section::records(section::HINTS, owner, hints(manifest, types, &packed.view()).with_context(file)?)?,
     ])
 }
 
@@ -334,14 +371,23 @@ fn lines(c: &Collected<'_>, types: &PackTypes, options: &Options) -> Result<Vec<
     Ok(c.object.line_infos().map(|l| l.map(line)).collect::<Result<_, _>>()?)
 }
 
-fn events(maps: &Maps<'_>, types: &PackTypes) -> Result<Vec<Event<'static>>> {
-    let event = |(map, &type_id): (&String, _)| {
-        let map = maps.by_name(map).context("an event of no map")?;
-        Ok(Event { map, type_id, name: "" })
+/// The events, named by what tells them apart: the object in a pack of several, the map where an object has several.
+fn events(owner: u16, who: &Identity<'_>, maps: &Maps<'_>, types: &PackTypes) -> Result<Section> {
+    let several = types.events.len() > 1;
+    let name = |map: &str| match (who.alone, several) {
+        (true, false) => String::new(),
+        (true, true) => map.to_owned(),
+        (false, false) => who.name.to_owned(),
+        (false, true) => format!("{}.{map}", who.name),
     };
-    let mut events = types.events.iter().map(event).collect::<Result<Vec<_>>>()?;
+    let names: Vec<String> = types.events.keys().map(|map| name(map)).collect();
+    let mut events = Vec::new();
+    for ((map, &type_id), name) in types.events.iter().zip(&names) {
+        let map = maps.by_name(map).context("an event of no map")?;
+        events.push(Event { map, type_id, name });
+    }
     events.sort_by_key(|e| e.map);
-    Ok(events)
+    Section::records(section::EVENTS, owner, events)
 }
 
 fn results<'x>(

@@ -1,8 +1,9 @@
 //! Which programs a target loads: the manifest's alternatives, what is disabled, what is optional.
 
 use super::collect::Collected;
+use crate::exit::Failure;
 use crate::manifest::{Manifest, Program};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use corelet_core::pack::{Attach, Decision, SkipReason};
 
 /// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
@@ -21,7 +22,8 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
         (0..c.programs.len()).find(|&i| name(i) == wanted).with_context(|| {
             let all: Vec<_> = (0..c.programs.len()).map(name).collect();
             format!(
-                "the manifest names program `{wanted}`, which the object does not have (it has {})",
+                "{}: the manifest names program `{wanted}`, which the object does not have (it has {})",
+                manifest.file,
                 all.join(", ")
             )
         })
@@ -38,10 +40,10 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
         let fits = |set: &&Vec<usize>| set.iter().all(|&i| attachable(&c.programs[i].1.attach));
         let Some(taken) = sets.iter().find(fits) else {
             let sets: Vec<_> = group.sets.iter().map(|s| s.join(", ")).collect();
-            bail!(
+            return Err(Failure::not_portable(format!(
                 "none of the alternatives [{}] can be attached by this version's loader",
                 sets.join("] or [")
-            );
+            )));
         };
         for &i in sets.iter().flatten() {
             decisions[i] =
@@ -56,15 +58,18 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
             _ => {}
         }
     }
-    for (i, d) in decisions.iter().enumerate() {
-        let (_, sec) = &c.programs[i];
-        ensure!(
-            matches!(d, Decision::Skip(_)) || attachable(&sec.attach),
-            "program {}: SEC(\"{}\") cannot be attached by this version's loader (it has tracepoints, raw tracepoints, \
-             kprobes and kretprobes): name an alternative in the manifest, or disable the program",
-            name(i),
-            c.functions[c.programs[i].0 as usize].section_name
-        );
+    let refused: Vec<String> = (decisions.iter().zip(&c.programs).enumerate())
+        .filter(|(_, (d, (_, sec)))| !matches!(d, Decision::Skip(_)) && !attachable(&sec.attach))
+        .map(|(i, (_, &(f, _)))| format!("{} (SEC(\"{}\"))", name(i), c.functions[f as usize].section_name))
+        .collect();
+    if refused.is_empty() {
+        return Ok(decisions);
     }
-    Ok(decisions)
+    Err(Failure::not_portable(format!(
+        "this version's loader cannot attach {} of {} programs: {}; it has tracepoints, raw tracepoints, kprobes and \
+         kretprobes: name alternatives in the manifest, or disable the programs",
+        refused.len(),
+        c.programs.len(),
+        refused.join(", ")
+    )))
 }

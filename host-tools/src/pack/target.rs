@@ -6,13 +6,14 @@ use super::object::Maps;
 use super::types::PackTypes;
 use super::write::Section;
 use super::{Kernel, memory, read_back};
+use crate::exit::Failure;
 use crate::relocate::{Program, Relocation, Verdict, relocate};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::object::Referent;
 use corelet_core::pack::{
-    self, Choice, Decision, Formula, KernelId, MapRole, Memory, Records, Sizes, Target, section,
+    self, Arch, Choice, Decision, Formula, KernelId, MapRole, Memory, Records, Sizes, Target, section,
 };
 use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch, TargetTypes};
 use corelet_core::{Endian, TypeId};
@@ -23,6 +24,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct TargetReport {
     /// `uname -r`.
     pub release: String,
+    /// `uname -v`; empty where it is not known.
+    pub version: String,
+    /// Architecture.
+    pub arch: Arch,
+    /// Build id; empty where it is not known.
+    pub build_id: Vec<u8>,
     /// Bytes of all of the kernel's types.
     pub full_btf: usize,
     /// Bytes of the subset.
@@ -140,13 +147,13 @@ impl Job<'_, '_> {
                     absent.insert(btf.name(&btf.ty(ty)?).to_owned());
                     continue;
                 }
-                anyhow::bail!(
+                return Err(Failure::not_portable(format!(
                     "program {} uses `{}` of the kernel (insn #{}), which this version's loader cannot resolve: disable the \
                      program in the manifest if the tool works without it",
                     f.name,
                     btf.name(&btf.ty(ty)?),
                     r.insn
-                );
+                )));
             }
         }
         Ok(absent)
@@ -265,6 +272,9 @@ impl Job<'_, '_> {
         let name = |i: usize| c.functions[c.programs[i].0 as usize].name.to_owned();
         TargetReport {
             release: self.kernel.release.to_owned(),
+            version: self.kernel.version.to_owned(),
+            arch: self.kernel.arch,
+            build_id: self.kernel.build_id.to_vec(),
             full_btf: self.kernel.btf_len,
             subset: subset.bytes.len(),
             subset_types: subset.types,

@@ -47,6 +47,7 @@ impl PackTypes {
 /// Builds the BTF. `strings` are kept beside those that the types need.
 pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) -> Result<PackTypes> {
     let btf = c.object.btf();
+    let file = || manifest.file.clone();
     let marks = mark(c, manifest)?;
     let mut w = BtfWriter::new(btf.endian());
     let moved = w.push_marked(btf, &marks)?;
@@ -85,15 +86,19 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
     for (map, spec) in &manifest.maps {
         let ty = match &spec.event {
             None => continue,
-            Some(EventType::Btf(name)) => moved.id(find(btf, Kind::Struct, name)?),
-            Some(EventType::Declared(versions)) => declared.composite(version_of(c, map, versions)?),
+            Some(EventType::Btf(name)) => moved.id(find(btf, Kind::Struct, name).with_context(file)?),
+            Some(EventType::Declared(versions)) => {
+                declared.composite(version_of(c, &manifest.file, map, versions)?)
+            }
         };
         events.insert(map.clone(), ty);
     }
     let mut labels = Vec::new();
     for result in &manifest.results {
         labels.push(match &result.how {
-            ResultHow::Counters(Labels::Enum(name)) => moved.id(find(btf, Kind::Enum, name)?),
+            ResultHow::Counters(Labels::Enum(name)) => {
+                moved.id(find(btf, Kind::Enum, name).with_context(file)?)
+            }
             ResultHow::Counters(Labels::Names(names)) => push_enum(&mut w, names),
             _ => TypeId::VOID,
         });
@@ -113,7 +118,12 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
 }
 
 /// The declaration of the size that the programs send through `map`.
-fn version_of<'v>(c: &Collected<'_>, map: &str, versions: &'v [Composite]) -> Result<&'v Composite> {
+fn version_of<'v>(
+    c: &Collected<'_>,
+    file: &str,
+    map: &str,
+    versions: &'v [Composite],
+) -> Result<&'v Composite> {
     let first = versions.first().context("an event without a declaration")?;
     let Some(number) = c.maps.iter().position(|m| m.name == map) else { return Ok(first) };
     let sent = sizes::sent(c, number as u32);
@@ -123,7 +133,8 @@ fn version_of<'v>(c: &Collected<'_>, map: &str, versions: &'v [Composite]) -> Re
     versions.iter().find(|v| sent.contains(&v.size)).with_context(|| {
         let list = |sizes: &mut dyn Iterator<Item = u32>| sizes.map(|s| s.to_string()).collect::<Vec<_>>().join(" or ");
         format!(
-            "map {map}: the programs send events of {} bytes, the manifest declares {}: it is for another version of the tool",
+            "map {map}: the programs send events of {} bytes, the manifest {file} declares {}: it is for another version of the \
+             tool",
             list(&mut sent.iter().copied()),
             list(&mut versions.iter().map(|v| v.size))
         )
@@ -132,6 +143,7 @@ fn version_of<'v>(c: &Collected<'_>, map: &str, versions: &'v [Composite]) -> Re
 
 fn mark(c: &Collected<'_>, manifest: &Manifest) -> Result<Marks> {
     let btf = c.object.btf();
+    let file = || manifest.file.clone();
     let mut closure = Closure { btf, marks: Marks::default() };
     for (located, relo) in &c.relos {
         let context = || format!("{}: relo #{}", c.functions[located.function as usize].name, located.number);
@@ -153,12 +165,12 @@ fn mark(c: &Collected<'_>, manifest: &Manifest) -> Result<Marks> {
     }
     for map in manifest.maps.values() {
         if let Some(EventType::Btf(name)) = &map.event {
-            closure.value(find(btf, Kind::Struct, name)?)?;
+            closure.value(find(btf, Kind::Struct, name).with_context(file)?)?;
         }
     }
     for result in &manifest.results {
         if let ResultHow::Counters(Labels::Enum(name)) = &result.how {
-            closure.value(find(btf, Kind::Enum, name)?)?;
+            closure.value(find(btf, Kind::Enum, name).with_context(file)?)?;
         }
     }
     closure.tags();

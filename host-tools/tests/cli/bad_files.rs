@@ -140,4 +140,18 @@ fn another_byte_order() {
         3,
         &["sample", "byte order", "bpfeb"],
     );
+    for words in ["relocate sample.bpf.o --btf big.btf", "btf min --btf big.btf sample.bpf.o -o out"] {
+        folder.refused(words, 3, &["sample.bpf.o", "byte order", "bpfeb"]);
+    }
+}
+
+#[test]
+fn a_manifest_that_has_no_end() {
+    let folder = Folder::new();
+    folder.put("large.toml", &vec![b'#'; 2 << 20]);
+    folder.refused(
+        &format!("pack sample.bpf.o --manifest large.toml --target {WHO} -o out"),
+        3,
+        &["large.toml: is larger than"],
+    );
 }

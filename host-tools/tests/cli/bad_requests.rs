@@ -1,6 +1,6 @@
 //! Commands that ask for what makes no sense, what is not there, or what this machine cannot do.
 
-use crate::common::{Folder, Ran, WHO};
+use crate::common::{Folder, Ran, WHO, image};
 
 #[test]
 fn wrong_words_are_usage() {
@@ -18,7 +18,6 @@ fn wrong_words_are_usage() {
         "pack sample.bpf.o --target kernel.o,colour=red -o out",
         "pack sample.bpf.o --target kernel.o,build-id=xyz -o out",
         "pack sample.bpf.o unportable.bpf.o --manifest m.toml --target kernel.o -o out",
-        "extract-objects sample.bpf.o",
         "image -o out",
         "boot",
         "boot --shell --memory 1",
@@ -84,6 +83,7 @@ fn a_manifest_that_names_what_is_not_there() {
 fn a_machine_without_the_tools() {
     let folder = Folder::new();
     folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+    folder.put("Image", &image(b""));
     // no programs and nothing fetched before: neither apt nor QEMU
     let run = |words: &str| {
         let mut command = folder.command(words);
@@ -92,7 +92,7 @@ fn a_machine_without_the_tools() {
     };
     for words in [
         "boot --pack sample.pack --loader kernel.o",
-        "boot --pack sample.pack --loader kernel.o --kernel kernel.o --for 1",
+        "boot --pack sample.pack --loader kernel.o --kernel Image --for 1",
         "image --pack sample.pack --loader kernel.o -o out",
     ] {
         let ran = run(words);
@@ -104,4 +104,53 @@ fn a_machine_without_the_tools() {
         );
         assert!(!folder.path().join("out").exists());
     }
+}
+
+#[test]
+fn programs_that_cannot_be_attached_are_named_together() {
+    let folder = Folder::new();
+    // the same object with programs of types that the loader cannot attach
+    let mut object = folder.get("sample.bpf.o");
+    let names: [(&[u8], &[u8]); 2] =
+        [(b"tracepoint/syscalls/sys", b"fentry/abcdefghijkl_sys"), (b"raw_tracepoint/", b"fexit/abcdefgh_")];
+    for (from, to) in names {
+        for at in 0..object.len() - from.len() {
+            if object[at..].starts_with(from) {
+                object[at..at + from.len()].copy_from_slice(to);
+            }
+        }
+    }
+    folder.put("sample.bpf.o", &object);
+    folder.refused(
+        &format!("pack sample.bpf.o --target {WHO} -o out"),
+        1,
+        &["cannot attach 2 of 3 programs", "handle_open (SEC(\"fentry/", "handle_switch (SEC(\"fexit/"],
+    );
+}
+
+#[test]
+fn what_the_loader_could_never_choose() {
+    let folder = Folder::new();
+    let pack =
+        |more: &str| format!("pack sample.bpf.o --target kernel.o,release=1,arch=aarch64{more} -o out");
+    folder.refused(&pack(""), 2, &["kernel.o", "build id", "version="]);
+    let ran = folder.done(&pack(",version=#1"));
+    assert!(
+        ran.err.contains("note: kernel.o: no build id") && ran.err.contains("--allow-release"),
+        "{}",
+        ran.err
+    );
+    std::fs::remove_file(folder.path().join("out")).unwrap();
+    folder.refused(
+        &format!("pack sample.bpf.o --target {WHO} --target {WHO} -o out"),
+        2,
+        &["same kernel", "give it once"],
+    );
+    folder.refused(
+        &format!("pack sample.bpf.o sample.bpf.o --target {WHO} -o out"),
+        2,
+        &["sample is the same object as sample"],
+    );
+    let many = "sample.bpf.o ".repeat(9);
+    folder.refused(&format!("pack {many} --target {WHO} -o out"), 2, &["9 objects", "at most 8"]);
 }

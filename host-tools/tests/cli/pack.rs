@@ -166,3 +166,75 @@ fn raw_records_are_printed_by_the_pack() {
     folder.put("events.raw", &stream(&[9; 32], &[]));
     folder.refused("decode --pack sample.pack events.raw", 3, &["events.raw", "pack"]);
 }
+
+#[test]
+fn events_that_no_manifest_gives_a_type_are_told() {
+    let folder = Folder::new();
+    let words = format!("pack sample.bpf.o --target {WHO} -o sample.pack");
+    let ran = folder.done(&words);
+    let said =
+        "warning: sample: map events: carries events of 40 bytes (sent by handle_open), but no manifest";
+    assert!(ran.err.contains(said) && ran.err.contains("[maps.events] event = "), "{}", ran.err);
+    assert!(String::from_utf8(ran.out).unwrap().contains("  manifest: none\n"));
+    let object = &folder.done(&format!("{words} --json")).json()["objects"][0];
+    assert_eq!(object["manifest"], serde_json::Value::Null);
+    let untyped = serde_json::json!([{ "map": "events", "sizes": [40], "programs": ["handle_open"] }]);
+    assert_eq!(object["untyped_events"], untyped);
+
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    let ran = folder.done(&words);
+    assert!(!ran.err.contains("warning: "), "{}", ran.err);
+    assert!(String::from_utf8(ran.out).unwrap().contains("  manifest: sample.toml\n"));
+    let object = &folder.done(&format!("{words} --json")).json()["objects"][0];
+    assert_eq!(
+        (&object["manifest"], &object["untyped_events"]),
+        (&"sample.toml".into(), &serde_json::json!([]))
+    );
+}
+
+#[test]
+fn events_of_one_object_among_several_have_its_name() {
+    let folder = Folder::new();
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    let mut other = folder.get("sample.bpf.o");
+    other.push(0); // another file, the same object
+    folder.put("other.bpf.o", &other);
+    folder.put("other.toml", MANIFEST.as_bytes());
+    let names = |objects: &str| -> Vec<serde_json::Value> {
+        folder.done(&format!("pack {objects} --target {WHO} -o out"));
+        let document = folder.done("inspect out --json").json();
+        let objects = document["objects"].as_array().unwrap().iter();
+        objects.map(|o| o["events"][0]["name"].clone()).collect()
+    };
+    assert_eq!(names("sample.bpf.o"), [""]);
+    assert_eq!(names("sample.bpf.o other.bpf.o"), ["sample", "other"]);
+}
+
+#[test]
+fn strict_takes_no_poisoned_instruction() {
+    let folder = Folder::new();
+    let before = folder.files();
+    let words = format!("pack sample.bpf.o --target {WHO} -o sample.pack --strict");
+    let ran = folder.run(&words);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("poisoned: sample on 6.1.0-test: "), "{}", ran.err);
+    assert!(ran.err.contains("nothing was written: with --strict"), "{}", ran.err);
+    assert!(!String::from_utf8(ran.out).unwrap().contains("sample.pack: "), "no size of what is not there");
+    assert!(folder.files() == before);
+
+    let report = folder.run(&format!("{words} --json")).json();
+    assert_eq!(report["bytes"], serde_json::Value::Null);
+    let target = &report["objects"][0]["targets"][0];
+    assert_eq!((&target["version"], &target["arch"]), (&"#1".into(), &"aarch64".into()));
+    assert_eq!(target["build_id"], "00112233445566778899");
+    let unresolved = &target["unresolved"][0];
+    assert_eq!(
+        (&unresolved["program"], &unresolved["outcome"]),
+        (&"handle_switch".into(), &"poisoned".into())
+    );
+    assert_eq!(unresolved["source"], "sample.bpf.c:115");
+
+    // the program that has it is not loaded
+    folder.put("sample.toml", b"[programs.handle_switch]\ndisabled = true");
+    folder.done(&words);
+}
