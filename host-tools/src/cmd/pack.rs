@@ -94,7 +94,7 @@ impl What {
         }
         let file = container(&built.sections)?;
         let mut targets = built.reports.iter().flat_map(|r| &r.targets);
-        let portable = targets.all(|t| t.portable() && !(self.strict && !t.unresolved.is_empty()));
+        let portable = targets.all(|t| t.portable() && (!self.strict || t.unresolved.is_empty()));
         if portable {
             write_file(&self.output, &file)?;
         }
@@ -317,13 +317,12 @@ fn say_untyped(report: &ObjectReport) {
             false => format!("{} bytes", sizes.join(" or ")),
         };
         eprintln!(
-            "warning: {}: map {}: carries events of {size} (sent by {}), but no manifest gives their type: the loader will not \
-             print them; add [maps.{}] event = \"struct NAME\" or event_decl = \"struct NAME {{ ... }};\" to {}.toml",
+            "warning: {0}: map {1}: carries events of {size} (sent by {2}), but no manifest gives their type: the loader will \
+             not print them; add [maps.{1}] event = \"struct NAME\" or event_decl = \"struct NAME {{ ... }};\" to the \
+             manifest, {0}.toml beside the object",
             report.name,
             u.map,
             u.programs.join(", "),
-            u.map,
-            report.name
         );
     }
 }
