@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
+/// No file that is read whole is larger, in bytes.
+const LARGEST: u64 = 1 << 30;
+
 /// The path of an executable, searched as a shell does.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -20,7 +23,14 @@ pub(crate) fn create_dir(path: &Path) -> Result<()> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("{}: cannot read this file", path.display()))
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("{}: cannot read this file", path.display()))?;
+    if bytes.len() as u64 > LARGEST {
+        bail!("{}: has more than {} MiB", path.display(), LARGEST >> 20);
+    }
+    Ok(bytes)
 }
 
 /// Writes a file whole or not at all: under another name first, then renamed.

@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod cmd;
 pub mod exit;
+mod input;
 pub mod kernel;
 pub mod manifest;
 pub mod output;

@@ -18,6 +18,10 @@ try mount -t tmpfs tmpfs /tmp
 [ -d /sys/fs/cgroup ] && try mount -t cgroup2 cgroup2 /sys/fs/cgroup
 try ip link set lo up
 
+# Some architectures leave the compiler of BPF off, and calls of kernel functions need it; a kernel without
+# the file has none, or no switch for it.
+{ echo 1 >/proc/sys/net/core/bpf_jit_enable; } 2>/dev/null
+
 if [ -f /lib/modules/order ]; then
     while read -r file parameters; do
         # Parameters are words of their own.

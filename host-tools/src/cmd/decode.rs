@@ -1,6 +1,7 @@
 //! `corelet decode`: prints what a loader without formatting wrote (`corelet-loader run --raw`), by the pack it came from.
 
 use crate::btf::OwnedBtf;
+use crate::input::{MAX_FILE, read_file};
 use crate::pack::File;
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::TypeId;
@@ -36,8 +37,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let shown = args.pack.display();
-    let bytes = std::fs::read(&args.pack).with_context(|| format!("{shown}: cannot read"))?;
-    let pack = File::parse(&bytes).with_context(|| shown.to_string())?;
+    let bytes = read_file(&args.pack, MAX_FILE)?;
+    let pack = File::whole(&bytes).with_context(|| shown.to_string())?;
     let style = if args.json { Style::Json } else { Style::Text };
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match args.file.as_deref().filter(|f| *f != Path::new("-")) {

@@ -2,6 +2,7 @@
 
 use super::extract_objects;
 use super::target_arg::{Opened, TargetArg, with_kernels};
+use crate::input::{MAX_FILE, read_file};
 use crate::manifest::Manifest;
 use crate::pack::{Built, Input, Options, build, container};
 use crate::setup::{self, ThisMachine, Wants, Workspace, needs};
@@ -74,7 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     progress.step("packing");
     let (pack, built) = pack(object, &kernel)?;
 
-    let executable = std::fs::read(&loader.path).with_context(|| loader.path.display().to_string())?;
+    let executable = read_file(&loader.path, MAX_FILE)?;
     let initramfs = Initramfs {
         busybox,
         files: vec![
@@ -106,7 +107,7 @@ fn rust_target(board: &Board) -> Result<&'static str> {
 }
 
 fn object_in(program: &std::path::Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;
+    let bytes = read_file(program, MAX_FILE)?;
     let found = extract_objects::find(&bytes);
     let first = found.first().with_context(|| format!("{}: holds no BPF object", program.display()))?;
     Ok(bytes[first.at..first.at + first.len].to_vec())

@@ -13,6 +13,7 @@ use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use serde::Serialize;
 
+use crate::input::read_file;
 use crate::kernel::elf::{self, Embedded};
 use crate::output;
 
@@ -24,8 +25,8 @@ pub struct Args {
     /// The program or library (or a BPF object itself).
     program: PathBuf,
     /// The folder to write the objects to; made if it is missing.
-    #[arg(short, long, value_name = "DIR", required_unless_present = "list")]
-    output: Option<PathBuf>,
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    output: PathBuf,
     /// Only list what is there.
     #[arg(long)]
     list: bool,
@@ -54,10 +55,13 @@ struct Report {
     objects: Vec<Entry>,
 }
 
+/// No program is larger, in bytes.
+const MAX_PROGRAM: u64 = 1 << 30;
+
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let shown = args.program.display();
-    let host = fs::read(&args.program).with_context(|| format!("{shown}: cannot read"))?;
+    let host = read_file(&args.program, MAX_PROGRAM)?;
     let name = base_name(&args.program)?;
     let objects: Vec<(Entry, &[u8])> = find(&host)
         .into_iter()
@@ -73,7 +77,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
              else give the .bpf.o that it was built from"
         );
     }
-    if let Some(folder) = args.output.as_ref().filter(|_| !args.list) {
+    if !args.list {
+        let folder = &args.output;
         fs::create_dir_all(folder)
             .with_context(|| format!("{}: cannot make this folder", folder.display()))?;
         for (entry, bytes) in &objects {

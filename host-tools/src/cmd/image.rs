@@ -1,14 +1,15 @@
 //! `corelet image`: the first file system of a board, with the loader and packs in it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use corelet_boards::{Board, Initramfs, Progress, RUN, busybox_static, kernel_for, on_stderr};
+use corelet_boards::{Board, Initramfs, Missing, Progress, RUN, busybox_static, kernel_for, on_stderr};
 
 use crate::exit::{Exit, Failure};
+use crate::input::{MAX_FILE, read_file};
 use crate::output;
+use crate::pack::File;
 use crate::setup::{ThisMachine, Workspace, loader};
 
 /// Make an initramfs that loads packs on a board and powers it off when they are done.
@@ -52,8 +53,23 @@ pub(super) struct Contents {
     modules_folder: Option<PathBuf>,
     /// More words for `corelet-loader run`, after `--`.
     #[arg(last = true, value_name = "LOADER ARGUMENTS")]
-    loader_args: Vec<String>,
+    pub(super) loader_args: Vec<String>,
 }
+
+/// A file on the board: its path there, permissions, bytes.
+pub(super) type BoardFile = (String, u32, Vec<u8>);
+
+/// How the script on the board hands on what the loader and the workload say on their standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// As it is.
+    Plain,
+    /// Each line behind [`TALK`], so that who hears the console can tell it from events.
+    Marked,
+}
+
+/// In front of a line of talk. Events never hold it: in text and in JSON control characters are escaped.
+pub(super) const TALK: char = '\u{2}';
 
 /// Where the loader lies on the board.
 const LOADER: &str = "corelet/corelet-loader";
@@ -65,50 +81,60 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if args.contents.packs.is_empty() && args.contents.workload.is_none() {
         return Err(usage("nothing to run on the board: give --pack X.pack, or --workload SCRIPT"));
     }
-    let archive = args.contents.archive(&board, false, &mut *on_stderr())?;
+    let progress = &mut *on_stderr();
+    let files = args.contents.files(&board, Talk::Plain, progress)?;
+    let archive = args.contents.archive(&board, files, progress)?;
     output::write_file(&args.output, &archive)?;
     eprintln!("{}: {} bytes, for {}", args.output.display(), archive.len(), board.name);
     Ok(ExitCode::SUCCESS)
 }
 
 impl Contents {
-    /// The archive for this board. `own_kernel`: the board will not run the kernel of its packages.
+    /// What the board runs: what the caller named is read and checked before the loader is looked for.
+    pub(super) fn files(
+        &self,
+        board: &Board,
+        talk: Talk,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<BoardFile>> {
+        let mut files = Vec::new();
+        for (index, path) in self.packs.iter().enumerate() {
+            let pack = read_file(path, MAX_FILE)?;
+            File::whole(&pack).with_context(|| path.display().to_string())?;
+            files.push((on_board(index), 0o644, pack));
+        }
+        if let Some(workload) = &self.workload {
+            files.push((WORKLOAD.to_owned(), 0o755, read_file(workload, MAX_FILE)?));
+        }
+        files.push((RUN.to_owned(), 0o755, self.script(talk).into_bytes()));
+        if let Some(loader) = &self.loader {
+            files.push((LOADER.to_owned(), 0o755, read_file(loader, MAX_FILE)?));
+        } else if !self.packs.is_empty() {
+            files.push((LOADER.to_owned(), 0o755, built_loader(board, progress)?));
+        }
+        Ok(files)
+    }
+
+    /// Modules belong to one kernel, so with a kernel of the caller's own their folder must be named.
+    pub(super) fn check_modules(&self) -> Result<()> {
+        if self.modules.is_empty() || self.modules_folder.is_some() {
+            return Ok(());
+        }
+        Err(usage(
+            "modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours",
+        ))
+    }
+
+    /// The archive for this board, out of [`Contents::files`].
     pub(super) fn archive(
         &self,
         board: &Board,
-        own_kernel: bool,
+        files: Vec<BoardFile>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<u8>> {
-        let mut files = Vec::new();
-        let mut add = |name: String, permissions: u32, path: &Path| -> Result<()> {
-            let content =
-                fs::read(path).with_context(|| format!("{}: cannot read this file", path.display()))?;
-            files.push((name, permissions, content));
-            Ok(())
-        };
-        for (index, pack) in self.packs.iter().enumerate() {
-            add(on_board(index), 0o644, pack)?;
-        }
-        if let Some(loader) = &self.loader {
-            add(LOADER.to_owned(), 0o755, loader)?;
-        } else if !self.packs.is_empty() {
-            progress.step("building the loader");
-            let built = loader::build(&mut ThisMachine, &Workspace::find()?, &board.arch.rust)?;
-            add(LOADER.to_owned(), 0o755, &built.path)?;
-        }
-        if let Some(workload) = &self.workload {
-            add(WORKLOAD.to_owned(), 0o755, workload)?;
-        }
-        files.push((RUN.to_owned(), 0o755, self.script().into_bytes()));
-
         let modules_folder = match (&self.modules_folder, self.modules.is_empty()) {
             (Some(folder), _) => Some(folder.clone()),
             (None, true) => None,
-            (None, false) if own_kernel => {
-                return Err(usage(
-                    "modules belong to one kernel: give --modules-folder FOLDER, the lib/modules/RELEASE of yours",
-                ));
-            }
             (None, false) => Some(kernel_for(board, progress)?.modules(progress)?),
         };
         let busybox = busybox_static(board, progress)?;
@@ -116,8 +142,9 @@ impl Contents {
     }
 
     /// What runs on the board. Its status is the first of the packs' that is not 0, else the workload's.
-    fn script(&self) -> String {
-        let mut script = String::from("status=0\nloaders=\n");
+    fn script(&self, talk: Talk) -> String {
+        let mut script = String::from(if talk == Talk::Marked { MARK_TALK } else { "" });
+        script.push_str("status=0\nloaders=\n");
         let mut words = String::new();
         if let Some(seconds) = self.seconds {
             words.push_str(&format!(" --for {seconds}"));
@@ -137,10 +164,30 @@ impl Contents {
                 script.push_str("[ -z \"$loaders\" ] || { sleep 1; kill $loaders 2>/dev/null; }\n");
             }
         }
-        script.push_str("for loader in $loaders; do\n    wait $loader || status=$?\ndone\nexit $status\n");
+        script.push_str("for loader in $loaders; do\n    wait $loader || status=$?\ndone\n");
+        if talk == Talk::Marked {
+            script.push_str(END_TALK);
+        }
+        script.push_str("exit $status\n");
         script
     }
 }
+
+/// Sends the standard error of all that follows through a reader that marks its lines with [`TALK`]. The reader ends at a
+/// word of its own and not with the pipe, which a program that the workload leaves behind would keep open.
+const MARK_TALK: &str = r#"mkfifo /tmp/talk
+while IFS= read -r line || [ -n "$line" ]; do
+    [ "$line" = "end $CORELET_NONCE" ] && break
+    printf '\002%s\n' "$line"
+done </tmp/talk &
+talk=$!
+exec 2>/tmp/talk
+"#;
+
+/// Waits until the reader has said all.
+const END_TALK: &str = r#"echo "end $CORELET_NONCE" >&2
+wait $talk
+"#;
 
 /// Attached is a loader that holds descriptors of links or perf events, and no more of them a moment later.
 const WAIT_FOR_ATTACHED: &str = r#"attached() {
@@ -160,6 +207,21 @@ done
 /// Arguments that make no sense together.
 pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
     Failure { exit: Exit::Usage, message: message.into() }.into()
+}
+
+/// The loader of this checkout.
+fn built_loader(board: &Board, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+    let workspace = Workspace::find().map_err(|error| match error.downcast::<Missing>() {
+        Ok(missing) => {
+            let install =
+                format!("give --loader FILE, an executable for {}, or {}", board.arch.rust, missing.install);
+            Missing::new(missing.what, install).into()
+        }
+        Err(error) => error,
+    })?;
+    progress.step("building the loader");
+    let built = loader::build(&mut ThisMachine, &workspace, &board.arch.rust)?;
+    read_file(&built.path, MAX_FILE)
 }
 
 fn on_board(index: usize) -> String {

@@ -16,6 +16,7 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::decompress::{self, Format};
+use crate::input::read_file;
 
 /// No configuration is larger, in bytes.
 const MAX_CONFIG: usize = 16 << 20;
@@ -48,7 +49,7 @@ impl Config {
     /// With the path, and the line for a line that is none of a `.config`.
     pub fn read(path: &Path) -> Result<Config> {
         let shown = path.display();
-        let mut bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot read"))?;
+        let mut bytes = read_file(path, MAX_CONFIG as u64)?;
         if let Some(format) = Format::detect(&bytes) {
             bytes = decompress::decompress(format, &bytes, MAX_CONFIG, &mut |_| {})
                 .with_context(|| shown.to_string())?;

@@ -26,6 +26,16 @@ impl<'a> File<'a> {
         Ok(File { bytes, table })
     }
 
+    /// Checks everything that has a checksum.
+    ///
+    /// # Errors
+    /// As [`File::parse`], or a section whose checksum is wrong.
+    pub fn whole(bytes: &'a [u8]) -> Result<File<'a>> {
+        let file = File::parse(bytes)?;
+        file.entries().try_for_each(|e| file.section(e.id, e.owner).map(drop))?;
+        Ok(file)
+    }
+
     /// All entries of the section table.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + use<'a> {
         self.table.entries()

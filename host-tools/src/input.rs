@@ -1,0 +1,37 @@
+//! Reading a file that is asked for by name: whole, and never more than such a file can be.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+/// The largest pack, loader or script that is read, in bytes.
+pub(crate) const MAX_FILE: u64 = 256 << 20;
+
+/// The bytes of the file at `path`, which may be a pipe.
+///
+/// # Errors
+/// With the path: it cannot be read, or holds more than `limit` bytes (`/dev/zero` never ends).
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
+    if bytes.len() as u64 > limit {
+        bail!("{shown}: has more than {} MiB: is it the file you mean?", limit >> 20);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let error = read_file("/dev/zero".as_ref(), 1 << 20).unwrap_err().to_string();
+        assert!(error.contains("more than 1 MiB"), "{error}");
+        assert!(read_file("/dev/null".as_ref(), 0).unwrap().is_empty());
+    }
+}
