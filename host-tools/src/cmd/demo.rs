@@ -39,7 +39,7 @@ mkdir -p /etc; echo "welcome" >/etc/motd
 cd /corelet
 ./corelet-loader run opensnoop.pack --memory 2>said &
 loader=$!
-until grep -q ready said; do kill -0 $loader || { cat said >&2; exit 1; }; usleep 50000; done
+until grep -q ready said; do kill -0 $loader || { sed 's/^/BOARD /' said; exit 1; }; usleep 50000; done
 cat /etc/motd >/dev/null
 wc -l /proc/version >/dev/null
 ls /etc >/dev/null
