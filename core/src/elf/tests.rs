@@ -1,3 +1,5 @@
+//! ELF files made by hand: what is read, and what is refused.
+
 use super::testing::{Builder, Sym};
 use super::*;
 use std::vec;

@@ -1,3 +1,5 @@
+//! A hand-made object in both byte orders: everything the view shows of it, and damage at every place.
+
 use super::*;
 use crate::elf::testing::{Builder, Sym};
 use crate::elf::{
