@@ -74,8 +74,10 @@ pub fn hold(what: &str, measured: u64, budget: Option<&u64>, grain: u64, goal: u
 /// Deliberate memory that the meter must see, in KiB.
 const TOUCH: u64 = 64;
 
-/// The script: loads the pack and closes, alone and with memory touched on purpose.
+/// The script: loads the pack and closes, alone and with memory touched on purpose. Where the stack begins within its page
+/// decides how many pages it takes, so it begins where it always does.
 const SCRIPT: &str = r#"
+echo 0 >/proc/sys/kernel/randomize_va_space
 echo 1 >/proc/sys/net/core/bpf_jit_enable
 for touch in 0 65536; do
     /corelet/corelet-loader verify /corelet/x.pack --json --memory --touch $touch 2>&1 | grep '"memory"'

@@ -1,7 +1,7 @@
 //! Steps that boot a board.
 
 use anyhow::{Context as _, Result};
-use corelet_boards::{Board, Kernel, Progress, kernel_for, on_stderr};
+use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Fate;
 use corelet_tests::{budgets, fleet, matrix, objects, refusals};
@@ -78,38 +78,41 @@ fn tools(board: &str, context: &mut Context<'_>) -> Result<Outcome> {
         context.note(line)?;
     }
     let (all, survived) = outcome.mutants;
-    let mut words =
-        format!("{} cases; of {all} shifted offsets {survived} unnoticed, as listed", outcome.cases);
-    words.push_str(&costs(&board, &kernel, &loader, &objects, &mut *on_stderr())?);
+    let words = format!("{} cases; of {all} shifted offsets {survived} unnoticed, as listed", outcome.cases);
     match outcome.failures.as_slice() {
         [] => Ok(Outcome::Passed(words)),
         failures => anyhow::bail!("{}", failures.join("\n")),
     }
 }
 
-/// Holds the pack's bytes and the memory to load it against their budgets.
-fn costs(
-    board: &Board,
-    kernel: &Kernel,
-    loader: &[u8],
-    objects: &objects::Objects,
-    progress: &mut dyn Progress,
-) -> Result<String> {
-    let pack = matrix::pack("opensnoop", objects, kernel)?;
-    let memory = budgets::memory(board, kernel, loader, &pack, progress)?;
-    let b = budgets::budgets()?;
-    let name = board.name.as_str();
-    let of = b.memory.get(name);
-    let held = [
-        budgets::hold("bytes of opensnoop's pack", pack.len() as u64, b.pack.get(name), 1, b.goals.pack),
-        // memory comes in pages
-        budgets::hold("KiB resident", memory.resident, of.map(|m| &m.resident), 4, b.goals.resident),
-        budgets::hold("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, b.goals.anonymous),
-    ];
-    let failed: Vec<String> = held.iter().filter_map(|h| h.as_ref().err().map(|e| e.to_string())).collect();
-    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
-    let held: Vec<String> = held.into_iter().flatten().collect();
-    Ok(format!("; {}", held.join(", ")))
+/// Holds the bytes of opensnoop's pack and the memory to load it against their budgets, on both boards.
+pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
+    let budgets = budgets::budgets()?;
+    let goals = &budgets.goals;
+    let mut words = Vec::new();
+    let mut failures = Vec::new();
+    for board in ["qemu-aarch64", "qemu-riscv64"] {
+        let board = Board::find(board)?;
+        let (kernel, loader, objects) = parts(&board, context)?;
+        let pack = matrix::pack("opensnoop", &objects, &kernel)?;
+        let memory = budgets::memory(&board, &kernel, &loader, &pack, &mut *on_stderr())?;
+        let name = board.name.as_str();
+        let of = budgets.memory.get(name);
+        let figures = [
+            ("pack bytes", pack.len() as u64, budgets.pack.get(name), 1, goals.pack),
+            // memory comes in pages
+            ("KiB resident", memory.resident, of.map(|m| &m.resident), 4, goals.resident),
+            ("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, goals.anonymous),
+        ];
+        for (what, measured, budget, grain, goal) in figures {
+            match budgets::hold(&format!("{name} {what}"), measured, budget, grain, goal) {
+                Ok(held) => words.push(held),
+                Err(e) => failures.push(e.to_string()),
+            }
+        }
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(Outcome::Passed(words.join(", ")))
 }
 
 /// All tools on both boards: as Debian ships them for AArch64, compiled from source for RISC-V.
@@ -146,8 +149,8 @@ pub(crate) fn fleet(context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(words.join("; ")))
 }
 
-/// What [`fleet`] takes.
-pub(crate) fn fleet_wants() -> Wants {
+/// What both boards take.
+pub(crate) fn both_wants() -> Wants {
     let mut wants = aarch64_wants();
     wants.and(&riscv64_wants());
     wants

@@ -41,9 +41,10 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "oracle", what: "57 objects on both kernels: libbpf relocates as we do, our minimum and bpftool's as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
+    Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
-    Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::fleet_wants, run: boards::fleet },
+    Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::both_wants, run: boards::fleet },
 ];
 
 /// A target without an operating system: what needs std does not build for it.
