@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
+use corelet_core::pack::section;
+use corelet_host_tools::pack::File;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -73,6 +75,18 @@ pub fn hold(what: &str, measured: u64, budget: Option<&u64>, grain: u64, goal: u
 
 /// Deliberate memory that the meter must see, in KiB.
 const TOUCH: u64 = 64;
+
+/// Bytes that the loader takes beside a pack's formula: its stack, and the table of the pack's sections.
+const BESIDE: u64 = 16 << 10;
+
+/// Anonymous memory that a pack of one target promises not to pass on a board of one CPU with pages of 4 KiB, in bytes.
+///
+/// # Errors
+/// The pack does not read back.
+pub fn promised(pack: &[u8]) -> Result<u64> {
+    let memory: corelet_core::pack::Memory = File::parse(pack)?.record(section::MEMORY, 0)?;
+    Ok(memory.work.bytes(1, 4096) + BESIDE)
+}
 
 /// The script: loads the pack and closes, alone and with memory touched on purpose. Where the stack begins within its page
 /// decides how many pages it takes, so it begins where it always does.

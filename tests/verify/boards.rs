@@ -98,6 +98,13 @@ pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
         let memory = budgets::memory(&board, &kernel, &loader, &pack, &mut *on_stderr())?;
         let name = board.name.as_str();
         let of = budgets.memory.get(name);
+        let promised = budgets::promised(&pack)?;
+        if memory.anonymous * 1024 > promised {
+            failures.push(format!(
+                "{name}: {} KiB anonymous, above the pack's formula of {promised} bytes",
+                memory.anonymous
+            ));
+        }
         let figures = [
             ("pack bytes", pack.len() as u64, budgets.pack.get(name), 1, goals.pack),
             // memory comes in pages
