@@ -1,6 +1,7 @@
 //! What several commands read: objects, and kernels as targets.
 
 use crate::btf::OwnedBtf;
+use crate::input::{MAX_FILE, read_file};
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
 use crate::subset::KernelTypes;
@@ -8,17 +9,9 @@ use anyhow::{Context, Result, ensure};
 use corelet_core::Endian;
 use std::path::Path;
 
-/// The largest object that is read: the biggest known one has 4 MiB.
-const MAX_OBJECT: u64 = 256 << 20;
-
 /// The bytes of a BPF object.
 pub(crate) fn read_object(path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let shown = path.display();
-    let file = std::fs::File::open(path).with_context(|| format!("{shown}: cannot open"))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_OBJECT).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
-    Ok(bytes)
+    read_file(path, MAX_FILE)
 }
 
 /// The largest manifest that is read: those that come with corelet have less than 4 KiB.
@@ -26,17 +19,8 @@ const MAX_MANIFEST: u64 = 1 << 20;
 
 /// The text of a manifest.
 pub(crate) fn read_manifest(path: &Path) -> Result<String> {
-    use std::io::Read;
-    let cannot = || format!("{}: cannot read", path.display());
-    let file = std::fs::File::open(path).with_context(cannot)?;
-    let mut text = String::new();
-    file.take(MAX_MANIFEST + 1).read_to_string(&mut text).with_context(cannot)?;
-    ensure!(
-        text.len() as u64 <= MAX_MANIFEST,
-        "{}: is larger than {MAX_MANIFEST} bytes, so no manifest",
-        path.display()
-    );
-    Ok(text)
+    let bytes = read_file(path, MAX_MANIFEST)?;
+    String::from_utf8(bytes).with_context(|| format!("{}: is not text, so no manifest", path.display()))
 }
 
 /// Refuses an object of the byte order that the kernel does not have: nothing that is computed of the two can be loaded.

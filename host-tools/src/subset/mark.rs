@@ -88,14 +88,4 @@ impl Marks {
     pub fn iter(&self) -> impl Iterator<Item = (TypeId, &Keep)> {
         self.types.iter().map(|(id, keep)| (*id, keep))
     }
-
-    /// Number of types kept.
-    pub fn len(&self) -> usize {
-        self.types.len()
-    }
-
-    /// Whether nothing is kept.
-    pub fn is_empty(&self) -> bool {
-        self.types.is_empty()
-    }
 }

@@ -152,6 +152,6 @@ fn a_manifest_that_has_no_end() {
     folder.refused(
         &format!("pack sample.bpf.o --manifest large.toml --target {WHO} -o out"),
         3,
-        &["large.toml: is larger than"],
+        &["large.toml: has more than 1 MiB"],
     );
 }

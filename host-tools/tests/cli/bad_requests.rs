@@ -75,7 +75,7 @@ fn a_manifest_that_names_what_is_not_there() {
     folder.refused(
         &format!("pack sample.bpf.o --manifest none.toml --target {WHO} -o out"),
         3,
-        &["none.toml: cannot read"],
+        &["none.toml: cannot open"],
     );
 }
 
