@@ -1,6 +1,7 @@
 //! A machine made of tables, for the tests of what set-up decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ type Effect = Box<dyn FnMut(&mut State, &Call) -> Option<Finished>>;
 pub(super) struct State {
     pub(super) programs: BTreeSet<String>,
     pub(super) files: BTreeSet<PathBuf>,
+    pub(super) variables: BTreeMap<String, OsString>,
 }
 
 /// The machine; `effect` says what a command does to it.
@@ -33,6 +35,12 @@ impl Fake {
     pub(super) fn with(programs: &[&str]) -> Self {
         let programs = programs.iter().map(|name| (*name).to_owned()).collect();
         Self { state: State { programs, ..State::default() }, root: true, ..Self::default() }
+    }
+
+    /// Sets a variable of the environment.
+    pub(super) fn where_is(mut self, name: &str, value: &str) -> Self {
+        self.state.variables.insert(name.to_owned(), value.into());
+        self
     }
 
     /// Sets what commands do; those it gives `None` for succeed and print nothing.
@@ -66,6 +74,10 @@ impl Machine for Fake {
 
     fn exists(&self, path: &Path) -> bool {
         self.state.files.contains(path)
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.state.variables.get(name).cloned()
     }
 
     fn is_root(&self) -> bool {

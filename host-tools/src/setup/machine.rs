@@ -56,6 +56,8 @@ pub trait Machine {
     fn program(&self, name: &str) -> Option<PathBuf>;
     /// Whether there is something at this path.
     fn exists(&self, path: &Path) -> bool;
+    /// A variable of the environment; `None` where it is unset or empty.
+    fn variable(&self, name: &str) -> Option<OsString>;
     /// Whether we are root.
     fn is_root(&self) -> bool;
     /// Whether a person can answer.
@@ -163,6 +165,10 @@ impl Machine for ThisMachine {
         path.exists()
     }
 
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
+    }
+
     fn is_root(&self) -> bool {
         use std::os::unix::fs::MetadataExt;
         // A process's entry in /proc belongs to its effective user.
@@ -209,7 +215,8 @@ impl Machine for ThisMachine {
     }
 
     fn fetch_rust_src(&mut self, release: &str, link: &Path) -> Result<()> {
-        super::rust_src::fetch(release, link, &mut *corelet_boards::on_stderr())
+        let given = super::rust_src::given(self);
+        super::rust_src::fetch(release, link, given, &mut *corelet_boards::on_stderr())
     }
 }
 

@@ -14,6 +14,8 @@ use corelet_boards::debian::{Debian, Package};
 use corelet_boards::{Missing, Progress, Source};
 use lzma_rust2::XzReader;
 
+use super::machine::Machine;
+
 /// The environment variable that names the source where Debian's package does not serve.
 pub const VARIABLE: &str = "CORELET_RUST_SRC";
 
@@ -23,19 +25,19 @@ const SUITES: [&str; 4] = ["trixie-backports", "sid", "forky", "trixie"];
 /// Whether this folder is the `library` of Rust's sources, and all there.
 pub(super) const LOCK: &str = "Cargo.lock";
 
-/// The variable's value, if it has one.
-pub(super) fn from_variable() -> Option<PathBuf> {
-    std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+/// The folder or archive that the variable names, if it names one.
+pub(super) fn given(machine: &dyn Machine) -> Option<PathBuf> {
+    machine.variable(VARIABLE).map(PathBuf::from)
 }
 
-/// Makes `link` point to the source at `release`.
+/// Makes `link` point to the source at `release`: what is `given` by the variable, else Debian's.
 ///
 /// # Errors
 /// A variable that names neither a folder nor an archive of one; [`Missing`] where Debian has no such version.
-pub fn fetch(release: &str, link: &Path, progress: &mut dyn Progress) -> Result<()> {
+pub fn fetch(release: &str, link: &Path, given: Option<PathBuf>, progress: &mut dyn Progress) -> Result<()> {
     let parent = link.parent().context("the link to Rust's sources needs a folder")?;
     fs::create_dir_all(parent).with_context(|| format!("{}: cannot create this folder", parent.display()))?;
-    let library = match from_variable() {
+    let library = match given {
         Some(archive) if archive.is_file() => {
             progress.step("unpacking the source of Rust's standard library");
             unpack(&archive, &parent.join(format!("rust-library-{release}")))?

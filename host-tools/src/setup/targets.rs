@@ -73,7 +73,7 @@ impl Compiler {
         if machine.exists(&self.sysroot.join("lib/rustlib").join(target).join("lib")) {
             return Some(Std::Built);
         }
-        let given = rust_src::from_variable().filter(|folder| machine.exists(&folder.join(rust_src::LOCK)));
+        let given = rust_src::given(machine).filter(|folder| machine.exists(&folder.join(rust_src::LOCK)));
         let link = self.source_link();
         given.or_else(|| machine.exists(&link.join(rust_src::LOCK)).then_some(link)).map(Std::Source)
     }
@@ -101,7 +101,7 @@ impl Compiler {
             return Ok(());
         }
         machine.say(&format!("rustup target add does not serve: {why}"));
-        if rust_src::from_variable().is_none() && machine.program("apt-get").is_none() {
+        if rust_src::given(machine).is_none() && machine.program("apt-get").is_none() {
             return Err(Missing::new(
                 format!(
                     "Rust's standard library for {}, and apt-get, which would fetch its source",
@@ -189,5 +189,16 @@ mod tests {
         let error = compiler().install(&mut Fake::with(&[]), &[ARM]).unwrap_err();
         let missing = error.downcast_ref::<Missing>().unwrap();
         assert!(missing.install.starts_with(&format!("rustup target add {ARM}")), "{missing}");
+    }
+
+    #[test]
+    fn a_source_that_is_given_needs_neither_rustup_nor_apt() {
+        let mut machine = Fake::with(&[]).where_is(rust_src::VARIABLE, "/src/library.tar.xz");
+        compiler().install(&mut machine, &[ARM]).unwrap();
+        assert_eq!(machine.ran, ["fetch rust-src 1.95.0"]);
+
+        let mut machine = Fake::with(&[]).where_is(rust_src::VARIABLE, "/src/library");
+        machine.state.files.insert("/src/library/Cargo.lock".into());
+        assert_eq!(compiler().std(&machine, ARM), Some(Std::Source("/src/library".into())));
     }
 }
