@@ -1,6 +1,6 @@
 //! Text put together piece by piece, without `core::fmt`, whose machinery takes the device 6 KB of flash.
 //!
-//! What the device prints is written for [`Words`]; [`displayed`] makes `Display` of it for the host.
+//! What the device prints is written for [`Words`]; `displayed` makes `Display` of it for the host.
 
 use std::fmt;
 

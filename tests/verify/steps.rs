@@ -34,6 +34,7 @@ pub(crate) struct Step {
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "fmt", what: "sources are formatted", full: false, wants: Wants::default, run: fmt },
     Step { name: "clippy", what: "no lint complains", full: false, wants: Wants::default, run: clippy },
+    Step { name: "doc", what: "the documentation builds, and what it links to is there", full: false, wants: Wants::default, run: doc },
     Step { name: "test", what: "tests that need no root, no network and no board", full: false, wants: Wants::default, run: test },
     Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
     Step { name: "nostd", what: "core builds where there is no std, the loader without libc", full: false, wants: nostd_wants, run: nostd },
@@ -61,6 +62,12 @@ fn fmt(context: &mut Context<'_>) -> Result<Outcome> {
 
 fn clippy(context: &mut Context<'_>) -> Result<Outcome> {
     context.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    Ok(passed())
+}
+
+fn doc(context: &mut Context<'_>) -> Result<Outcome> {
+    let mut cargo = Command::new("cargo");
+    context.run(cargo.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(passed())
 }
 

@@ -55,7 +55,7 @@ impl TargetReport {
     }
 }
 
-/// What [`sections`] works on.
+/// What the sections of a target are made of.
 pub(super) struct Job<'x, 'o> {
     pub(super) owner: u16,
     pub(super) digest: [u8; 32],

@@ -3,12 +3,12 @@
 //! What is promised, for clang compiling for BPF:
 //!
 //! - The header compiles, alone and before libbpf's headers.
-//! - Of a 64-bit kernel's types every offset and every size is the kernel's ([`layout`]); `--asserts` prints that as
+//! - Of a 64-bit kernel's types every offset and every size is the kernel's (`layout.rs`); `--asserts` prints that as
 //!   assertions. Types of a 32-bit kernel that hold pointers cannot be: a pointer has 8 bytes for BPF. They keep their
 //!   members; CO-RE takes offsets from the kernel, and libbpf and core adjust the width of a pointer's load.
-//! - Integers have the size that they have in the kernel ([`scalar`]).
-//! - Names that occur twice get a flavor ([`names`]).
-//! - Kernel functions that programs may call follow as prototypes ([`kfuncs`]).
+//! - Integers have the size that they have in the kernel (`scalar.rs`).
+//! - Names that occur twice get a flavor (`names.rs`).
+//! - Kernel functions that programs may call follow as prototypes (`kfuncs.rs`).
 //!
 //! Not carried over: other functions and variables, which are no types; declaration tags, which mean nothing to a BPF
 //! compile.
