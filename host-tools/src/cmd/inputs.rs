@@ -5,13 +5,41 @@ use crate::input::{MAX_FILE, read_file};
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
 use crate::subset::KernelTypes;
-use anyhow::{Context, Result, ensure};
-use corelet_core::Endian;
+use anyhow::{Context, Result, bail, ensure};
+use corelet_core::btf::Btf;
+use corelet_core::{Endian, pack};
 use std::path::Path;
 
 /// The bytes of a BPF object.
+///
+/// # Errors
+/// The file cannot be read, or is one of the other files that people hand to these commands. Whether it is a whole object is
+/// for [`corelet_core::object::Object::parse`] to say.
 pub(crate) fn read_object(path: &Path) -> Result<Vec<u8>> {
-    read_file(path, MAX_FILE)
+    let bytes = read_file(path, MAX_FILE)?;
+    match other_than_object(&bytes) {
+        Some(what) => bail!("{}: {what}", path.display()),
+        None => Ok(bytes),
+    }
+}
+
+/// What a file is that is certainly no BPF object, and what to do with it.
+fn other_than_object(bytes: &[u8]) -> Option<&'static str> {
+    /// `e_type` of what a linker made: an executable or a shared object.
+    const LINKED: [u16; 2] = [2, 3];
+    if bytes.starts_with(&pack::MAGIC) {
+        return Some("a pack, not a BPF object; `corelet inspect` shows what is in it");
+    }
+    if Btf::count(bytes).is_ok() {
+        return Some(
+            "the types of a kernel or an object (BTF), without its programs; give the object itself",
+        );
+    }
+    let elf_type = bytes.strip_prefix(b"\x7fELF")?.get(12..14)?;
+    let elf_type = [elf_type[0], elf_type[1]];
+    (LINKED.contains(&u16::from_le_bytes(elf_type)) || LINKED.contains(&u16::from_be_bytes(elf_type))).then_some(
+        "a program, not a BPF object; `corelet extract-objects` takes out of it the objects that it carries",
+    )
 }
 
 /// The largest manifest that is read: those that come with corelet have less than 4 KiB.

@@ -1,6 +1,6 @@
 //! `corelet inspect`: what is in a pack or target file.
 
-use super::inputs::read_object;
+use crate::input::{MAX_FILE, read_file};
 use crate::output;
 use crate::pack::File;
 use anyhow::{Context, Result};
@@ -85,7 +85,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let name = || args.file.display().to_string();
-    let bytes = read_object(&args.file)?;
+    let bytes = read_file(&args.file, MAX_FILE)?;
     let document = document(&bytes).with_context(name)?;
     output::print(&match args.json {
         true => serde_json::to_string(&document)? + "\n",

@@ -112,9 +112,13 @@ fn files_of_another_kind() {
     let folder = Folder::new();
     folder.put("words", b"These are words.\n");
     folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+    folder.done("btf extract kernel.o -o kernel.btf");
+    folder.put("program", &std::fs::read(std::env::current_exe().unwrap()).unwrap());
     for (words, said) in [
         ("relocate words --btf kernel.o", &["words"][..]),
-        ("relocate sample.pack --btf kernel.o", &["sample.pack", "ELF"]),
+        ("relocate sample.pack --btf kernel.o", &["sample.pack: a pack", "corelet inspect"]),
+        ("btf min kernel.btf --btf kernel.o -o out", &["kernel.btf: the types", "BTF"]),
+        ("relocate program --btf kernel.o", &["program: a program", "corelet extract-objects"]),
         ("relocate sample.bpf.o --btf words", &["words"]),
         ("relocate sample.bpf.o --btf sample.pack", &["sample.pack"]),
         ("inspect sample.bpf.o", &["sample.bpf.o: is no pack"]),
