@@ -129,7 +129,7 @@ pub fn read(insns: &[u8], insn: u32, endian: Endian) -> Result<Insn> {
 /// Puts `value` at index `insn` of `insns`.
 pub fn write(insns: &mut [u8], insn: u32, value: Insn, endian: Endian) -> Result<()> {
     let at = (insn as usize).saturating_mul(INSN_SIZE);
-    let place = insns.get_mut(at..at.saturating_add(INSN_SIZE)).ok_or(Error::NoSuchInsn { insn })?;
-    place.copy_from_slice(&value.encode(endian));
+    let place = insns.get_mut(at..).and_then(|rest| rest.first_chunk_mut());
+    *place.ok_or(Error::NoSuchInsn { insn })? = value.encode(endian);
     Ok(())
 }
