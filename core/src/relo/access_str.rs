@@ -1,19 +1,19 @@
 //! Access strings: `0:1:2`, the grammar `N(:N)*`.
 
-use super::spec::TOO_LONG;
+use super::spec::too_long;
 use crate::error::{Error, Result};
 use crate::limits::SPEC_MAX_LEN;
 use heapless::Vec;
 
 /// The numbers of an access string.
-pub type RawSpec = Vec<u32, SPEC_MAX_LEN, u8>;
+pub type RawSpec<const LEN: usize = SPEC_MAX_LEN> = Vec<u32, LEN, u8>;
 
 /// Reads `text`, which stands at `at` in the BTF strings.
 ///
 /// # Errors
 /// [`Error::BadAccessStr`] for anything but decimal numbers with single colons between them (negative ones too),
-/// [`Error::TooMany`] past [`SPEC_MAX_LEN`] numbers.
-pub(super) fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
+/// [`Error::TooMany`] past `LEN` numbers.
+pub(super) fn parse<const LEN: usize>(text: &str, at: u32, out: &mut RawSpec<LEN>) -> Result<()> {
     out.clear();
     let bad = Error::BadAccessStr { at };
     let mut number: Option<u32> = None;
@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str, at: u32, out: &mut RawSpec) -> Result<()> {
                     return Err(bad);
                 }
             }
-            b':' => out.push(number.take().ok_or(bad)?).map_err(|_| TOO_LONG)?,
+            b':' => out.push(number.take().ok_or(bad)?).map_err(|_| too_long(LEN))?,
             _ => return Err(bad),
         }
     }
@@ -56,5 +56,13 @@ mod tests {
         }
         let long = ["0"; SPEC_MAX_LEN + 1].join(":");
         assert!(matches!(read(&long), Err(Error::TooMany { .. })));
+    }
+
+    #[test]
+    fn where_there_is_less_room_what_does_not_fit_is_refused_with_how_much_does() {
+        let mut out = RawSpec::<2>::new();
+        assert_eq!(parse("3:4", 7, &mut out), Ok(()));
+        let too_long = Error::TooMany { what: crate::error::Limit::SpecLen, limit: 2 };
+        assert_eq!(parse("3:4:5", 7, &mut out), Err(too_long));
     }
 }

@@ -38,11 +38,11 @@ struct Value {
 }
 
 /// The values for a local spec and its match in the target, `None` if there is none.
-pub(super) fn calc(
+pub(super) fn calc<const LEN: usize>(
     local_btf: &Btf<'_>,
-    local: &Spec,
+    local: &Spec<LEN>,
     target: &impl TargetTypes,
-    targ: Option<&Spec>,
+    targ: Option<&Spec<LEN>>,
     observer: &mut impl Observer,
 ) -> Result<Calc> {
     let kind = local.kind;
@@ -94,7 +94,7 @@ pub(super) fn calc(
 }
 
 #[inline(never)]
-fn enum_value(btf: &Btf<'_>, spec: &Spec) -> Result<u64> {
+fn enum_value<const LEN: usize>(btf: &Btf<'_>, spec: &Spec<LEN>) -> Result<u64> {
     let Some(p) = spec.points.first() else { return Err(Error::NoSuchMember { id: spec.root, index: 0 }) };
     let e = btf.get(p.type_id).enumerator(p.index);
     e.map(|e| e.value).ok_or(Error::NoSuchMember { id: p.type_id, index: p.index })
@@ -111,7 +111,7 @@ fn resizable(old: Type<'_>, new: Type<'_>) -> bool {
 }
 
 #[inline(never)] // called for both sides
-fn field(btf: &Btf<'_>, spec: &Spec, observer: &mut impl Observer) -> Result<Value> {
+fn field<const LEN: usize>(btf: &Btf<'_>, spec: &Spec<LEN>, observer: &mut impl Observer) -> Result<Value> {
     let none = Error::NoSuchMember { id: spec.root, index: 0 };
     let p = spec.points.last().ok_or(none)?;
     if !p.named {

@@ -20,6 +20,7 @@ struct Proto {
 }
 
 /// Whether `targ` may stand for `local`.
+#[inline(never)] // its frame is its own: fields are looked for without it
 pub(super) fn types_are_compat(
     local_btf: &Btf<'_>,
     local: TypeId,

@@ -2,21 +2,21 @@
 //! Source: `bpf_core_spec_match`, `bpf_core_match_member`, `bpf_core_fields_are_compat`, libbpf `src/relo_core.c`.
 
 use super::cand::kinds_compat;
-use super::spec::{Accessor, Spec, TOO_LONG};
+use super::spec::{Accessor, Spec, too_long};
 use super::{Observer, compat, matches};
 use crate::btf::{Btf, Kind, Type, names};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
-use crate::limits::{MAX_COMPARISONS, MAX_RESOLVE_DEPTH, SPEC_MAX_LEN};
+use crate::limits::{MAX_COMPARISONS, MAX_RESOLVE_DEPTH};
 use heapless::Vec;
 
 /// Fills `targ` with the place in candidate `root` that `local` describes. `false`: there is no such place.
-pub(super) fn spec_match(
+pub(super) fn spec_match<const LEN: usize>(
     local_btf: &Btf<'_>,
-    local: &Spec,
+    local: &Spec<LEN>,
     targ_btf: &Btf<'_>,
     root: TypeId,
-    targ: &mut Spec,
+    targ: &mut Spec<LEN>,
     observer: &mut impl Observer,
 ) -> Result<bool> {
     targ.reset(local.kind, root);
@@ -74,11 +74,11 @@ pub(super) fn size_of(btf: &Btf<'_>, id: TypeId, observer: &mut impl Observer) -
     btf.size_of(id)
 }
 
-fn match_enumerator(
+fn match_enumerator<const LEN: usize>(
     local_btf: &Btf<'_>,
-    local: &Spec,
+    local: &Spec<LEN>,
     targ_btf: &Btf<'_>,
-    targ: &mut Spec,
+    targ: &mut Spec<LEN>,
     observer: &mut impl Observer,
 ) -> Result<bool> {
     let t = skip_mods(targ_btf, targ.root, observer);
@@ -107,19 +107,20 @@ struct Outer {
 
 /// Looks for the member that `point` names in `outer`, through anonymous structs and unions, in order, and gives its type.
 /// The first member of that name decides: if its type does not fit, there is no match. Member names have no flavors.
-fn match_member(
+#[inline(never)] // its frame, of what it went through, is gone when types are compared
+fn match_member<const LEN: usize>(
     local_btf: &Btf<'_>,
     point: &Accessor,
     targ_btf: &Btf<'_>,
     outer: Type<'_>,
-    targ: &mut Spec,
+    targ: &mut Spec<LEN>,
     observer: &mut impl Observer,
 ) -> Result<Option<TypeId>> {
     let Some(local_member) = local_btf.get(point.type_id).member(point.index) else { return Ok(None) };
     let name = local_btf.string(local_member.name_off);
     // the numbers of the members gone through are the spec's raw ones from here on
     let raw_start = targ.raw.len();
-    let mut outers: Vec<Outer, SPEC_MAX_LEN, u8> = Vec::new();
+    let mut outers: Vec<Outer, LEN, u8> = Vec::new();
     let (mut t, mut bit_offset, mut index) = (outer, 0u32, 0u32);
     for _ in 0..MAX_COMPARISONS {
         let Some(member) = t.member(index) else {
@@ -134,7 +135,7 @@ fn match_member(
             let inner = targ_btf.behind(member.ty);
             if inner.kind().is_composite() {
                 targ.push_raw(index)?;
-                outers.push(Outer { id: t.id, bit_offset }).map_err(|_| TOO_LONG)?;
+                outers.push(Outer { id: t.id, bit_offset }).map_err(|_| too_long(LEN))?;
                 (t, bit_offset, index) = (inner, member_offset, 0);
                 continue;
             }

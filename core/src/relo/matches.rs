@@ -39,6 +39,7 @@ struct Matcher<'x, 'l, 't> {
 }
 
 /// Whether `targ` has the shape of `local`.
+#[inline(never)] // its frame is its own: fields are looked for without it
 pub(super) fn types_match(
     local_btf: &Btf<'_>,
     local: TypeId,

@@ -38,6 +38,7 @@ use crate::btf::{Btf, Kind};
 use crate::bytes::Endian;
 use crate::error::{Error, Result};
 use crate::id::TypeId;
+use crate::limits::SPEC_MAX_LEN;
 
 /// One relocation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,30 +128,42 @@ pub trait Observer {
 
 impl Observer for () {}
 
-/// Working memory for one relocation at a time: some 3 KiB, which small machines do not want on the stack.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    local: Spec,
+/// Working memory for one relocation at a time, which small machines do not want on the stack: some 3 KiB where it takes
+/// every access string, 0.8 KiB where 16 steps are enough ([`Spec`] says what `LEN` is).
+#[derive(Clone, Debug)]
+pub struct Scratch<const LEN: usize = SPEC_MAX_LEN> {
+    local: Spec<LEN>,
     /// The place in the first candidate that matches.
-    targ: Spec,
+    targ: Spec<LEN>,
     /// The place in another one, which is compared with the first.
-    other: Spec,
+    other: Spec<LEN>,
 }
 
-impl Scratch {
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch::new()
+    }
+}
+
+impl<const LEN: usize> Scratch<LEN> {
+    /// Nothing relocated yet.
+    pub const fn new() -> Self {
+        Scratch { local: Spec::new(), targ: Spec::new(), other: Spec::new() }
+    }
+
     /// What the last relocation's access string means in the local type.
-    pub fn local(&self) -> &Spec {
+    pub fn local(&self) -> &Spec<LEN> {
         &self.local
     }
 
     /// Its place in the first matching candidate; only after [`Outcome::Patched`] with `matched`, or a bad memory size.
-    pub fn target(&self) -> &Spec {
+    pub fn target(&self) -> &Spec<LEN> {
         &self.targ
     }
 }
 
 /// Everything that the relocations of one object share.
-pub struct Relocator<'x, 'l, 'm, T> {
+pub struct Relocator<'x, 'l, 'm, T, const LEN: usize = SPEC_MAX_LEN> {
     /// The program's types.
     pub local: &'x Btf<'l>,
     /// The kernel's types.
@@ -158,10 +171,10 @@ pub struct Relocator<'x, 'l, 'm, T> {
     /// Candidate lists, pruned from relocation to relocation.
     pub cands: Cands<'m>,
     /// Working memory; holds the specs of the last relocation.
-    pub scratch: &'m mut Scratch,
+    pub scratch: &'m mut Scratch<LEN>,
 }
 
-impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
+impl<T: TargetTypes, const LEN: usize> Relocator<'_, '_, '_, T, LEN> {
     /// Applies one relocation to the instructions of its function.
     ///
     /// The relocations of an object are applied in the order of its `.BTF.ext`, those of programs that are not loaded left
@@ -170,6 +183,7 @@ impl<T: TargetTypes> Relocator<'_, '_, '_, T> {
     /// # Errors
     /// The record is malformed, the candidates disagree ([`Error::Ambiguous`]), or the instruction cannot take the value.
     /// The instruction is then as it was, and later relocations can go on.
+    #[inline(never)] // its frame belongs to one relocation
     pub fn relocate(
         &mut self,
         relo: &CoreRelo,

@@ -32,23 +32,36 @@ pub struct Accessor {
     pub named: bool,
 }
 
-/// A place within a type, by names and by bits.
+/// A place within a type, by names and by bits, with room for `LEN` points and steps: [`SPEC_MAX_LEN`] takes what libbpf
+/// takes; a microcontroller has less room, and refuses what does not fit.
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub struct Spec<const LEN: usize = SPEC_MAX_LEN> {
     /// What is asked about it.
     pub kind: ReloKind,
     /// The type it starts from, modifiers and all.
     pub root: TypeId,
     /// Points that have a name or an index in C.
-    pub points: Vec<Accessor, SPEC_MAX_LEN, u8>,
+    pub points: Vec<Accessor, LEN, u8>,
     /// Every step, through anonymous members too.
-    pub raw: RawSpec,
+    pub raw: RawSpec<LEN>,
     /// Distance from the start of the root type, in bits. Wraps as the kernel's `u32` does.
     pub bit_offset: u32,
 }
 
 impl Default for Spec {
     fn default() -> Self {
+        Spec::new()
+    }
+}
+
+/// The error of a spec that takes more than `len` points or steps.
+pub(super) fn too_long(len: usize) -> Error {
+    Error::TooMany { what: Limit::SpecLen, limit: len as u32 }
+}
+
+impl<const LEN: usize> Spec<LEN> {
+    /// An empty spec, of no type.
+    pub const fn new() -> Self {
         Spec {
             kind: ReloKind::FieldByteOffset,
             root: TypeId::VOID,
@@ -57,11 +70,7 @@ impl Default for Spec {
             bit_offset: 0,
         }
     }
-}
 
-pub(super) const TOO_LONG: Error = Error::TooMany { what: Limit::SpecLen, limit: SPEC_MAX_LEN as u32 };
-
-impl Spec {
     /// Empties the spec for a new root.
     pub(super) fn reset(&mut self, kind: ReloKind, root: TypeId) {
         self.kind = kind;
@@ -73,12 +82,12 @@ impl Spec {
 
     #[inline(never)]
     pub(super) fn push(&mut self, point: Accessor) -> Result<()> {
-        self.points.push(point).map_err(|_| TOO_LONG)
+        self.points.push(point).map_err(|_| too_long(LEN))
     }
 
     #[inline(never)]
     pub(super) fn push_raw(&mut self, index: u32) -> Result<()> {
-        self.raw.push(index).map_err(|_| TOO_LONG)
+        self.raw.push(index).map_err(|_| too_long(LEN))
     }
 
     /// Moves on by `index` elements of `size` bytes.
