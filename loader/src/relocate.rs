@@ -9,38 +9,11 @@ use crate::say::{
 };
 use crate::session::Counts;
 use crate::sys::{Kernel, slots};
-use corelet_core::btf::names;
-use corelet_core::pack::{Relo, Subset};
+use corelet_core::pack::{self, Relo, Subset};
 use corelet_core::relo::{
     CandList, Cands, CoreRelo, Outcome, PoisonReason, ReloKind, Relocator, Scratch, Spec, SpecText,
-    TargetTypes,
 };
 use corelet_core::{Endian, TypeId, insn};
-
-/// Numbers of distinct root types and of their candidates.
-fn count_candidates<K: Kernel>(
-    kernel: &mut K,
-    s: &Sections<'_>,
-    target: &Subset<'_>,
-    seen: &mut [u8],
-) -> Done<(usize, usize)> {
-    let (mut roots, mut candidates) = (0, 0);
-    for relo in s.relos() {
-        let root = bad(kernel, s.path, relo)?.type_id;
-        let (byte, bit) = (root.0 as usize / 8, 1u8 << (root.0 % 8));
-        let Some(flags) = seen.get_mut(byte).filter(|f| **f & bit == 0) else { continue };
-        *flags |= bit;
-        roots += 1;
-        let t = bad(kernel, s.path, s.btf.ty(root))?;
-        let name = names::essential(s.btf.name(&t));
-        let counted = target.candidates(name, t.kind(), &mut |_| {
-            candidates += 1;
-            Ok(())
-        });
-        bad(kernel, s.path, counted)?;
-    }
-    Ok((roots, candidates))
-}
 
 /// Relocates in `insns`, all of the object's, the functions that `used` marks with 1.
 ///
@@ -59,7 +32,8 @@ pub fn relocate<K: Kernel>(
     let types = s.btf.id_end().saturating_sub(1) as usize;
     let seen = arena.take(kernel, types / 8 + 1)?;
     seen.fill(0);
-    let (roots, candidates) = count_candidates(kernel, s, target, seen)?;
+    let counted = pack::candidates(&s.btf, target, s.relos(), seen);
+    let (roots, candidates) = bad(kernel, s.path, counted)?;
     let scratch = slots(arena.take(kernel, size_of::<Scratch>())?, Scratch::default);
     let lists = slots(arena.take(kernel, roots * size_of::<CandList>())?, CandList::default);
     let pool = slots(arena.take(kernel, candidates * size_of::<TypeId>())?, TypeId::default);

@@ -82,7 +82,7 @@ pub use records::{
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
-pub use working::{OPEN_MAP, STREAM_FIXED, STREAM_PER_CPU, Sizes, stays, work};
+pub use working::{OPEN_MAP, STREAM_FIXED, STREAM_PER_CPU, Sizes, candidates, relocation, stays, work};
 
 /// First eight bytes of a pack or target file. The newline shows a transfer that rewrote line ends.
 pub const MAGIC: [u8; 8] = *b"CORELET\n";
