@@ -11,7 +11,7 @@ use crate::error::{Error, Limit, Part, Result};
 use crate::insn::{
     self, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, UNRESOLVED_KFUNC,
 };
-use crate::pack::{Fixup, FixupKind, Function, Program, Records};
+use crate::pack::{Checked, Fixup, FixupKind, Function, Program};
 
 /// Where a function stands in a linked program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,11 +28,11 @@ pub struct Placed {
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
     /// All functions.
-    pub functions: Records<'a, Function<'a>>,
+    pub functions: Checked<'a, Function<'a>>,
     /// Their instructions, relocated.
     pub insns: &'a [u8],
     /// All fix-ups, ordered by function.
-    pub fixups: Records<'a, Fixup>,
+    pub fixups: Checked<'a, Fixup>,
     /// Byte order of the instructions.
     pub endian: Endian,
 }
@@ -78,7 +78,6 @@ impl<'a> Parts<'a> {
         }
         let placed = placed.get(..count).unwrap_or(&[]);
         for fixup in self.fixups.clone() {
-            let fixup = fixup?;
             if let Some(p) = placed.iter().find(|p| p.function == fixup.function) {
                 self.fix_up(&fixup, p, placed, map_fd, out)?;
             }

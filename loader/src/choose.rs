@@ -9,7 +9,7 @@ use crate::say::{
 };
 use crate::sys::Kernel;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Arch, Memory, Object, Records, Target, section};
+use corelet_core::pack::{Arch, Checked, Memory, Object, Target, section};
 use heapless::Vec;
 
 /// An object with the target that fits the running kernel.
@@ -71,7 +71,7 @@ pub fn choose<'f, K: Kernel>(
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
         let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
-        let object = bad(kernel, pack.path, Records::<Object<'_>>::new(bytes, entry.id).at(0))?;
+        let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
         let best = best(kernel, files, &object.digest, id, false)?;
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true),
@@ -88,7 +88,7 @@ pub fn choose<'f, K: Kernel>(
         let (file, target, by_build_id) = target;
         let mut buffer = [0; 64];
         let bytes = file.small(kernel, section::MEMORY, target, &mut buffer)?;
-        let memory = bad(kernel, file.path, Records::<Memory>::new(bytes, section::MEMORY).at(0))?;
+        let memory = bad(kernel, file.path, Checked::<Memory>::new(bytes, section::MEMORY).at(0))?;
         let one = Chosen { object: entry.owner, file, target, by_build_id, memory };
         if chosen.push(one).is_err() {
             return Err(fail(
@@ -118,7 +118,7 @@ fn best<'f, K: Kernel>(
         for entry in file.table().entries().filter(|e| e.id == section::TARGET) {
             let mut buffer = [0; SMALL];
             let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
-            let target = bad(kernel, file.path, Records::<Target<'_>>::new(bytes, entry.id).at(0))?;
+            let target = bad(kernel, file.path, Checked::<Target<'_>>::new(bytes, entry.id).at(0))?;
             let fit = fit(&target, digest, id);
             if list && fit != Fit::OtherObject {
                 describe(

@@ -9,7 +9,7 @@ use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::undo::Ledger;
 use core::ffi::CStr;
 use corelet_core::Error;
-use corelet_core::pack::{Entry, HEADER_LEN, Header, Table};
+use corelet_core::pack::{Entry, HEADER_LEN, Header, Table, check};
 
 /// Longest section that is read before the pack has said how much memory it takes.
 pub const SMALL: usize = 512;
@@ -61,10 +61,10 @@ impl<'a> PackFile<'a> {
         self.table
     }
 
-    /// Copies a section into `into`, which has its length, and checks the copy.
+    /// Copies a section into `into`, which has its length, and checks the copy: its checksum, and that its records decode.
     pub fn read<K: Kernel>(&self, kernel: &mut K, entry: &Entry, into: &mut [u8]) -> Done<()> {
         fill(kernel, self.fd, self.path, entry.offset, into)?;
-        bad(kernel, self.path, entry.verify(into))
+        bad(kernel, self.path, entry.verify(into).and_then(|()| check(entry.id, into)))
     }
 
     /// A section that fits into `buffer`; empty where it is left out.

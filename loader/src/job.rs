@@ -28,7 +28,7 @@ pub struct OpenMap {
 
 const _: () = assert!(size_of::<OpenMap>() <= OPEN_MAP);
 
-/// One loaded object. Sections are the pack's verified bytes; read them with `corelet_core::pack::Records`.
+/// One loaded object. Sections are the pack's checked bytes; read them with `corelet_core::pack::Checked`.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The object's name.

@@ -26,7 +26,7 @@ use crate::vars;
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Records, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
+use corelet_core::pack::{Checked, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
 use corelet_core::{Error, Part};
 use heapless::Vec;
 
@@ -88,7 +88,7 @@ pub fn load<K: Kernel>(
     let whole = (pack, chosen.object);
     let mut parts = Parts::default();
     parts.read(kernel, whole, &mut arena, &KEPT)?;
-    let object = bad(kernel, pack.path, Records::new(parts.get(section::OBJECT), section::OBJECT).at(0))?;
+    let object = bad(kernel, pack.path, Checked::new(parts.get(section::OBJECT), section::OBJECT).at(0))?;
     let btf = parse_btf(kernel, pack.path, parts.get(section::BTF), &mut arena)?;
     let sections = Sections { path: pack.path, object, btf, parts };
     let count = sections.maps().count();
@@ -187,7 +187,6 @@ fn into_kernel<K: Kernel>(
     let programs = || (0u16..).zip(s.programs()).zip(&*flags).filter(|(_, flag)| **flag == 1);
     let first = session.ledger.len();
     for ((_, program), _) in programs() {
-        let program = bad(kernel, s.path, program)?;
         linker.load(kernel, session, &program, arena.scope())?;
     }
     // there are no more than MAX_PACK_OBJECTS
@@ -195,7 +194,6 @@ fn into_kernel<K: Kernel>(
     let memory = load(kernel, session, objects)?;
     if session.options.command == Command::Run {
         for (i, ((number, program), _)) in programs().enumerate() {
-            let program = bad(kernel, s.path, program)?;
             if let Some(prog) = session.ledger.get(first + i) {
                 attach::attach(kernel, session, s, number, &program, prog)?;
             }
@@ -219,7 +217,7 @@ fn relocate_all<K: Kernel>(
     let mut parts = Parts::default();
     parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_RELOCATION)?;
     let (subset, ids) = (parts.get(section::SUBSET), parts.get(section::IDS));
-    let target = Records::<Target<'_>>::new(parts.get(section::TARGET), section::TARGET).at(0);
+    let target = Checked::<Target<'_>>::new(parts.get(section::TARGET), section::TARGET).at(0);
     let target = bad(kernel, path, target)?;
     if target.object != s.object.digest {
         // chosen by the same record a moment ago

@@ -74,7 +74,6 @@ pub fn create<K: Kernel>(
 ) -> Done<()> {
     let cpus = session.identity.cpus;
     for (map, slot) in s.maps().zip(open) {
-        let map = bad(kernel, s.path, map)?;
         let mut spec = spec(s, &map, session, btf);
         let mut created = with_memlock(kernel, |k| k.map_create(&spec, cpus));
         if created.is_err() && spec.btf.is_some() {

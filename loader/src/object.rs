@@ -5,7 +5,9 @@ use crate::exit::Done;
 use crate::file::PackFile;
 use crate::sys::Kernel;
 use corelet_core::btf::Btf;
-use corelet_core::pack::{Fixup, Function, Map, Object, Program, Records, Relo, Wire, section as id};
+use corelet_core::pack::{
+    Checked, Fixup, Function, Map, Object, Program, Records, Relo, Wire, section as id,
+};
 
 /// The lowest section id of an object, and how many ids there are up to the highest of a target.
 const FIRST: u16 = id::OBJECT;
@@ -55,15 +57,13 @@ pub struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    fn records<T>(&self, of: u16) -> Records<'a, T>
-    where
-        T: Wire<'a>,
-    {
-        Records::new(self.parts.get(of), of)
+    /// The records of section `of`.
+    pub fn records<T: Wire<'a>>(&self, of: u16) -> Checked<'a, T> {
+        Checked::new(self.parts.get(of), of)
     }
 
     /// All functions.
-    pub fn functions(&self) -> Records<'a, Function<'a>> {
+    pub fn functions(&self) -> Checked<'a, Function<'a>> {
         self.records(id::FUNCTIONS)
     }
 
@@ -74,22 +74,22 @@ impl<'a> Sections<'a> {
     }
 
     /// All programs.
-    pub fn programs(&self) -> Records<'a, Program<'a>> {
+    pub fn programs(&self) -> Checked<'a, Program<'a>> {
         self.records(id::PROGRAMS)
     }
 
     /// All maps.
-    pub fn maps(&self) -> Records<'a, Map<'a>> {
+    pub fn maps(&self) -> Checked<'a, Map<'a>> {
         self.records(id::MAPS)
     }
 
     /// All relocations.
     pub fn relos(&self) -> Records<'a, Relo> {
-        self.records(id::RELOS)
+        Records::new(self.parts.get(id::RELOS), id::RELOS)
     }
 
     /// All fix-ups.
-    pub fn fixups(&self) -> Records<'a, Fixup> {
+    pub fn fixups(&self) -> Checked<'a, Fixup> {
         self.records(id::FIXUPS)
     }
 }

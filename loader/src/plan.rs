@@ -6,12 +6,12 @@ use crate::kprobe::{self, Probe};
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, S},
-    bad, fail, say,
+    fail, say,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::{self, Path};
-use corelet_core::pack::{Attach, Choice, Decision, Program, Records, SkipReason, section};
+use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section};
 
 /// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
 const NOT_AVAILABLE: Errno = Errno(99);
@@ -25,7 +25,7 @@ const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
 
 /// What the plan says of program number `program`.
 fn decision(s: &Sections<'_>, program: u16) -> Decision {
-    let mut choices = Records::<Choice>::new(s.parts.get(section::PLAN), section::PLAN).flatten();
+    let mut choices = s.records::<Choice>(section::PLAN);
     choices.find(|c| c.program == program).map_or(Decision::Load, |c| c.decision)
 }
 
@@ -38,7 +38,6 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     for ((number, program), flag) in (0..).zip(s.programs()).zip(chosen) {
-        let program = bad(kernel, s.path, program)?;
         let why = match decision(s, number) {
             Decision::Load => None,
             Decision::IfPresent => match present(kernel, session, &program) {

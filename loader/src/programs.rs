@@ -11,7 +11,7 @@ use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
 use crate::verifier;
 use core::ffi::CStr;
 use corelet_core::link::{Parts, Placed};
-use corelet_core::pack::{FuncInfo, LineInfo, Program, Records, section};
+use corelet_core::pack::{FuncInfo, LineInfo, Program, section};
 use corelet_core::{Endian, insn};
 
 /// What programs of one object are linked and loaded with.
@@ -93,14 +93,13 @@ fn func_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    let infos = s.parts.get(section::FUNC_INFO);
-    if infos.is_empty() {
+    if s.parts.get(section::FUNC_INFO).is_empty() {
         return Ok(&[]);
     }
     let out = arena.take(kernel, placed.len() * 8)?;
     let mut rows = out.as_chunks_mut::<8>().0.iter_mut();
     for p in placed {
-        let mut all = Records::<FuncInfo>::new(infos, section::FUNC_INFO).flatten();
+        let mut all = s.records::<FuncInfo>(section::FUNC_INFO);
         let (Some(info), Some(row)) = (all.find(|f| f.function == p.function), rows.next()) else {
             return Ok(&[]);
         };
@@ -117,14 +116,14 @@ fn line_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    let infos = s.parts.get(section::LINE_INFO);
+    let lines = s.records::<LineInfo>(section::LINE_INFO);
     // a function is placed once, so there are no more lines than the pack has
-    let out = arena.take(kernel, Records::<LineInfo>::new(infos, section::LINE_INFO).count() * 16)?;
+    let out = arena.take(kernel, lines.clone().count() * 16)?;
     let mut rows = out.as_chunks_mut::<16>().0.iter_mut();
     let mut count = 0;
     for p in placed {
         let mut next = Some(0);
-        for l in Records::<LineInfo>::new(infos, section::LINE_INFO).flatten() {
+        for l in lines.clone() {
             if l.function != p.function {
                 continue;
             }

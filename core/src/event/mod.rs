@@ -56,7 +56,7 @@ pub struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    /// Prints by the types in `btf` and the section `HINTS` of the same object, which may be empty.
+    /// Prints by the types in `btf` and the section `HINTS` of the same object, checked ([`crate::pack::check`]); it may be empty.
     pub fn new(btf: &'a Btf<'a>, hints: &'a [u8], style: Style) -> Self {
         Printer { layout: Layout { btf, hints, clip: usize::MAX }, style }
     }

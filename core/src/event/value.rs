@@ -5,7 +5,7 @@ use super::write::Writer;
 use crate::btf::{Btf, Kind, Type, encoding};
 use crate::bytes::Endian;
 use crate::id::TypeId;
-use crate::pack::{Format, Hint, Records, section};
+use crate::pack::{Checked, Format, Hint, section};
 
 /// What values are printed by.
 #[derive(Clone, Copy)]
@@ -82,8 +82,7 @@ impl<'a> Layout<'a> {
 
     /// The hint for member `index` of struct `id`.
     fn hint(&self, id: TypeId, index: usize) -> Option<Format> {
-        Records::<Hint>::new(self.hints, section::HINTS)
-            .map_while(Result::ok)
+        Checked::<Hint>::new(self.hints, section::HINTS)
             .find(|h| h.type_id == id && usize::from(h.member) == index)
             .map(|h| h.format)
     }

@@ -5,7 +5,48 @@ use super::records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
     LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
 };
+use super::section;
 use super::wire::{Reader, Wire, fields, variants};
+use crate::error::{Error, Result};
+
+/// Whether all records of section `id` decode, so that [`super::Checked`] gives them without errors.
+///
+/// # Errors
+/// [`Error::BadRecord`] with the first that does not.
+pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
+    let skip: fn(&mut Reader<'a>) = match id {
+        section::OBJECT => skip::<Object<'a>>,
+        section::FUNCTIONS => skip::<Function<'a>>,
+        section::PROGRAMS => skip::<Program<'a>>,
+        section::MAPS => skip::<Map<'a>>,
+        section::RELOS => skip::<Relo>,
+        section::FIXUPS => skip::<Fixup>,
+        section::FUNC_INFO => skip::<FuncInfo>,
+        section::LINE_INFO => skip::<LineInfo>,
+        section::EVENTS => skip::<Event<'a>>,
+        section::RESULTS => skip::<ResultMap<'a>>,
+        section::HINTS => skip::<Hint>,
+        section::TARGET => skip::<Target<'a>>,
+        section::IDS => skip::<KernelId>,
+        section::PLAN => skip::<Choice>,
+        section::MEMORY => skip::<Memory>,
+        _ => return Ok(()),
+    };
+    let mut reader = Reader::new(bytes);
+    let mut index = 0u32;
+    while !reader.is_empty() {
+        skip(&mut reader);
+        if reader.failed() {
+            return Err(Error::BadRecord { id, index });
+        }
+        index = index.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn skip<'a, T: Wire<'a>>(reader: &mut Reader<'a>) {
+    T::read(reader);
+}
 
 fields!(Object<'a> { name, digest, license, spdx, kern_version });
 fields!(Function<'a> { name, start, count });

@@ -74,8 +74,9 @@ mod wire;
 mod working;
 
 pub use crc::{Crc, crc32};
+pub use decode::check;
 pub use memory::{Formula, Memory};
-pub use read::{Entry, Header, Records, Table};
+pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
     LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,

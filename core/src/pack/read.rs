@@ -167,7 +167,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The records of a section, decoded one at a time.
+/// The records of a section, decoded one at a time; [`Checked`] is for sections that were checked as a whole.
 ///
 /// Ends at the section's end; an item that does not decode is an error and the last one.
 #[derive(Clone, Debug)]
@@ -207,5 +207,41 @@ impl<'a, T: Wire<'a>> Iterator for Records<'a, T> {
         }
         self.index = self.index.saturating_add(1);
         Some(Ok(record))
+    }
+}
+
+/// The records of a section in which [`super::check`] found nothing wrong, so that no record can fail any more.
+///
+/// In other bytes what does not decode is zeros and empty, and the last record.
+#[derive(Clone, Debug)]
+pub struct Checked<'a, T> {
+    reader: Reader<'a>,
+    id: u16,
+    of: PhantomData<T>,
+}
+
+impl<'a, T: Wire<'a>> Checked<'a, T> {
+    /// The records in `bytes`, which are section `id`'s.
+    pub fn new(bytes: &'a [u8], id: u16) -> Self {
+        Checked { reader: Reader::new(bytes), id, of: PhantomData }
+    }
+
+    /// The record of number `index`.
+    ///
+    /// # Errors
+    /// [`Error::BadRecord`] where there is none.
+    pub fn at(mut self, index: u16) -> Result<T> {
+        for _ in 0..index {
+            self.next();
+        }
+        self.next().ok_or(Error::BadRecord { id: self.id, index: index.into() })
+    }
+}
+
+impl<'a, T: Wire<'a>> Iterator for Checked<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        (!self.reader.is_empty()).then(|| T::read(&mut self.reader))
     }
 }

@@ -1,7 +1,7 @@
 //! A pack or target file in memory, read section by section.
 
 use anyhow::{Context, Result, anyhow};
-use corelet_core::pack::{Entry, Records, Table, Wire, section};
+use corelet_core::pack::{Entry, Records, Table, Wire, check, section};
 
 /// The bytes of a pack or target file, its header and table checked.
 #[derive(Clone, Copy)]
@@ -46,10 +46,11 @@ impl<'a> File<'a> {
         self.table.entries().filter(move |e| e.id == id).map(|e| e.owner)
     }
 
-    /// A section's bytes, checksum verified; empty where it is left out.
+    /// A section's bytes, checked: their checksum, and that their records decode. Empty where it is left out.
     pub fn section(&self, id: u16, owner: u16) -> Result<&'a [u8]> {
         self.table
             .section(self.bytes, id, owner)
+            .and_then(|bytes| check(id, bytes).map(|()| bytes))
             .with_context(|| format!("section {} of {owner}", section::name(id)))
     }
 

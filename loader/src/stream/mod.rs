@@ -24,7 +24,7 @@ use crate::say::{
 };
 use crate::sys::{Errno, Fd, Kernel, slots};
 use crate::undo::Ledger;
-use corelet_core::pack::{Event, Map, Records, section};
+use corelet_core::pack::{Checked, Event, Map, section};
 use output::{Output, ROUND_MS};
 use perf::Perf;
 use results::Reader;
@@ -233,7 +233,7 @@ impl Buffer {
 }
 
 fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> {
-    Records::<Event<'a>>::new(source.events, section::EVENTS).map_while(Result::ok)
+    Checked::new(source.events, section::EVENTS)
 }
 
 /// A map that carries events.
@@ -250,7 +250,7 @@ struct Carrier<'a> {
 fn carriers<'a>(source: &Source<'a>, cpus: u32) -> impl Iterator<Item = Carrier<'a>> + use<'a> {
     let (maps, open) = (source.maps, source.open);
     (0..).zip(events(source)).filter_map(move |(number, event)| {
-        let map = Records::<Map<'_>>::new(maps, section::MAPS).at(event.map).ok()?;
+        let map = Checked::<Map<'_>>::new(maps, section::MAPS).at(event.map).ok()?;
         let open = *open.get(usize::from(event.map))?;
         let buffers = match map.map_type {
             RINGBUF => 1,

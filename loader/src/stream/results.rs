@@ -10,7 +10,7 @@ use crate::say::{
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::TypeId;
 use corelet_core::event::add_cpu;
-use corelet_core::pack::{How, Map, MapRole, Records, ResultMap, section};
+use corelet_core::pack::{Checked, How, Map, MapRole, ResultMap, section};
 
 /// `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: maps in which every key exists.
 const ARRAYS: [u32; 2] = [2, 6];
@@ -30,9 +30,9 @@ impl<K: Kernel> Reader<'_, '_, K> {
     /// Prints all results of all objects.
     pub(super) fn all(&mut self, job: &Job<'_>) {
         for (object, source) in job.sources.iter().enumerate() {
-            let results = Records::<ResultMap<'_>>::new(source.results, section::RESULTS);
-            for (number, record) in results.map_while(Result::ok).enumerate() {
-                let map = Records::<Map<'_>>::new(source.maps, section::MAPS).at(record.map);
+            let results = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS);
+            for (number, record) in results.enumerate() {
+                let map = Checked::<Map<'_>>::new(source.maps, section::MAPS).at(record.map);
                 let (Ok(map), Some(open)) = (map, source.open.get(usize::from(record.map))) else { continue };
                 let at = Place { job, object: object as u8, source, number: number as u16, record: &record };
                 match map.role {

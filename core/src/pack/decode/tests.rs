@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::Error;
 use crate::id::TypeId;
-use crate::pack::{Records, section};
+use crate::pack::{Checked, Records, section};
 use std::vec::Vec;
 
 fn by_hand<'a, T: Wire<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
@@ -215,4 +215,19 @@ fn a_bad_record_is_an_error_and_the_last() {
     assert_eq!(records[1..], [Err(Error::BadRecord { id: section::EVENTS, index: 1 })]);
     let none = Records::<Event<'_>>::new(&bytes, section::EVENTS).at(2);
     assert_eq!(none, Err(Error::BadRecord { id: section::EVENTS, index: 2 }));
+    let found = check(section::EVENTS, &bytes);
+    assert_eq!(found, Err(Error::BadRecord { id: section::EVENTS, index: 1 }));
+}
+
+#[test]
+fn checked_records_are_those_that_decode() {
+    let event = |map| Event { map, type_id: ID, name: TEXT };
+    let bytes: Vec<u8> = (0..3).flat_map(|map| postcard::to_allocvec(&event(map)).unwrap()).collect();
+    assert_eq!(check(section::EVENTS, &bytes), Ok(()));
+    let records = || Checked::<Event<'_>>::new(&bytes, section::EVENTS);
+    assert!(records().eq((0..3).map(event)));
+    assert_eq!(records().at(2), Ok(event(2)));
+    assert_eq!(records().at(3), Err(Error::BadRecord { id: section::EVENTS, index: 3 }));
+    // sections without records are never wrong
+    assert_eq!(check(section::INSNS, &[0xff; 3]), Ok(()));
 }
