@@ -35,7 +35,7 @@ pub(crate) fn displayed(f: &mut fmt::Formatter<'_>, say: impl FnOnce(&mut dyn Wo
 }
 
 /// Part number `n` of a list whose parts `separator` separates: a table of strings without its pointers.
-pub(crate) fn nth(list: &'static str, separator: u8, n: usize) -> Option<&'static str> {
+pub fn nth(list: &'static str, separator: u8, n: usize) -> Option<&'static str> {
     let part = list.as_bytes().split(|&b| b == separator).nth(n)?;
     core::str::from_utf8(part).ok()
 }

@@ -21,7 +21,7 @@ use crate::say::{
 };
 use crate::session::Session;
 use crate::stream::Channels;
-use crate::sys::{Fd, Kernel, slots, words};
+use crate::sys::{Fd, Kernel, slots};
 use crate::vars;
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
@@ -45,8 +45,6 @@ const LOADED: [u16; 7] = [
 ];
 /// Sections of the target that loading needs beside those of relocation.
 const OF_TARGET: [u16; 2] = [section::KCONFIG, section::PLAN];
-/// Sections of the target that relocation needs.
-const OF_RELOCATION: [u16; 3] = [section::TARGET, section::SUBSET, section::IDS];
 
 /// The objects that are still to be loaded, and what came of those before.
 pub struct Objects<'r, 'f> {
@@ -86,7 +84,7 @@ pub fn load<K: Kernel>(
     };
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
-    let mut parts = Parts::default();
+    let mut parts = Parts::new();
     parts.read(kernel, whole, &mut arena, &KEPT)?;
     let object = bad(kernel, pack.path, Checked::new(parts.get(section::OBJECT), section::OBJECT).at(0))?;
     let btf = parse_btf(kernel, pack.path, parts.get(section::BTF), &mut arena)?;
@@ -142,7 +140,7 @@ fn parse_btf<'a, K: Kernel>(
     arena: &mut Arena<'a>,
 ) -> Done<Btf<'a>> {
     let count = bad(kernel, path, Btf::count(bytes))?;
-    let index = words(arena.take(kernel, count.saturating_mul(4))?);
+    let index = slots(arena.take(kernel, count.saturating_mul(4))?, || 0);
     bad(kernel, path, Btf::parse(bytes, index))
 }
 
@@ -214,11 +212,11 @@ fn relocate_all<K: Kernel>(
     mut arena: Arena<'_>,
 ) -> Done<()> {
     let path = chosen.file.path;
-    let mut parts = Parts::default();
-    parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_RELOCATION)?;
-    let (subset, ids) = (parts.get(section::SUBSET), parts.get(section::IDS));
-    let target = Checked::<Target<'_>>::new(parts.get(section::TARGET), section::TARGET).at(0);
-    let target = bad(kernel, path, target)?;
+    let whole = (chosen.file, chosen.target);
+    let target = &*object::section(kernel, whole, &mut arena, section::TARGET)?;
+    let subset = &*object::section(kernel, whole, &mut arena, section::SUBSET)?;
+    let ids = &*object::section(kernel, whole, &mut arena, section::IDS)?;
+    let target: Target<'_> = bad(kernel, path, Checked::new(target, section::TARGET).at(0))?;
     if target.object != s.object.digest {
         // chosen by the same record a moment ago
         let changed = Error::BadChecksum { part: Part::PackSection, id: section::TARGET };

@@ -14,12 +14,17 @@ const FIRST: u16 = id::OBJECT;
 const IDS: usize = (id::MEMORY - FIRST) as usize + 1;
 
 /// Verified sections of an object and its target, by id.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     parts: [&'a [u8]; IDS],
 }
 
 impl<'a> Parts<'a> {
+    /// None read yet.
+    pub fn new() -> Self {
+        Parts { parts: [&[]; IDS] }
+    }
+
     /// The bytes of section `id`; empty where it is left out.
     pub fn get(&self, id: u16) -> &'a [u8] {
         self.parts.get(usize::from(id.wrapping_sub(FIRST))).copied().unwrap_or(&[])

@@ -1,6 +1,7 @@
 //! Errors of system calls, by their kernel names and by what they mean for trying again.
 
 use crate::exit::Exit;
+use corelet_core::words::nth;
 
 /// An error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +42,7 @@ impl Errno {
         match self {
             Errno::EOPNOTSUPP => "OPNOTSUPP",
             Errno::ENOTSUPP => "NOTSUPP",
-            _ => NAMES
-                .split(' ')
-                .nth(usize::from(self.0).wrapping_sub(1))
-                .filter(|&n| n != "-")
-                .unwrap_or_default(),
+            _ => nth(NAMES, b' ', usize::from(self.0).wrapping_sub(1)).filter(|&n| n != "-").unwrap_or_default(),
         }
     }
 

@@ -17,7 +17,7 @@ pub use fd::Fd;
 pub use linux::Linux;
 pub use map::{MapFd, MapSpec};
 pub use raw::exit;
-pub use region::{Region, bytes, slots, words};
+pub use region::{Region, bytes, slots};
 pub use shared::Shared;
 
 use core::ffi::CStr;

@@ -5,17 +5,15 @@ use core::mem::MaybeUninit;
 /// Zeroed memory of the process's own.
 pub type Region = &'static mut [u8];
 
-/// The same bytes as 32-bit words of the machine's order; up to three bytes at either end are left out.
-pub fn words(bytes: &mut [u8]) -> &mut [u32] {
-    // SAFETY: any four bytes are a u32, and any u32 is four bytes.
-    let (_, words, _) = unsafe { bytes.align_to_mut::<u32>() };
-    words
-}
-
-/// As many `T` as fit into `bytes`, each set to `value()`. They are never dropped.
+/// As many `T` as fit into `bytes`, each set to `value()`; none where `bytes` do not start on a multiple of its alignment,
+/// as pieces of an [`crate::arena::Arena`] do. They are never dropped.
 pub fn slots<T>(bytes: &mut [u8], mut value: impl FnMut() -> T) -> &mut [T] {
-    // SAFETY: any byte is a `MaybeUninit`; the old bytes are not read again, as the borrow lasts as long as the result.
-    let (_, slots, _) = unsafe { bytes.align_to_mut::<MaybeUninit<T>>() };
+    let start = bytes.as_mut_ptr().cast::<MaybeUninit<T>>();
+    const { assert!(size_of::<T>() > 0) };
+    let count = if start.is_aligned() { bytes.len() / size_of::<T>() } else { 0 };
+    // SAFETY: aligned and inside `bytes`; any byte is a `MaybeUninit`, and the old bytes are not read again, as the borrow
+    // lasts as long as the result.
+    let slots = unsafe { core::slice::from_raw_parts_mut(start, count) };
     for slot in slots.iter_mut() {
         slot.write(value());
     }
