@@ -138,6 +138,7 @@ fn best<'f, K: Kernel>(
     Ok(best)
 }
 
+#[cold]
 fn describe<K: Kernel>(
     kernel: &mut K,
     what: &str,
@@ -150,6 +151,7 @@ fn describe<K: Kernel>(
     bare(kernel, "  %: % %, %, build id %", &[S(what), S(arch), S(release), S(version), id]);
 }
 
+#[cold]
 fn refuse<K: Kernel>(
     kernel: &mut K,
     files: &[&PackFile<'_>],

@@ -83,6 +83,7 @@ fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Progr
 }
 
 /// Says why a program cannot be attached.
+#[cold]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
     let (exit, why) = match (program.attach, e) {
         (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV) => {

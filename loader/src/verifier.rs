@@ -19,6 +19,8 @@ use corelet_core::relo::{ReloKind, Spec};
 const POISON: &[u8] = b"call unknown#195896080";
 
 /// Explains why `first`, the error of loading without a log, came.
+#[cold]
+#[inline(never)]
 #[allow(clippy::too_many_arguments, reason = "everything that is known of the failure")]
 pub fn explain<K: Kernel>(
     kernel: &mut K,

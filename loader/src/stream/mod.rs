@@ -143,6 +143,7 @@ impl Channels {
     ///
     /// # Errors
     /// The exit of a failed system call. A reader that closed the pipe is no error.
+    #[inline(never)] // its code is no memory before there are events (link.ld)
     pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
