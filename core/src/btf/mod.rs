@@ -150,7 +150,8 @@ impl<'a> Btf<'a> {
         self.base.map_or(0, |b| b.string_end())
     }
 
-    fn string_end(&self) -> u32 {
+    /// Offset behind the strings, those of the base included: where those of BTF that is split over this one begin.
+    pub fn string_end(&self) -> u32 {
         self.string_start().saturating_add(self.strings.len() as u32)
     }
 

@@ -4,7 +4,9 @@
 //! both beside the [`Btf`] that looks into them, so that the blob is checked once and every later [`OwnedBtf::view`] is a copy
 //! of a few words.
 
+mod distilled;
 pub mod dump;
+pub mod modules;
 
 use std::fmt;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! What several commands read: objects, and kernels as targets.
 
 use crate::btf::OwnedBtf;
+use crate::btf::modules::{self, Module};
 use crate::input::{MAX_FILE, read_file};
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
@@ -8,7 +9,7 @@ use crate::subset::KernelTypes;
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::btf::Btf;
 use corelet_core::{Endian, pack};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The bytes of a BPF object.
 ///
@@ -66,6 +67,7 @@ pub(crate) struct Target {
     name: String,
     /// What the file holds.
     pub(crate) kernel: Kernel,
+    modules: Vec<Module>,
 }
 
 impl Target {
@@ -73,7 +75,20 @@ impl Target {
     pub(crate) fn open(path: &Path) -> Result<Target> {
         let spinner = Spinner::new();
         let kernel = Kernel::open(path, &mut |what, done| spinner.tell(what, done))?;
-        Ok(Target { name: path.display().to_string(), kernel })
+        Ok(Target { name: path.display().to_string(), kernel, modules: Vec::new() })
+    }
+
+    /// The same, with the types of modules that are loaded with it.
+    pub(crate) fn with_modules(path: &Path, modules: &[PathBuf]) -> Result<Target> {
+        let mut target = Target::open(path)?;
+        for path in modules {
+            let name = path.display().to_string();
+            let kernel = Kernel::open(path, &mut |_, _| {})?;
+            let btf = kernel.btf().with_context(|| name.clone())?.to_vec();
+            let base = kernel.btf_base().map(<[u8]>::to_vec);
+            target.modules.push(Module { name, btf, base });
+        }
+        Ok(target)
     }
 
     /// The BTF blob.
@@ -92,7 +107,7 @@ impl Target {
 
     /// Calls `f` with the types.
     pub(crate) fn with_types<R>(&self, f: impl FnOnce(&KernelTypes<'_>) -> R) -> Result<R> {
-        let btf = self.owned_btf()?;
-        Ok(f(&KernelTypes::new(btf.view())))
+        let all = modules::join(self.owned_btf()?, &self.modules)?;
+        Ok(f(&KernelTypes::with_modules(all.btf.view(), &all.first)))
     }
 }

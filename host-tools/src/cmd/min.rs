@@ -21,6 +21,9 @@ pub struct Args {
     /// The kernel's types: raw BTF, vmlinux, or a kernel image.
     #[arg(long, value_name = "K")]
     btf: PathBuf,
+    /// A module that is loaded, or its BTF; may be repeated. Its types count only where the kernel has none of the name.
+    #[arg(long, value_name = "FILE")]
+    module: Vec<PathBuf>,
     /// BPF objects.
     #[arg(required = true, value_name = "OBJ")]
     objects: Vec<PathBuf>,
@@ -31,7 +34,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let target = Target::open(&args.btf)?;
+    let target = Target::with_modules(&args.btf, &args.module)?;
     let subset = target.with_types(|types| {
         let mut all = subset::Marks::default();
         for path in &args.objects {

@@ -25,6 +25,9 @@ pub struct Args {
     /// The kernel's types: raw BTF, vmlinux, or a kernel image.
     #[arg(long, value_name = "K")]
     btf: PathBuf,
+    /// A module that is loaded, or its BTF; may be repeated. Its types count only where the kernel has none of the name.
+    #[arg(long, value_name = "FILE")]
+    module: Vec<PathBuf>,
     /// One JSON document, with the relocated instructions.
     #[arg(long)]
     json: bool,
@@ -45,7 +48,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let bytes = read_object(&args.object)?;
     let mut index = vec![0; type_count(&bytes).with_context(|| object_name.clone())?];
     let object = Object::parse(&bytes, &mut index).with_context(|| object_name.clone())?;
-    let target = Target::open(&args.btf)?;
+    let target = Target::with_modules(&args.btf, &args.module)?;
     let programs = target
         .with_types(|types| {
             same_byte_order(object.endian(), types.btf().endian())?;

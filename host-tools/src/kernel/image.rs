@@ -118,6 +118,12 @@ impl Kernel {
         }
     }
 
+    /// The distilled base of a module's BTF, where the file has one.
+    pub fn btf_base(&self) -> Option<&[u8]> {
+        let facts = elf::facts(&self.payload).ok()?;
+        self.payload.get(facts.btf_base?)
+    }
+
     /// Fills in what the innermost layer tells.
     fn read(&mut self, payload: &[u8], setup: Option<String>) -> Result<()> {
         if is_btf(payload) {

@@ -12,7 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 pub struct BtfWriter {
     endian: Endian,
     types: Vec<u8>,
+    /// Types, those of the base included.
     count: u32,
+    /// Offset of the first of `strings`: 0, or where those of the base end.
+    string_start: u32,
     strings: Vec<u8>,
     offsets: HashMap<String, u32>,
 }
@@ -46,9 +49,16 @@ impl BtfWriter {
             endian,
             types: Vec::new(),
             count: 0,
+            string_start: 0,
             strings: vec![0],
             offsets: HashMap::from([(String::new(), 0)]),
         }
+    }
+
+    /// An empty blob split over `base`: its ids and strings continue those.
+    pub fn over(base: &Btf<'_>) -> Self {
+        let (count, string_start) = (base.id_end() - 1, base.string_end());
+        BtfWriter { count, string_start, ..BtfWriter::new(base.endian()) }
     }
 
     /// Offset of `text` in the strings, added at its first use.
@@ -56,7 +66,7 @@ impl BtfWriter {
         if let Some(&at) = self.offsets.get(text) {
             return at;
         }
-        let at = self.strings.len() as u32;
+        let at = self.string_start + self.strings.len() as u32;
         self.strings.extend(text.as_bytes());
         self.strings.push(0);
         self.offsets.insert(text.to_owned(), at);
@@ -111,6 +121,27 @@ impl BtfWriter {
             ensure!(at == moved.id(id), "type {id} was written out of order");
         }
         Ok(moved)
+    }
+
+    /// Adds all of `own`'s own types, whose references into its base become what `of_base` says.
+    ///
+    /// # Errors
+    /// A type of a kind that is not known here, whose references are not known either.
+    pub fn push_split(&mut self, own: &Btf<'_>, of_base: &BTreeMap<TypeId, TypeId>) -> Result<()> {
+        let mut moved = Moved { ids: of_base.clone(), parts: BTreeMap::new() };
+        moved.ids.extend(
+            (own.id_start()..own.id_end()).zip(self.count + 1..).map(|(a, b)| (TypeId(a), TypeId(b))),
+        );
+        for t in own.own_types() {
+            ensure!(
+                t.kind() != Kind::Unknown,
+                "type {} is of kind {}, which this version does not know",
+                t.id,
+                t.kind_number()
+            );
+            self.push_type(own, &t, &(0..t.vlen()).collect::<Vec<_>>(), &moved);
+        }
+        Ok(())
     }
 
     fn push_type(&mut self, btf: &Btf<'_>, t: &Type<'_>, parts: &[u32], moved: &Moved) -> TypeId {

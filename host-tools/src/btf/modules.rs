@@ -1,0 +1,168 @@
+//! Types of modules with those of their kernel: one BTF, split over the kernel's, that holds all modules' one behind the
+//! other. Each module numbers its types from where the kernel's end; here every type has a number of its own.
+//!
+//! Modules that were built apart from their kernel bring a distilled base: [`super::distilled`] finds in the kernel what it
+//! stands for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use corelet_core::TypeId;
+use corelet_core::btf::{Btf, Header};
+
+use super::{OwnedBtf, distilled};
+use crate::subset::BtfWriter;
+
+/// A module's types as its file has them.
+pub struct Module {
+    /// What messages call it.
+    pub name: String,
+    /// The section `.BTF`.
+    pub btf: Vec<u8>,
+    /// The section `.BTF.base`, where there is one.
+    pub base: Option<Vec<u8>>,
+}
+
+/// A kernel's types and its modules'.
+#[derive(Debug)]
+pub struct WithModules {
+    /// All of them: the modules' are split over the kernel's.
+    pub btf: OwnedBtf,
+    /// First type of each module.
+    pub first: Vec<TypeId>,
+}
+
+/// Joins the types of `modules`, in that order, to those of `kernel`.
+///
+/// # Errors
+/// With the module's name: its BTF is malformed, does not belong to this kernel, or has the other byte order.
+pub fn join(kernel: OwnedBtf, modules: &[Module]) -> Result<WithModules> {
+    let kernel = Arc::new(kernel);
+    let mut writer = BtfWriter::over(&kernel.view());
+    let mut first = Vec::new();
+    for module in modules {
+        let at = writer.next_id();
+        add(&kernel, module, &mut writer).with_context(|| module.name.clone())?;
+        first.push(at);
+    }
+    let pointer_size = kernel.view().pointer_size();
+    let btf = OwnedBtf::from_split(writer.finish(), kernel).context("the modules' types together")?;
+    Ok(WithModules { btf: btf.with_pointer_size(pointer_size), first })
+}
+
+fn add(kernel: &Arc<OwnedBtf>, module: &Module, writer: &mut BtfWriter) -> Result<()> {
+    let endian = Header::parse(&module.btf)?.endian;
+    ensure!(endian == kernel.view().endian(), "the module's byte order is not the kernel's");
+    let (base, of_base) = match &module.base {
+        Some(bytes) => {
+            let base = Arc::new(OwnedBtf::from_bytes(bytes.clone()).context(".BTF.base")?);
+            let of_base = distilled::find(&base.view(), &kernel.view())?;
+            (base, of_base)
+        }
+        None => (Arc::clone(kernel), identity(&kernel.view())),
+    };
+    let own = OwnedBtf::from_split(module.btf.clone(), base)
+        .context("its types are not split over this kernel's: give the vmlinux that it was built with")?;
+    writer.push_split(&own.view(), &of_base)
+}
+
+fn identity(kernel: &Btf<'_>) -> BTreeMap<TypeId, TypeId> {
+    (1..kernel.id_end()).map(|id| (TypeId(id), TypeId(id))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subset::KernelTypes;
+    use corelet_core::Endian;
+    use corelet_core::btf::Kind;
+    use corelet_core::relo::TargetTypes;
+
+    /// `struct NAME { int MEMBER; }` for each pair, and what they stand on, behind `base`.
+    fn types(base: Option<&Btf<'_>>, int: Option<u32>, structs: &[(&str, &str)]) -> Vec<u8> {
+        let mut w = base.map_or_else(|| BtfWriter::new(Endian::Big), BtfWriter::over);
+        let int = int.unwrap_or_else(|| w.push("int", Kind::Int, false, 0, 4, &[32 | 1 << 24]).0);
+        for (name, member) in structs {
+            let trailing = [w.string(member), int, 0];
+            w.push(name, Kind::Struct, false, 1, 4, &trailing);
+        }
+        w.finish()
+    }
+
+    fn module(name: &str, btf: Vec<u8>, base: Option<Vec<u8>>) -> Module {
+        Module { name: name.to_owned(), btf, base }
+    }
+
+    fn candidates(types: &KernelTypes<'_>, name: &str) -> Vec<u32> {
+        let mut found = Vec::new();
+        let add = &mut |id: TypeId| {
+            found.push(id.0);
+            Ok(())
+        };
+        types.candidates(name, Kind::Struct, add).unwrap();
+        found
+    }
+
+    #[test]
+    fn modules_are_asked_only_where_the_kernel_has_no_type_of_the_name() {
+        let kernel = OwnedBtf::from_bytes(types(None, None, &[("both", "k"), ("only", "k")])).unwrap();
+        let one = types(Some(&kernel.view()), Some(1), &[("mine", "m1"), ("both", "m1")]);
+        let two = types(Some(&kernel.view()), Some(1), &[("both", "m2"), ("mine", "m2"), ("two", "m2")]);
+        let joined = join(kernel, &[module("one", one, None), module("two", two, None)]).unwrap();
+        let types = KernelTypes::with_modules(joined.btf.view(), &joined.first);
+        assert_eq!(candidates(&types, "both"), [2]);
+        assert_eq!(candidates(&types, "mine"), [4, 7]);
+        assert_eq!(candidates(&types, "two"), [8]);
+        assert!(candidates(&types, "none").is_empty());
+        // the modules' own numbers: both count from the kernel's end
+        let own = |id| types.kernel_id(TypeId(id)).unwrap().0;
+        assert_eq!([1, 3, 4, 5, 6, 7, 8].map(own), [1, 3, 4, 5, 4, 5, 6]);
+        let btf = joined.btf.view();
+        let member = |id| btf.string(btf.ty(TypeId(id)).unwrap().member(0).unwrap().name_off);
+        assert_eq!([member(2), member(4), member(7)], ["k", "m1", "m2"]);
+        assert_eq!(btf.size_of(TypeId(8)), Ok(4));
+    }
+
+    #[test]
+    fn a_distilled_base_is_found_in_the_kernel() {
+        let kernel = types(None, None, &[("a", "x"), ("b", "x"), ("c", "x")]);
+        let mut base = BtfWriter::new(Endian::Big);
+        base.push("c", Kind::Struct, false, 0, 4, &[]);
+        base.push("a", Kind::Fwd, false, 0, 0, &[]);
+        base.push("int", Kind::Int, false, 0, 4, &[32 | 1 << 24]);
+        let base = base.finish();
+        let view = OwnedBtf::from_bytes(base.clone()).unwrap();
+        let mut own = BtfWriter::over(&view.view());
+        let pointer = own.push("", Kind::Ptr, false, 0, 2, &[]);
+        let trailing = [own.string("c"), 1, 0, own.string("a"), pointer.0, 64, own.string("i"), 3, 32];
+        own.push("mine", Kind::Struct, false, 3, 16, &trailing);
+        let own = own.finish();
+        let joined = |kernel: &[u8], base: Vec<u8>| {
+            join(OwnedBtf::from_bytes(kernel.to_vec()).unwrap(), &[module("m", own.clone(), Some(base))])
+        };
+        let found = joined(&kernel, base.clone()).unwrap();
+        let btf = found.btf.view();
+        let mine = btf.ty(TypeId(6)).unwrap();
+        assert_eq!(btf.name(&mine), "mine");
+        let of = |i| mine.member(i).unwrap().ty;
+        assert_eq!((of(0), of(1), of(2)), (TypeId(4), TypeId(5), TypeId(1)));
+        assert_eq!(btf.ty(of(1)).unwrap().target(), TypeId(2));
+
+        let lacking = types(None, None, &[("a", "x"), ("b", "x")]);
+        let e = format!("{:#}", joined(&lacking, base.clone()).unwrap_err());
+        assert!(e.contains("m: ") && e.contains("struct c of 4 bytes"), "{e}");
+        let twice = types(None, None, &[("a", "x"), ("c", "x"), ("c", "y")]);
+        let e = format!("{:#}", joined(&twice, base).unwrap_err());
+        assert!(e.contains("struct c of 4 bytes") && e.contains("more than one"), "{e}");
+    }
+
+    #[test]
+    fn another_kernels_module_is_refused_by_name() {
+        let kernel = || OwnedBtf::from_bytes(types(None, None, &[("a", "x")])).unwrap();
+        let larger = OwnedBtf::from_bytes(types(None, None, &[("a", "x"), ("b", "x"), ("c", "x")])).unwrap();
+        let other = types(Some(&larger.view()), Some(4), &[("mine", "m")]);
+        let e = format!("{:#}", join(kernel(), &[module("other.ko", other, None)]).unwrap_err());
+        assert!(e.starts_with("other.ko: ") && e.contains("vmlinux"), "{e}");
+    }
+}
