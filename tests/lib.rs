@@ -8,4 +8,5 @@ pub mod matrix;
 pub mod objects;
 pub mod oracle;
 pub mod refusals;
+pub mod selfcheck;
 pub mod tools;

@@ -87,6 +87,8 @@ fn parse(lines: &str) -> BTreeMap<(String, u32), Done> {
             let insn = rest.split(' ').next()?.parse().ok()?;
             let done = found.entry((program.to_owned(), number.parse().ok()?));
             let done: &mut Done = done.or_insert_with(|| Done { insn, ..Done::default() });
+            // of a `ld_imm64` that it poisons, libbpf tells the second half first
+            done.insn = done.insn.min(insn);
             match what {
                 "substituting" => done.poisoned = true,
                 "patched" => {
@@ -119,6 +121,7 @@ mod tests {
              libbpf: prog 'p': relo #0: patched insn #3 (LDX/ST/STX) mem_sz 8 -> 4\n\
              libbpf: prog 'p': relo #1: patched insn #5 (ALU/ALU64) imm 1 -> -1\n\
              libbpf: sec '.text': relo #2: insn #0 against 'x'\n\
+             libbpf: prog 'q': relo #0: substituting insn #8 w/ invalid insn\n\
              libbpf: prog 'q': relo #0: substituting insn #7 w/ invalid insn\n",
         );
         let done = |insn, poisoned, new, mem_sz| Done { insn, poisoned, new, mem_sz };

@@ -7,6 +7,7 @@ mod boards;
 mod context;
 mod oracle;
 mod run;
+mod selfcheck;
 mod steps;
 
 use std::process::ExitCode;

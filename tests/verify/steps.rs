@@ -14,6 +14,7 @@ use crate::boards;
 use crate::context::Context;
 use crate::oracle;
 use crate::run::Outcome;
+use crate::selfcheck;
 
 /// One named part of the tests.
 pub(crate) struct Step {
@@ -41,6 +42,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "oracle", what: "57 objects on both kernels: libbpf relocates as we do, our minimum and bpftool's as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
+    Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },

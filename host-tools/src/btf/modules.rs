@@ -27,7 +27,7 @@ pub struct Module {
 /// A kernel's types and its modules'.
 #[derive(Debug)]
 pub struct WithModules {
-    /// All of them: the modules' are split over the kernel's.
+    /// All of them: the modules' are split over the kernel's, where there are any.
     pub btf: OwnedBtf,
     /// First type of each module.
     pub first: Vec<TypeId>,
@@ -38,6 +38,9 @@ pub struct WithModules {
 /// # Errors
 /// With the module's name: its BTF is malformed, does not belong to this kernel, or has the other byte order.
 pub fn join(kernel: OwnedBtf, modules: &[Module]) -> Result<WithModules> {
+    if modules.is_empty() {
+        return Ok(WithModules { btf: kernel, first: Vec::new() });
+    }
     let kernel = Arc::new(kernel);
     let mut writer = BtfWriter::over(&kernel.view());
     let mut first = Vec::new();
