@@ -85,6 +85,10 @@ impl Target {
             let name = path.display().to_string();
             let kernel = Kernel::open(path, &mut |_, _| {})?;
             let btf = kernel.btf().with_context(|| name.clone())?.to_vec();
+            ensure!(
+                kernel.found().is_some_and(|f| f.split),
+                "{name}: its types stand by themselves, so it is no module: give it as --btf, or the .ko of a module"
+            );
             let base = kernel.btf_base().map(<[u8]>::to_vec);
             target.modules.push(Module { name, btf, base });
         }

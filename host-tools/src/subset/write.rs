@@ -55,10 +55,11 @@ impl BtfWriter {
         }
     }
 
-    /// An empty blob split over `base`: its ids and strings continue those.
+    /// An empty blob split over `base`: its ids and strings continue those. Such strings do not begin with an empty one,
+    /// which the base has: that tells split BTF from other BTF.
     pub fn over(base: &Btf<'_>) -> Self {
         let (count, string_start) = (base.id_end() - 1, base.string_end());
-        BtfWriter { count, string_start, ..BtfWriter::new(base.endian()) }
+        BtfWriter { count, string_start, strings: Vec::new(), ..BtfWriter::new(base.endian()) }
     }
 
     /// Offset of `text` in the strings, added at its first use.
