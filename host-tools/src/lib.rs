@@ -2,6 +2,7 @@
 
 pub mod btf;
 pub mod cmd;
+pub mod disasm;
 pub mod exit;
 mod input;
 pub mod kernel;
