@@ -4,6 +4,7 @@ pub mod btf;
 pub mod cmd;
 pub mod disasm;
 pub mod exit;
+pub mod explain;
 mod input;
 pub mod kernel;
 pub mod manifest;

@@ -4,7 +4,8 @@ use anyhow::{Context, Result, anyhow};
 use corelet_core::btf::Btf;
 use corelet_core::object::{Located, Object};
 use corelet_core::relo::{
-    CandList, Cands, CoreRelo, Outcome, PoisonReason, ReloKind, Relocator, Scratch, SpecText, TargetTypes,
+    CandList, Cands, CoreRelo, Observer, Outcome, PoisonReason, ReloKind, Relocator, Scratch, SpecText,
+    TargetTypes,
 };
 use corelet_core::{Error, TypeId, btf_ext};
 use serde::Serialize;
@@ -23,7 +24,6 @@ pub struct Program {
     /// Start in its section, in bytes.
     pub offset: u32,
     /// Its instructions as hexadecimal digits, in little-endian order whatever the object's.
-    #[serde(serialize_with = "little_endian_hex")]
     pub insns: Insns,
     /// What was done, in the order of `.BTF.ext`.
     pub relocations: Vec<Relocation>,
@@ -68,7 +68,7 @@ pub struct Relocation {
 }
 
 /// What became of an instruction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It holds the target's value.
@@ -79,13 +79,15 @@ pub enum Verdict {
     Failed,
 }
 
-fn little_endian_hex<S: serde::Serializer>(insns: &Insns, s: S) -> Result<S::Ok, S::Error> {
-    use corelet_core::insn::{INSN_SIZE, Insn};
-    let hex = insns.bytes.chunks_exact(INSN_SIZE).flat_map(|c| {
-        let insn = Insn::decode(c.try_into().expect("chunks of eight"), insns.endian);
-        insn.encode(corelet_core::Endian::Little)
-    });
-    s.serialize_str(&hex.map(|b| format!("{b:02x}")).collect::<String>())
+impl Serialize for Insns {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        use corelet_core::insn::{INSN_SIZE, Insn};
+        let hex = self.bytes.chunks_exact(INSN_SIZE).flat_map(|c| {
+            let insn = Insn::decode(c.try_into().expect("chunks of eight"), self.endian);
+            insn.encode(corelet_core::Endian::Little)
+        });
+        s.serialize_str(&hex.map(|b| format!("{b:02x}")).collect::<String>())
+    }
 }
 
 /// A relocation of an object, located and with a known kind.
@@ -112,12 +114,30 @@ pub fn core_relo(relo: &Relo) -> Result<CoreRelo, Error> {
     })
 }
 
+/// An observer that is also told where one relocation ends.
+pub(crate) trait Watcher: Observer {
+    /// `relo` is done: `program` holds its instructions as they are now, and its report last; `scratch` the specs.
+    fn done(&mut self, _relo: &Relo, _program: &Program, _scratch: &Scratch) {}
+}
+
+impl Watcher for () {}
+
 /// Relocates the functions of `object` for which `chosen` says so, subprograms and programs alike. One failed relocation
 /// does not hide the others.
 pub fn relocate(
     object: &Object<'_>,
     target: &impl TargetTypes,
     chosen: &dyn Fn(u32) -> bool,
+) -> Result<Vec<Program>> {
+    watched(object, target, chosen, &mut ())
+}
+
+/// The same, watched.
+pub(crate) fn watched(
+    object: &Object<'_>,
+    target: &impl TargetTypes,
+    chosen: &dyn Fn(u32) -> bool,
+    watcher: &mut impl Watcher,
 ) -> Result<Vec<Program>> {
     let endian = object.endian();
     let mut programs: Vec<Program> = object
@@ -144,10 +164,11 @@ pub fn relocate(
     for relo in relos.iter().filter(|r| chosen(r.function)) {
         let program = programs.get_mut(relo.function as usize).context("a relocation of no function")?;
         let result =
-            core_relo(relo).and_then(|r| relocator.relocate(&r, &mut program.insns.bytes, endian, &mut ()));
+            core_relo(relo).and_then(|r| relocator.relocate(&r, &mut program.insns.bytes, endian, watcher));
         let mut report = report(relo, result, object.btf(), &relocator);
         report.source = lines.at(relo.function, relo.insn);
         program.relocations.push(report);
+        watcher.done(relo, program, relocator.scratch);
     }
     Ok(programs)
 }
@@ -262,6 +283,24 @@ impl<'o> Lines<'o> {
     pub fn record(&self, function: u32, insn: u32) -> Option<&Located<btf_ext::LineInfo>> {
         let behind = self.lines.partition_point(|l| (l.function, l.insn) <= (function, insn));
         self.lines[..behind].last().filter(|l| l.function == function)
+    }
+
+    /// The text of an instruction's source line, with its indentation; empty where the object has none.
+    pub fn text(&self, function: u32, insn: u32) -> &'o str {
+        self.record(function, insn).map_or("", |l| self.btf.string(l.record.line_off))
+    }
+
+    /// The texts of all source lines of an instruction's function that are in the same file, each once, the nearest first.
+    pub fn near(&self, function: u32, insn: u32) -> Vec<&'o str> {
+        let Some(here) = self.record(function, insn).map(|l| l.record) else { return Vec::new() };
+        let start = self.lines.partition_point(|l| l.function < function);
+        let all = self.lines[start..].iter().take_while(|l| l.function == function).map(|l| l.record);
+        let mut near: Vec<_> = (all.filter(|l| l.file_name_off == here.file_name_off))
+            .map(|l| (l.line().abs_diff(here.line()), l.line_off))
+            .collect();
+        near.sort_unstable();
+        near.dedup();
+        near.into_iter().map(|(_, text)| self.btf.string(text)).collect()
     }
 
     /// `file.bpf.c:57`, the file without its folder so that it reads the same wherever the object was compiled.

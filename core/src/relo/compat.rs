@@ -1,9 +1,9 @@
 //! Whether two types are compatible, for TYPE_EXISTS, TYPE_SIZE and TYPE_ID_TARGET: kinds are compared, names only at the
 //! root (by the candidate search). Source: `__bpf_core_types_are_compat`, libbpf `src/relo_core.c`.
 
-use super::Observer;
 use super::cand::kinds_compat;
 use super::field::skip_mods;
+use super::{Mismatch, Observer};
 use crate::btf::{Btf, Kind};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
@@ -37,6 +37,7 @@ pub(super) fn types_are_compat(
         if let Some((local, targ)) = pair.take()
             && !leaf(local_btf, local, targ_btf, targ, &mut open, observer)?
         {
+            observer.mismatch(Mismatch::Types { local, target: targ });
             return Ok(false);
         }
         let Some(proto) = open.last_mut() else { return Ok(true) };

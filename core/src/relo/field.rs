@@ -3,7 +3,7 @@
 
 use super::cand::kinds_compat;
 use super::spec::{Accessor, Spec, too_long};
-use super::{Observer, compat, matches};
+use super::{Mismatch, Observer, compat, matches};
 use crate::btf::{Btf, Kind, Type, names};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
@@ -41,8 +41,13 @@ pub(super) fn spec_match<const LEN: usize>(
         }
         let mut elem = t;
         if i > 0 {
-            let Some(array) = t.array() else { return Ok(false) };
+            let missing = Mismatch::Element { target: t.id, index: point.index };
+            let Some(array) = t.array() else {
+                observer.mismatch(missing);
+                return Ok(false);
+            };
             if !targ.holds(targ_btf, &array, point.index) {
+                observer.mismatch(missing);
                 return Ok(false);
             }
             elem = skip_mods(targ_btf, array.elem, observer);
@@ -95,6 +100,7 @@ fn match_enumerator<const LEN: usize>(
             return Ok(true);
         }
     }
+    observer.mismatch(Mismatch::Enumerator { target: t.id });
     Ok(false)
 }
 
@@ -124,8 +130,12 @@ fn match_member<const LEN: usize>(
     let (mut t, mut bit_offset, mut index) = (outer, 0u32, 0u32);
     for _ in 0..MAX_COMPARISONS {
         let Some(member) = t.member(index) else {
-            let Some(outer) = outers.pop() else { return Ok(None) };
-            (t, bit_offset) = (targ_btf.get(outer.id), outer.bit_offset);
+            let Some(open) = outers.pop() else {
+                let (local, member) = (point.type_id, point.index);
+                observer.mismatch(Mismatch::Member { local, member, target: outer.id });
+                return Ok(None);
+            };
+            (t, bit_offset) = (targ_btf.get(open.id), open.bit_offset);
             index = targ.raw.pop().unwrap_or(0).saturating_add(1);
             continue;
         };
@@ -146,6 +156,7 @@ fn match_member<const LEN: usize>(
                 read_member(targ_btf, targ_btf.get(id), index, observer);
             }
             if !fields_are_compat(local_btf, local_member.ty, targ_btf, member.ty, observer)? {
+                observer.mismatch(Mismatch::Types { local: local_member.ty, target: member.ty });
                 return Ok(None);
             }
             targ.push(Accessor { type_id: t.id, index, named: true })?;

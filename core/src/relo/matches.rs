@@ -2,8 +2,8 @@
 //! enumerators must all be there, integers agree in size and sign; behind a pointer only kind and name count.
 //! Source: `__bpf_core_types_match`, libbpf `src/relo_core.c`.
 
-use super::Observer;
 use super::field::skip_mods;
+use super::{Mismatch, Observer};
 use crate::btf::{Btf, Kind, Type, encoding, names};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
@@ -95,11 +95,27 @@ impl Matcher<'_, '_, '_> {
                 return self.compare(local_member.ty, member.ty, false, observer);
             }
         }
+        let (local, member) = (l.id, open.local_next);
+        observer.mismatch(Mismatch::Member { local, member, target: t.id });
         self.open.pop();
         Ok(Step::Decided(false))
     }
 
     fn compare(
+        &mut self,
+        local: TypeId,
+        targ: TypeId,
+        behind_ptr: bool,
+        observer: &mut impl Observer,
+    ) -> Result<Step> {
+        let step = self.step(local, targ, behind_ptr, observer)?;
+        if let Step::Decided(false) = step {
+            observer.mismatch(Mismatch::Types { local, target: targ });
+        }
+        Ok(step)
+    }
+
+    fn step(
         &mut self,
         mut local: TypeId,
         mut targ: TypeId,

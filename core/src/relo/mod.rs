@@ -25,6 +25,7 @@ mod display;
 mod field;
 mod kind;
 mod matches;
+mod mismatch;
 mod patch;
 mod spec;
 
@@ -32,6 +33,7 @@ pub use access_str::RawSpec;
 pub use cand::{CandList, Cands, kinds_compat, scan};
 pub use display::SpecText;
 pub use kind::ReloKind;
+pub use mismatch::Mismatch;
 pub use spec::{Accessor, Spec};
 
 use crate::btf::{Btf, Kind};
@@ -124,6 +126,10 @@ pub trait Observer {
     fn need_kernel_id(&mut self, _id: TypeId) {}
     /// A candidate was looked at: what was read since the last one decided whether it matched.
     fn candidate(&mut self, _id: TypeId, _matched: Result<bool>) {}
+    /// The candidate at hand does not have what the spec describes: why. [`Observer::candidate`] follows.
+    fn mismatch(&mut self, _why: Mismatch) {}
+    /// The candidate that was looked at has it: where, and the value that it gives, `None` for poison.
+    fn fits<const LEN: usize>(&mut self, _place: &Spec<LEN>, _new: Option<u64>) {}
 }
 
 impl Observer for () {}
@@ -218,6 +224,7 @@ impl<T: TargetTypes, const LEN: usize> Relocator<'_, '_, '_, T, LEN> {
                 observer.candidate(id, verdict);
                 verdict?;
                 let Some(res) = res.transpose()? else { continue };
+                observer.fits(if matched == 0 { targ } else { other }, (!res.poison).then_some(res.new));
                 if matched == 0 {
                     result = res;
                 } else if other.bit_offset != targ.bit_offset

@@ -7,6 +7,7 @@
 mod distilled;
 pub mod dump;
 pub mod modules;
+pub mod name;
 
 use std::fmt;
 use std::path::Path;
