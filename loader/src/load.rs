@@ -26,7 +26,7 @@ use crate::vars;
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Checked, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
+use corelet_core::pack::{Checked, Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
 use corelet_core::{Error, Part};
 use heapless::Vec;
 
@@ -84,33 +84,34 @@ pub fn load<K: Kernel>(
     };
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
-    let mut parts = Parts::new();
-    parts.read(kernel, whole, &mut arena, &KEPT)?;
-    let object = bad(kernel, pack.path, Checked::new(parts.get(section::OBJECT), section::OBJECT).at(0))?;
-    let btf = parse_btf(kernel, pack.path, parts.get(section::BTF), &mut arena)?;
-    let sections = Sections { path: pack.path, object, btf, parts };
-    let count = sections.maps().count();
-    let open = arena.take(kernel, count * size_of::<OpenMap>())?;
-    let open = slots(open, OpenMap::default);
-    let source = Source {
+    let mut kept = Parts::new();
+    kept.read(kernel, whole, &mut arena, &KEPT)?;
+    let object: Object<'_> = bad(kernel, pack.path, kept.records(section::OBJECT).at(0))?;
+    let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;
+    let count = kept.records::<Map<'_>>(section::MAPS).count();
+    let open = slots(arena.take(kernel, count * size_of::<OpenMap>())?, OpenMap::default);
+    let place = objects.sources.len();
+    // there are no more than MAX_PACK_OBJECTS
+    let _ = objects.sources.push(Source {
         name: object.name,
         digest: object.digest,
         btf,
-        maps: parts.get(section::MAPS),
+        maps: kept.get(section::MAPS),
         open: &[],
-        events: parts.get(section::EVENTS),
-        results: parts.get(section::RESULTS),
-        hints: parts.get(section::HINTS),
-    };
+        events: kept.get(section::EVENTS),
+        results: kept.get(section::RESULTS),
+        hints: kept.get(section::HINTS),
+    });
     let memory = arena.into_rest();
     let next;
     {
         let mut arena = Arena::new(&mut *memory);
         let insns = object::section(kernel, whole, &mut arena, section::INSNS)?;
-        let mut sections = sections;
-        sections.parts.read(kernel, whole, &mut arena, &LOADED)?;
-        sections.parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
-        next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, source)?;
+        let mut parts: Parts<'_> = kept;
+        parts.read(kernel, whole, &mut arena, &LOADED)?;
+        parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
+        let sections = Sections { path: pack.path, object, btf, parts };
+        next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, place)?;
     }
     Ok(if next.len() > memory.len() { next } else { memory })
 }
@@ -145,6 +146,7 @@ fn parse_btf<'a, K: Kernel>(
 }
 
 /// Everything that needs the kernel: decides, relocates, creates maps, loads programs; loads the other objects; attaches.
+/// `place` is the object's among the sources, which get the open maps.
 #[allow(clippy::too_many_arguments, reason = "one object's parts, and the others")]
 fn into_kernel<K: Kernel>(
     kernel: &mut K,
@@ -155,7 +157,7 @@ fn into_kernel<K: Kernel>(
     open: &'static mut [OpenMap],
     mut arena: Arena<'_>,
     objects: &mut Objects<'_, '_>,
-    source: Source<'static>,
+    place: usize,
 ) -> Done<&'static mut [u8]> {
     let flags = arena.take(kernel, s.programs().count())?;
     {
@@ -187,8 +189,9 @@ fn into_kernel<K: Kernel>(
     for ((_, program), _) in programs() {
         linker.load(kernel, session, &program, arena.scope())?;
     }
-    // there are no more than MAX_PACK_OBJECTS
-    let _ = objects.sources.push(Source { open, ..source });
+    if let Some(source) = objects.sources.get_mut(place) {
+        source.open = open;
+    }
     let memory = load(kernel, session, objects)?;
     if session.options.command == Command::Run {
         for (i, ((number, program), _)) in programs().enumerate() {

@@ -30,6 +30,11 @@ impl<'a> Parts<'a> {
         self.parts.get(usize::from(id.wrapping_sub(FIRST))).copied().unwrap_or(&[])
     }
 
+    /// The records of section `id`.
+    pub fn records<T: Wire<'a>>(&self, id: u16) -> Checked<'a, T> {
+        Checked::new(self.get(id), id)
+    }
+
     /// Reads the sections `ids` of object or target `owner` into the arena.
     #[inline(never)]
     pub fn read<K: Kernel>(
@@ -62,14 +67,9 @@ pub struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    /// The records of section `of`.
-    pub fn records<T: Wire<'a>>(&self, of: u16) -> Checked<'a, T> {
-        Checked::new(self.parts.get(of), of)
-    }
-
     /// All functions.
     pub fn functions(&self) -> Checked<'a, Function<'a>> {
-        self.records(id::FUNCTIONS)
+        self.parts.records(id::FUNCTIONS)
     }
 
     /// The function of number `index`.
@@ -80,12 +80,12 @@ impl<'a> Sections<'a> {
 
     /// All programs.
     pub fn programs(&self) -> Checked<'a, Program<'a>> {
-        self.records(id::PROGRAMS)
+        self.parts.records(id::PROGRAMS)
     }
 
     /// All maps.
     pub fn maps(&self) -> Checked<'a, Map<'a>> {
-        self.records(id::MAPS)
+        self.parts.records(id::MAPS)
     }
 
     /// All relocations.
@@ -95,7 +95,7 @@ impl<'a> Sections<'a> {
 
     /// All fix-ups.
     pub fn fixups(&self) -> Checked<'a, Fixup> {
-        self.records(id::FIXUPS)
+        self.parts.records(id::FIXUPS)
     }
 }
 

@@ -25,7 +25,7 @@ const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
 
 /// What the plan says of program number `program`.
 fn decision(s: &Sections<'_>, program: u16) -> Decision {
-    let mut choices = s.records::<Choice>(section::PLAN);
+    let mut choices = s.parts.records::<Choice>(section::PLAN);
     choices.find(|c| c.program == program).map_or(Decision::Load, |c| c.decision)
 }
 

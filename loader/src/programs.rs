@@ -99,7 +99,7 @@ fn func_info<'a, K: Kernel>(
     let out = arena.take(kernel, placed.len() * 8)?;
     let mut rows = out.as_chunks_mut::<8>().0.iter_mut();
     for p in placed {
-        let mut all = s.records::<FuncInfo>(section::FUNC_INFO);
+        let mut all = s.parts.records::<FuncInfo>(section::FUNC_INFO);
         let (Some(info), Some(row)) = (all.find(|f| f.function == p.function), rows.next()) else {
             return Ok(&[]);
         };
@@ -116,7 +116,7 @@ fn line_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    let lines = s.records::<LineInfo>(section::LINE_INFO);
+    let lines = s.parts.records::<LineInfo>(section::LINE_INFO);
     // a function is placed once, so there are no more lines than the pack has
     let out = arena.take(kernel, lines.clone().count() * 16)?;
     let mut rows = out.as_chunks_mut::<16>().0.iter_mut();

@@ -12,6 +12,7 @@ pub struct Type<'a> {
     pub id: TypeId,
     /// Offset of its name in the strings; 0 for an anonymous type.
     pub name_off: u32,
+    kind: Kind,
     info: u32,
     size_or_type: u32,
     /// From behind the 12 bytes that all types have, to the end of the type section.
@@ -98,10 +99,12 @@ impl<'a> Type<'a> {
     pub(super) fn new(id: TypeId, bytes: &'a [u8], endian: Endian) -> Self {
         let (head, trailing) = bytes.split_first_chunk().unwrap_or((&[0; RECORD], &[]));
         let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = *head;
+        let info = endian.u32([i0, i1, i2, i3]);
         Type {
             id,
             name_off: endian.u32([n0, n1, n2, n3]),
-            info: endian.u32([i0, i1, i2, i3]),
+            kind: Kind::from_number((info >> 24 & 0x7f) as u8),
+            info,
             size_or_type: endian.u32([s0, s1, s2, s3]),
             trailing,
             endian,
@@ -110,7 +113,7 @@ impl<'a> Type<'a> {
 
     /// What it is.
     pub fn kind(&self) -> Kind {
-        Kind::from_number(self.kind_number())
+        self.kind
     }
 
     /// The number of its kind, for messages about unknown ones. 7 bits since kernel 7.1, 5 before, the rest 0.
