@@ -67,7 +67,7 @@ impl<'a> Parts<'a> {
             Error::TooMany { what: Limit::Program, limit: out.len() as u32 },
             Error::TooMany { what: Limit::Subprograms, limit: placed.len() as u32 },
         );
-        for function in std::iter::once(program.function).chain(program.subprograms()) {
+        for function in program.functions() {
             let f = self.functions.clone().at(function)?;
             let from = self.insns_of(&f)?;
             let at = (start as usize).saturating_mul(INSN_SIZE);

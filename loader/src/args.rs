@@ -118,9 +118,9 @@ fn usage<K: Kernel>(kernel: &mut K, what: &str, arg: &str) -> Exit {
 #[inline(never)] // its frame is gone when the work begins
 pub fn parse<'a, K: Kernel>(
     kernel: &mut K,
-    args: impl Iterator<Item = &'a CStr>,
+    mut args: impl Iterator<Item = &'a CStr>,
 ) -> Done<Option<Options<'a>>> {
-    let mut args = args.skip(1);
+    args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
         "verify" | "run" => "",

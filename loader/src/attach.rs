@@ -23,7 +23,7 @@ pub fn attach<K: Kernel>(
 ) -> Done<bool> {
     match try_attach(kernel, &mut session.ledger, &program.attach, prog) {
         Ok(fds) => {
-            for fd in fds.into_iter().flatten() {
+            for &fd in fds.iter().flatten() {
                 session.ledger.keep(kernel, fd)?;
             }
             Ok(true)

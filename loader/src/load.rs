@@ -184,19 +184,24 @@ fn into_kernel<K: Kernel>(
     }
     let license = CStr::from_bytes_until_nul(license).unwrap_or(c"");
     let linker = Linker { sections: s, insns, open, btf, license };
-    let programs = || (0u16..).zip(s.programs()).zip(&*flags).filter(|(_, flag)| **flag == 1);
-    let first = session.ledger.len();
-    for ((_, program), _) in programs() {
-        linker.load(kernel, session, &program, arena.scope())?;
+    let is_chosen = |number: u16| flags.get(usize::from(number)) == Some(&1);
+    let mut next = session.ledger.len();
+    for (number, program) in (0..).zip(s.programs()) {
+        if is_chosen(number) {
+            linker.load(kernel, session, &program, arena.scope())?;
+        }
     }
     if let Some(source) = objects.sources.get_mut(place) {
         source.open = open;
     }
     let memory = load(kernel, session, objects)?;
     if session.options.command == Command::Run {
-        for (i, ((number, program), _)) in programs().enumerate() {
-            if let Some(prog) = session.ledger.get(first + i) {
+        for (number, program) in (0..).zip(s.programs()) {
+            if is_chosen(number)
+                && let Some(prog) = session.ledger.get(next)
+            {
                 attach::attach(kernel, session, s, number, &program, prog)?;
+                next += 1;
             }
         }
     }

@@ -37,12 +37,21 @@ pub fn first(line: &[u8]) -> Option<u32> {
 
 /// The number of CPUs in a list such as `0-3` or `0,2-5`, the form of `/sys/devices/system/cpu/possible`.
 pub fn cpus(list: &[u8]) -> Option<u32> {
-    list.split(|&b| b == b',').try_fold(0u32, |sum, part| {
-        let mut ends = part.split(|&b| b == b'-');
-        let from = first(ends.next()?)?;
-        let to = ends.next().map_or(Some(from), first)?;
-        sum.checked_add(to.checked_sub(from)?.checked_add(1)?)
-    })
+    let (mut sum, mut from, mut number) = (0u32, None, None);
+    for &b in list.trim_ascii_end().iter().chain(b",") {
+        match b {
+            b'0'..=b'9' => {
+                number = Some(number.unwrap_or(0u32).checked_mul(10)?.checked_add((b - b'0').into())?)
+            }
+            b'-' if from.is_none() => from = Some(number.take()?),
+            b',' => {
+                let to = number.take()?;
+                sum = sum.checked_add(to.checked_sub(from.take().unwrap_or(to))?.checked_add(1)?)?;
+            }
+            _ => return None,
+        }
+    }
+    Some(sum)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub fn decide<K: Kernel>(
         };
         *flag = u8::from(why.is_none());
         let Some(why) = why else {
-            for f in core::iter::once(program.function).chain(program.subprograms()) {
+            for f in program.functions() {
                 if let Some(flag) = used.get_mut(usize::from(f)) {
                     *flag = 1;
                 }

@@ -44,7 +44,7 @@ impl Linker<'_, '_> {
         let parts =
             Parts { functions: s.functions(), insns: self.insns, fixups: s.fixups(), endian: Endian::HOST };
         let (mut count, mut bytes) = (0, 0);
-        for function in core::iter::once(program.function).chain(program.subprograms()) {
+        for function in program.functions() {
             let f = bad(kernel, s.path, s.function(function))?;
             count += 1;
             bytes += bad(kernel, s.path, parts.insns_of(&f))?.len();

@@ -64,7 +64,7 @@ impl<'a> Layout<'a> {
 
 fn ipv4(w: &mut Writer<'_, '_>, bytes: [u8; 4]) {
     w.quote();
-    for (i, b) in bytes.into_iter().enumerate() {
+    for (i, &b) in bytes.iter().enumerate() {
         if i > 0 {
             w.out.put_byte(b'.');
         }

@@ -54,11 +54,21 @@ pub struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
+    /// Function numbers of all that it is linked of: its own function, then the subprograms.
+    pub fn functions(&self) -> impl Iterator<Item = u16> + use<'a> {
+        let program = *self;
+        (0..).map_while(move |place| program.function_at(place))
+    }
+
+    #[inline(never)] // asked in every loop over functions
+    fn function_at(&self, place: usize) -> Option<u16> {
+        let Some(place) = place.checked_sub(1) else { return Some(self.function) };
+        self.subprograms.as_chunks().0.get(place).map(|number| u16::from_le_bytes(*number))
+    }
+
     /// Function numbers of the subprograms, in the order they are appended.
     pub fn subprograms(&self) -> impl Iterator<Item = u16> + use<'a> {
-        self.subprograms
-            .chunks_exact(2)
-            .map(|b| u16::from_le_bytes([b.first().copied().unwrap_or(0), b.get(1).copied().unwrap_or(0)]))
+        self.functions().skip(1)
     }
 }
 

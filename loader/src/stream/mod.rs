@@ -90,9 +90,12 @@ impl Channels {
             Err(e) => return Err(failed(kernel, "epoll_create1", e)),
         };
         self.watch(kernel, job.stop, STOP)?;
-        let count =
-            job.sources.iter().map(|s| carriers(s, job.cpus).map(|c| c.buffers as usize).sum::<usize>());
-        let count = count.sum::<usize>();
+        let mut count = 0;
+        for source in job.sources {
+            for c in carriers(source, job.cpus) {
+                count += c.buffers as usize;
+            }
+        }
         if count > MAX_CHANNELS {
             let args = [N(MAX_CHANNELS as u64)];
             return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
@@ -105,16 +108,16 @@ impl Channels {
         for (object, source) in job.sources.iter().enumerate() {
             for c in carriers(source, job.cpus) {
                 for cpu in 0..c.buffers {
-                    let opened = match c.map.map_type {
-                        RINGBUF => Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
+                    let opened = match c.ring {
+                        true => Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
                             .map(|ring| Some((Buffer::Ring(ring), c.open.map.fd()))),
-                        _ => Perf::open(kernel, &c.open.map, cpu, c.map.perf_pages, job.page_size)
+                        false => Perf::open(kernel, &c.open.map, cpu, c.perf_pages, job.page_size)
                             .map(|perf| perf.map(|(perf, fd)| (Buffer::Perf(perf), fd))),
                     };
                     let opened = match opened {
                         Ok(opened) => opened,
                         Err(e) => {
-                            let args = [S(c.map.name), E(e)];
+                            let args = [S(c.name), E(e)];
                             return Err(fail(kernel, e.exit(), "map %: cannot map its buffer: %", &args));
                         }
                     };
@@ -198,7 +201,7 @@ impl Channel {
         sum: &mut Summary,
     ) {
         let Some(source) = job.sources.get(usize::from(self.object)) else { return };
-        let Some(event) = events(source).nth(self.event.into()) else { return };
+        let Ok(event) = events(source).at(self.event) else { return };
         let end = self.buffer.end();
         while let Some(record) = self.buffer.next(end, scratch) {
             let taken = match record {
@@ -233,7 +236,7 @@ impl Buffer {
     }
 }
 
-fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> {
+fn events<'a>(source: &Source<'a>) -> Checked<'a, Event<'a>> {
     Checked::new(source.events, section::EVENTS)
 }
 
@@ -241,23 +244,33 @@ fn events<'a>(source: &Source<'a>) -> impl Iterator<Item = Event<'a>> + use<'a> 
 struct Carrier<'a> {
     /// Number of the event.
     number: u16,
-    map: Map<'a>,
+    /// Name of the map.
+    name: &'a str,
+    /// Whether it is a ring buffer and no perf event array.
+    ring: bool,
+    /// Pages of the data of each of its perf buffers.
+    perf_pages: u16,
     open: OpenMap,
     /// Buffers that it has: one, or one for each CPU.
     buffers: u32,
 }
 
-/// The maps of one object that carry events.
-fn carriers<'a>(source: &Source<'a>, cpus: u32) -> impl Iterator<Item = Carrier<'a>> + use<'a> {
-    let (maps, open) = (source.maps, source.open);
-    (0..).zip(events(source)).filter_map(move |(number, event)| {
-        let map = Checked::<Map<'_>>::new(maps, section::MAPS).at(event.map).ok()?;
-        let open = *open.get(usize::from(event.map))?;
-        let buffers = match map.map_type {
-            RINGBUF => 1,
-            PERF_EVENT_ARRAY => cpus.min(open.max_entries),
-            _ => 0,
-        };
-        Some(Carrier { number, map, open, buffers })
-    })
+/// The maps of one object that carry events, one for each event.
+fn carriers<'s, 'a>(source: &'s Source<'a>, cpus: u32) -> impl Iterator<Item = Carrier<'a>> + use<'s, 'a> {
+    (0..).map_while(move |number| carrier(source, number, cpus))
+}
+
+/// The map of event number `number`.
+#[inline(never)] // called to count and to open
+fn carrier<'a>(source: &Source<'a>, number: u16, cpus: u32) -> Option<Carrier<'a>> {
+    let event = events(source).at(number).ok()?;
+    let map = Checked::<Map<'_>>::new(source.maps, section::MAPS).at(event.map).ok()?;
+    let open = *source.open.get(usize::from(event.map))?;
+    let buffers = match map.map_type {
+        RINGBUF => 1,
+        PERF_EVENT_ARRAY => cpus.min(open.max_entries),
+        _ => 0,
+    };
+    let ring = map.map_type == RINGBUF;
+    Some(Carrier { number, name: map.name, ring, perf_pages: map.perf_pages, open, buffers })
 }
