@@ -168,7 +168,7 @@ pub fn parse<'a, K: Kernel>(
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (TARGET, _) => put(&mut o.target, Some(value)),
-            (SET, _) => words.as_bytes().contains(&b'=') && o.sets.push(words).is_ok(),
+            (SET, _) => words.bytes().any(|b| b == b'=') && o.sets.push(words).is_ok(),
             (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
             (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
             (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),

@@ -22,12 +22,12 @@ use crate::say::{
 use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots};
+use crate::tracefs::until_nul;
 use crate::vars;
-use core::ffi::CStr;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Checked, Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, Target, section};
-use corelet_core::{Error, Part};
+use corelet_core::pack::{Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, section};
+use corelet_core::Error;
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
@@ -182,7 +182,7 @@ fn into_kernel<K: Kernel>(
     for (slot, b) in license.iter_mut().zip(s.object.license.bytes()) {
         *slot = b;
     }
-    let license = CStr::from_bytes_until_nul(license).unwrap_or(c"");
+    let license = until_nul(license);
     let linker = Linker { sections: s, insns, open, btf, license };
     let is_chosen = |number: u16| flags.get(usize::from(number)) == Some(&1);
     let mut next = session.ledger.len();
@@ -221,20 +221,14 @@ fn relocate_all<K: Kernel>(
 ) -> Done<()> {
     let path = chosen.file.path;
     let whole = (chosen.file, chosen.target);
-    let target = &*object::section(kernel, whole, &mut arena, section::TARGET)?;
     let subset = &*object::section(kernel, whole, &mut arena, section::SUBSET)?;
     let ids = &*object::section(kernel, whole, &mut arena, section::IDS)?;
-    let target: Target<'_> = bad(kernel, path, Checked::new(target, section::TARGET).at(0))?;
-    if target.object != s.object.digest {
-        // chosen by the same record a moment ago
-        let changed = Error::BadChecksum { part: Part::PackSection, id: section::TARGET };
-        return bad(kernel, path, Err(changed));
-    }
     if subset.is_empty() {
         let missing = Error::NoSection { what: corelet_core::Needed::Subset };
         return if s.parts.get(section::RELOS).is_empty() { Ok(()) } else { bad(kernel, path, Err(missing)) };
     }
-    let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(target.pointer_size);
+    // a target of another pointer size is not chosen
+    let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(size_of::<usize>() as u8);
     // the kernel's own ids hold for the very build only
     let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
     relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts)

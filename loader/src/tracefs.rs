@@ -54,8 +54,15 @@ impl Path {
 
     /// The text with its NUL.
     pub fn as_cstr(&self) -> Sys<&CStr> {
-        self.bytes.get(..=self.len).and_then(|b| CStr::from_bytes_with_nul(b).ok()).ok_or(Errno::EINVAL)
+        let text = until_nul(&self.bytes);
+        if text.count_bytes() == self.len { Ok(text) } else { Err(Errno::EINVAL) }
     }
+}
+
+/// The text up to the first NUL; none where there is no NUL.
+#[inline(never)] // one copy of the search
+pub fn until_nul(bytes: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(bytes).unwrap_or_default()
 }
 
 /// Where tracefs is mounted.

@@ -108,11 +108,12 @@ impl Channels {
         for (object, source) in job.sources.iter().enumerate() {
             for c in carriers(source, job.cpus) {
                 for cpu in 0..c.buffers {
-                    let opened = match c.ring {
-                        true => Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
-                            .map(|ring| Some((Buffer::Ring(ring), c.open.map.fd()))),
-                        false => Perf::open(kernel, &c.open.map, cpu, c.perf_pages, job.page_size)
-                            .map(|perf| perf.map(|(perf, fd)| (Buffer::Perf(perf), fd))),
+                    let opened = if c.ring {
+                        Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
+                            .map(|ring| Some((Buffer::Ring(ring), c.open.map.fd())))
+                    } else {
+                        Perf::open(kernel, &c.open.map, cpu, c.perf_pages, job.page_size)
+                            .map(|perf| perf.map(|(perf, fd)| (Buffer::Perf(perf), fd)))
                     };
                     let opened = match opened {
                         Ok(opened) => opened,

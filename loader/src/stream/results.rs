@@ -124,18 +124,25 @@ impl<K: Kernel> Reader<'_, '_, K> {
         let one = sum.len();
         let stride = if value.len() == one { one } else { one.next_multiple_of(8) }.max(1);
         let slots = || value.chunks_exact(stride).map(|v| v.get(..one).unwrap_or_default());
-        if let Some(first) = slots().next() {
-            sum.copy_from_slice(first);
-        }
         let filled = |v: &[u8]| v.iter().any(|&b| b != 0);
-        if slots().skip(1).all(|cpu| add_cpu(&at.source.btf, at.record, sum, cpu)) {
+        let mut summed = true;
+        for (cpu, slot) in slots().enumerate() {
+            if cpu == 0 {
+                sum.copy_from_slice(slot);
+            } else {
+                summed = summed && add_cpu(&at.source.btf, at.record, sum, slot);
+            }
+        }
+        if summed {
             if !nonzero || filled(sum) {
                 self.print(at, map.key_type, key, sum);
             }
             return;
         }
-        for cpu in slots().filter(|v| filled(v)) {
-            self.print(at, map.key_type, key, cpu);
+        for cpu in slots() {
+            if filled(cpu) {
+                self.print(at, map.key_type, key, cpu);
+            }
         }
     }
 
