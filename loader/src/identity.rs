@@ -12,6 +12,8 @@ use heapless::Vec;
 
 /// `NT_GNU_BUILD_ID`
 const BUILD_ID: u32 = 3;
+const NOTES: &CStr = c"/sys/kernel/notes";
+const POSSIBLE_CPUS: &CStr = c"/sys/devices/system/cpu/possible";
 /// Longest build id: SHA-1 has 20 bytes.
 const MAX_BUILD_ID: usize = 32;
 
@@ -35,25 +37,15 @@ impl Identity {
     #[inline(never)] // its frame is gone when the work begins
     pub fn read<K: Kernel>(kernel: &mut K, page_size: u32) -> Done<Identity> {
         let uname = kernel.uname();
-        let sysfs = |k: &mut K, path: &str, e: Errno| {
-            if e.exit() == Exit::Again {
-                return failed(k, path, e);
-            }
-            fail(k, Exit::Missing, "cannot read %: %; mount sysfs on /sys", &[S(path), E(e)])
-        };
-        let build_id = match with_file(kernel, c"/sys/kernel/notes", build_id) {
+        let build_id = match build_id(kernel, NOTES) {
             Ok(id) => id,
-            Err(e) => return Err(sysfs(kernel, "/sys/kernel/notes", e)),
+            Err(e) => return Err(no_sysfs(kernel, NOTES, e)),
         };
-        let path = c"/sys/devices/system/cpu/possible";
-        let cpus = with_file(kernel, path, |k, fd| {
-            let mut text = [0; 128];
-            let n = k.read(fd, &mut text)?;
-            text.get(..n).and_then(number::cpus).ok_or(Errno::EINVAL)
-        });
-        match cpus {
+        let mut list = [0; 128];
+        let cpus = read_file(kernel, POSSIBLE_CPUS, &mut list);
+        match cpus.and_then(|list| number::cpus(list).ok_or(Errno::EINVAL)) {
             Ok(cpus) => Ok(Identity { uname, build_id, cpus, page_size }),
-            Err(e) => Err(sysfs(kernel, "/sys/devices/system/cpu/possible", e)),
+            Err(e) => Err(no_sysfs(kernel, POSSIBLE_CPUS, e)),
         }
     }
 
@@ -65,30 +57,41 @@ impl Identity {
     }
 }
 
-/// Opens a file, does something with it and closes it.
-pub fn with_file<K: Kernel, T>(
-    kernel: &mut K,
-    path: &CStr,
-    work: impl FnOnce(&mut K, Fd) -> Sys<T>,
-) -> Sys<T> {
+#[cold]
+fn no_sysfs<K: Kernel>(kernel: &mut K, path: &CStr, e: Errno) -> Exit {
+    let path = path.to_str().unwrap_or("");
+    if e.exit() == Exit::Again {
+        return failed(kernel, path, e);
+    }
+    fail(kernel, Exit::Missing, "cannot read %: %; mount sysfs on /sys", &[S(path), E(e)])
+}
+
+/// What one read gives of the start of a file.
+#[inline(never)]
+pub fn read_file<'b, K: Kernel>(kernel: &mut K, path: &CStr, buffer: &'b mut [u8]) -> Sys<&'b [u8]> {
     let fd = kernel.open(path, Open::Read)?;
-    let result = work(kernel, fd);
+    let read = kernel.read(fd, buffer);
     kernel.close(fd);
-    result
+    Ok(buffer.get(..read?).unwrap_or(&[]))
 }
 
 /// The first number in a file, as of `6` or `config:0`.
 #[inline(never)]
 pub fn number_in<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<u32> {
-    with_file(kernel, path, |k, fd| {
-        let mut text = [0; 32];
-        let n = k.read(fd, &mut text)?;
-        text.get(..n).and_then(number::first).ok_or(Errno::EINVAL)
-    })
+    let mut text = [0; 32];
+    number::first(read_file(kernel, path, &mut text)?).ok_or(Errno::EINVAL)
+}
+
+/// The build id in a file of ELF notes.
+fn build_id<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<Vec<u8, MAX_BUILD_ID>> {
+    let notes = kernel.open(path, Open::Read)?;
+    let found = build_id_in(kernel, notes);
+    kernel.close(notes);
+    found
 }
 
 /// The build id in a sequence of ELF notes: namesz, descsz, type, then name and descriptor, each padded to four bytes.
-fn build_id<K: Kernel>(kernel: &mut K, notes: Fd) -> Sys<Vec<u8, MAX_BUILD_ID>> {
+fn build_id_in<K: Kernel>(kernel: &mut K, notes: Fd) -> Sys<Vec<u8, MAX_BUILD_ID>> {
     const HEAD: usize = 12;
     let mut at = 0u32;
     loop {

@@ -160,6 +160,7 @@ fn into_kernel<K: Kernel>(
     place: usize,
 ) -> Done<&'static mut [u8]> {
     let flags = arena.take(kernel, s.programs().count())?;
+    flags.fill(0);
     {
         let mut arena = arena.scope();
         let used = arena.take(kernel, s.functions().count())?;

@@ -75,12 +75,13 @@ pub fn create<K: Kernel>(
     let cpus = session.identity.cpus;
     for (map, slot) in s.maps().zip(open) {
         let mut spec = spec(s, &map, session, btf);
-        let mut created = with_memlock(kernel, |k| k.map_create(&spec, cpus));
-        if created.is_err() && spec.btf.is_some() {
-            // some map types take no types, and older kernels not all of them
-            spec.btf = None;
-            created = with_memlock(kernel, |k| k.map_create(&spec, cpus));
-        }
+        let created = loop {
+            match with_memlock(kernel, |k| k.map_create(&spec, cpus)) {
+                // some map types take no types, and older kernels not all of them
+                Err(_) if spec.btf.is_some() => spec.btf = None,
+                created => break created,
+            }
+        };
         let created = match created {
             Ok(created) => created,
             Err(e) => {

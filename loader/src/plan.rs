@@ -29,7 +29,8 @@ fn decision(s: &Sections<'_>, program: u16) -> Decision {
     choices.find(|c| c.program == program).map_or(Decision::Load, |c| c.decision)
 }
 
-/// Sets `chosen[n]` to 1 for every program that is loaded and `used[f]` for the functions that it reaches; reports the others.
+/// Sets `chosen[n]` to 1 for every program that is loaded and `used[f]` for the functions that it reaches, all 0 before;
+/// reports the others.
 pub fn decide<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
@@ -37,7 +38,7 @@ pub fn decide<K: Kernel>(
     chosen: &mut [u8],
     used: &mut [u8],
 ) -> Done<()> {
-    for ((number, program), flag) in (0..).zip(s.programs()).zip(chosen) {
+    for (number, program) in (0..).zip(s.programs()) {
         let why = match decision(s, number) {
             Decision::Load => None,
             Decision::IfPresent => match present(kernel, session, &program) {
@@ -50,12 +51,10 @@ pub fn decide<K: Kernel>(
             Decision::Skip(SkipReason::Alternative) => Some("another of its group is taken"),
             Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
         };
-        *flag = u8::from(why.is_none());
         let Some(why) = why else {
+            mark(chosen, number);
             for f in program.functions() {
-                if let Some(flag) = used.get_mut(usize::from(f)) {
-                    *flag = 1;
-                }
+                mark(used, f);
             }
             continue;
         };
@@ -64,6 +63,12 @@ pub fn decide<K: Kernel>(
         say(kernel, "%: skipped % (%): %", &args);
     }
     Ok(())
+}
+
+fn mark(flags: &mut [u8], number: u16) {
+    if let Some(flag) = flags.get_mut(usize::from(number)) {
+        *flag = 1;
+    }
 }
 
 /// Whether what an optional program attaches to is there.

@@ -1,6 +1,6 @@
 //! What the loader says of itself: what it loaded, the memory it takes, what was lost.
 
-use crate::identity::with_file;
+use crate::identity::read_file;
 use crate::job::{Output, Summary};
 use crate::number;
 use crate::say::{
@@ -29,8 +29,7 @@ pub fn ended<K: Kernel>(kernel: &mut K, summary: &Summary) {
 /// VmHWM are not (kernels from 6.2 batch those for each CPU).
 fn resident<K: Kernel>(kernel: &mut K) -> Sys<(u32, u32)> {
     let mut text = [0; 1024];
-    let n = with_file(kernel, c"/proc/self/smaps_rollup", |k, fd| k.read(fd, &mut text))?;
-    let text = text.get(..n).unwrap_or(&[]);
+    let text = read_file(kernel, c"/proc/self/smaps_rollup", &mut text)?;
     let field = |name: &str| {
         text.split(|&b| b == b'\n').find_map(|l| number::first(l.strip_prefix(name.as_bytes())?))
     };
