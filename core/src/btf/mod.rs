@@ -113,6 +113,7 @@ impl<'a> Btf<'a> {
         Ok(())
     }
 
+    #[inline(never)] // asked for every id
     fn check_id(&self, id: TypeId) -> Result<()> {
         if id.0 < self.id_end() { Ok(()) } else { Err(Error::NoSuchType { id }) }
     }

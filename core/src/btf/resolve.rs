@@ -15,7 +15,8 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// [`Error::NoSuchType`]
     pub fn skip_mods(&self, id: TypeId) -> Result<Type<'a>> {
-        Ok(self.follow(self.ty(id)?, &mut |_| {}))
+        self.check_id(id)?;
+        Ok(self.behind(id))
     }
 
     /// The same for an id that stands in these types.
@@ -45,7 +46,8 @@ impl<'a> Btf<'a> {
     /// [`Error::TooMany`] for arrays of arrays without an end.
     #[inline(never)]
     pub fn size_of(&self, id: TypeId) -> Result<u32> {
-        let mut t = self.ty(id)?;
+        self.check_id(id)?;
+        let mut t = self.get(id);
         let mut elems: u32 = 1;
         for _ in 0..=MAX_RESOLVE_DEPTH {
             let each = match t.kind() {
