@@ -10,8 +10,7 @@ use super::machine::{Call, Ended, Machine};
 use super::rust_src;
 use super::workspace::Workspace;
 
-/// The targets that the loader is built for: 32-bit ARM twice, for every ARMv7 and, a third smaller as Thumb, for those
-/// with NEON.
+/// The targets that the loader is built for: 32-bit ARM twice, for every ARMv7 and for those with NEON.
 pub const LOADER: [&str; 5] = [
     "aarch64-unknown-linux-gnu",
     "armv7-unknown-linux-gnueabihf",
