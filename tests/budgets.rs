@@ -23,6 +23,8 @@ pub struct Budgets {
     pub pack: BTreeMap<String, u64>,
     /// Memory to load opensnoop's pack, by board.
     pub memory: BTreeMap<String, Memory>,
+    /// The firmware with opensnoop's pack, by microcontroller.
+    pub mcu: BTreeMap<String, Mcu>,
 }
 
 /// What the project wants.
@@ -37,6 +39,24 @@ pub struct Goals {
     pub resident: u64,
     /// KiB.
     pub anonymous: u64,
+    /// Bytes of a microcontroller's flash.
+    pub mcu_flash: u64,
+    /// Bytes of its RAM, stack included.
+    pub mcu_ram: u64,
+}
+
+/// What a microcontroller takes, in bytes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mcu {
+    /// Flash of the whole firmware.
+    pub flash: u64,
+    /// Flash of core.
+    pub core: u64,
+    /// RAM beside the stack.
+    pub work: u64,
+    /// Stack at its deepest.
+    pub stack: u64,
 }
 
 /// Memory of the loader once everything is loaded; nothing is given back before that.

@@ -1,10 +1,12 @@
 //! Whole pipelines on real input: what the tests of this package share.
 
+pub mod big_endian;
 pub mod budgets;
 pub mod fleet;
 #[cfg(test)]
 mod golden;
 pub mod matrix;
+pub mod mcu;
 pub mod objects;
 pub mod oracle;
 pub mod refusals;

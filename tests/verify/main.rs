@@ -5,6 +5,7 @@
 
 mod boards;
 mod context;
+mod mcu;
 mod oracle;
 mod run;
 mod selfcheck;

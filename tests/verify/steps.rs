@@ -6,12 +6,14 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use corelet_boards::Missing;
 use corelet_host_tools::setup::targets::{self, Std};
-use corelet_host_tools::setup::{ThisMachine, Wants, loader, toolchain};
-use corelet_tests::budgets;
+use corelet_host_tools::setup::{Machine as _, ThisMachine, Wants, loader, needs, rust_src, toolchain};
+use corelet_tests::{big_endian, budgets};
 
 use crate::boards;
 use crate::context::Context;
+use crate::mcu;
 use crate::oracle;
 use crate::run::Outcome;
 use crate::selfcheck;
@@ -38,8 +40,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "the documentation builds, and what it links to is there", full: false, wants: Wants::default, run: doc },
     Step { name: "test", what: "tests that need no root, no network and no board", full: false, wants: Wants::default, run: test },
     Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
-    Step { name: "nostd", what: "core builds where there is no std, the loader without libc", full: false, wants: nostd_wants, run: nostd },
+    Step { name: "nostd", what: "core builds where there is no std and relocates on s390x as here, the loader builds without libc", full: false, wants: nostd_wants, run: nostd },
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
+    Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "oracle", what: "57 objects on both kernels: libbpf relocates as we do, our minimum and bpftool's as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
@@ -50,8 +53,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::both_wants, run: boards::fleet },
 ];
 
-/// A target without an operating system: what needs std does not build for it.
-const BARE: &str = "thumbv7m-none-eabi";
+/// Targets without an operating system, for which what needs std does not build, and a big-endian one.
+const BARE: [&str; 4] =
+    ["thumbv7m-none-eabi", "thumbv6m-none-eabi", "riscv32imc-unknown-none-elf", big_endian::TARGET];
 
 fn passed() -> Outcome {
     Outcome::Passed(String::new())
@@ -127,12 +131,32 @@ fn rust_version(metadata: &str, package: &str) -> Result<String> {
 }
 
 fn nostd_wants() -> Wants {
-    Wants { targets: vec![BARE, targets::LOADER[0]], ..Wants::default() }
+    let mut targets = [BARE.as_slice(), &[targets::LOADER[0]]].concat();
+    // its library must be compiled, from sources that somebody has named
+    if ThisMachine.variable(rust_src::VARIABLE).is_some() {
+        targets.extend(targets::TIER_3);
+    }
+    Wants { needs: vec![&needs::QEMU_S390X], targets, ..Wants::default() }
 }
 
 fn nostd(context: &mut Context<'_>) -> Result<Outcome> {
-    let way = loader::library(&mut context.machine, context.workspace, "corelet-core", BARE)?;
-    context.note(&format!("corelet-core for {BARE}: {way:?}"))?;
+    let mut words = Vec::new();
+    for target in BARE.into_iter().chain(targets::TIER_3) {
+        match loader::library(&mut context.machine, context.workspace, "corelet-core", target) {
+            Ok(way) => context.note(&format!("corelet-core for {target}: {way:?}"))?,
+            Err(e) if targets::TIER_3.contains(&target) && e.is::<Missing>() => {
+                context.note(&format!("{e:#}"))?;
+                words.push(format!("{target} left out: {} names no sources", rust_src::VARIABLE));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    let program = loader::big_endian(&mut context.machine, context.workspace, big_endian::TARGET)?;
+    let emulator = needs::QEMU_S390X.find(&context.machine).context("no emulator of s390x")?;
+    for line in big_endian::compare(&emulator, &program)? {
+        context.note(&line)?;
+        words.push(line);
+    }
     for target in targets::LOADER {
         // rustix falls back to libc without a word where it does not know a target.
         let words = [
@@ -151,7 +175,7 @@ fn nostd(context: &mut Context<'_>) -> Result<Outcome> {
             bail!("the loader for {target} depends on {line}");
         }
     }
-    Ok(passed())
+    Ok(Outcome::Passed(words.join(", ")))
 }
 
 fn loader_wants() -> Wants {

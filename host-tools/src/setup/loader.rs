@@ -1,4 +1,4 @@
-//! Builds what runs on the device from this checkout: the loader for each architecture.
+//! Builds what runs on a device from this checkout: the loader for each architecture, the microcontrollers' firmware.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,32 @@ pub struct Loader {
 /// What makes a build of the loader the device's executable.
 const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
+
+/// What makes a build of `boards/mcu` the firmware.
+const FIRMWARE: [&str; 6] =
+    ["corelet-mcu", "--bin", "corelet-mcu", "--features", "device", "--profile=device"];
+
+/// Builds the firmware for a microcontroller's target of Rust, `thumbv7m-none-eabi`; gives its path.
+///
+/// # Errors
+/// As [`build`].
+pub fn firmware(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let (_, folder) = build_package(machine, workspace, &FIRMWARE, target)?;
+    Ok(folder.join(target).join("device/corelet-mcu"))
+}
+
+/// What makes a build of `tests/big-endian` the test's executable.
+const BIG_ENDIAN: [&str; 6] =
+    ["corelet-big-endian", "--bin", "corelet-big-endian", "--features", "device", "--profile=device"];
+
+/// Builds the executable that relocates on a big-endian machine; gives its path.
+///
+/// # Errors
+/// As [`build`].
+pub fn big_endian(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let (_, folder) = build_package(machine, workspace, &BIG_ENDIAN, target)?;
+    Ok(folder.join(target).join("device/corelet-big-endian"))
+}
 
 /// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
 ///

@@ -40,6 +40,27 @@ pub const QEMU_RISCV64: Need = Need {
     why: "boots the RISC-V board",
 };
 
+/// Emulates the Cortex-M3.
+pub const QEMU_ARM: Need = Need {
+    proof: Proof::Program(&["qemu-system-arm"]),
+    packages: &["qemu-system-arm"],
+    why: "emulates the Cortex-M3",
+};
+
+/// Emulates the 32-bit RISC-V microcontroller.
+pub const QEMU_RISCV32: Need = Need {
+    proof: Proof::Program(&["qemu-system-riscv32"]),
+    packages: &["qemu-system-riscv", "qemu-system-misc"],
+    why: "emulates the 32-bit RISC-V microcontroller",
+};
+
+/// Runs a program of a big-endian machine on this one's kernel.
+pub const QEMU_S390X: Need = Need {
+    proof: Proof::Program(&["qemu-s390x", "qemu-s390x-static"]),
+    packages: &["qemu-user", "qemu-user-static"],
+    why: "relocates on a big-endian machine",
+};
+
 /// What QEMU starts in the RISC-V board before the kernel.
 pub const OPENSBI: Need = Need {
     proof: Proof::File(&["/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"]),

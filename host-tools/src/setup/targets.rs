@@ -19,6 +19,9 @@ pub const LOADER: [&str; 5] = [
     "x86_64-unknown-linux-gnu",
 ];
 
+/// Targets of Rust's third tier. Nobody builds their library, so rustup is not asked for it.
+pub const TIER_3: [&str; 1] = ["mips-unknown-linux-gnu"];
+
 /// How long rustup may take for one target. Where its server cannot be reached it may hang for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -84,7 +87,8 @@ impl Compiler {
     pub fn install(&self, machine: &mut dyn Machine, targets: &[&str]) -> Result<()> {
         let mut why = "there is no rustup here".to_owned();
         if machine.program("rustup").is_some() {
-            for target in targets {
+            why = "it has no library of targets of the third tier".to_owned();
+            for target in targets.iter().filter(|target| !TIER_3.contains(target)) {
                 match self.ask_rustup(machine, target)? {
                     None => machine.say(&format!("{target}: standard library by rustup")),
                     Some(reason) => {
@@ -178,6 +182,18 @@ mod tests {
         assert_eq!(machine.ran, [format!("rustup target add {ARM}"), "fetch rust-src 1.95.0".to_owned()]);
         let link = PathBuf::from("/w/target/rust-src-1.95.0");
         assert_eq!(compiler().std(&machine, RISCV), Some(Std::Source(link)));
+    }
+
+    #[test]
+    fn rustup_is_not_asked_for_what_it_never_has_and_the_others_still_come_from_it() {
+        let mut machine = Fake::with(&["rustup", "apt-get"]).doing(|state, call| {
+            add(state, call);
+            Some(printed(""))
+        });
+        compiler().install(&mut machine, &[TIER_3[0], ARM]).unwrap();
+        assert_eq!(machine.ran, [format!("rustup target add {ARM}"), "fetch rust-src 1.95.0".to_owned()]);
+        assert_eq!(compiler().std(&machine, ARM), Some(Std::Built));
+        assert!(matches!(compiler().std(&machine, TIER_3[0]), Some(Std::Source(_))));
     }
 
     #[test]
