@@ -16,7 +16,9 @@ pub(crate) const MAX_FILE: u64 = 256 << 20;
 pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
-    let mut bytes = Vec::new();
+    // of a pipe the length is 0
+    let len = file.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = Vec::with_capacity(len.min(limit) as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
     if bytes.len() as u64 > limit {
         bail!("{shown}: has more than {} MiB: is it the file you mean?", limit >> 20);

@@ -98,10 +98,15 @@ pub type Relo = Located<btf_ext::CoreRelo>;
 /// # Errors
 /// As [`Object::type_count`]; where the object has no types, with what to do.
 pub fn type_count(bytes: &[u8]) -> Result<usize> {
-    Object::type_count(bytes).map_err(|e| match e {
-        Error::NoSection { .. } => anyhow!("{e}: compile it with clang -g, and strip it with -g only"),
-        e => e.into(),
-    })
+    Object::type_count(bytes).map_err(without_types)
+}
+
+/// What is to be done about an object without types; other errors as they are.
+pub(crate) fn without_types(error: Error) -> anyhow::Error {
+    match error {
+        Error::NoSection { .. } => anyhow!("{error}: compile it with clang -g, and strip it with -g only"),
+        error => error.into(),
+    }
 }
 
 /// The engine's form of a record.

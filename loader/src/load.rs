@@ -24,10 +24,10 @@ use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots};
 use crate::tracefs::until_nul;
 use crate::vars;
+use corelet_core::Error;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::pack::{Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, section};
-use corelet_core::Error;
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).

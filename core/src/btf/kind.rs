@@ -125,7 +125,7 @@ impl Kind {
     }
 
     /// Bytes that follow the 12-byte record of a type: once, and for each of its `vlen` elements.
-    pub(crate) fn trailing(self) -> (usize, usize) {
+    pub fn trailing(self) -> (usize, usize) {
         match self {
             Kind::Int | Kind::Var | Kind::DeclTag => (4, 0),
             Kind::Array => (12, 0),

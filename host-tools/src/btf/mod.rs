@@ -6,8 +6,12 @@
 
 mod distilled;
 pub mod dump;
+pub mod excerpt;
 pub mod modules;
 pub mod name;
+mod source;
+
+pub use source::Source;
 
 use std::fmt;
 use std::path::Path;
@@ -123,8 +127,12 @@ pub struct BadBtf {
 
 impl BadBtf {
     fn locate(error: Error, bytes: &[u8]) -> BadBtf {
+        BadBtf::place(error, Header::parse(bytes).ok().as_ref(), bytes.len() as u64)
+    }
+
+    /// `error` in a blob of `len` bytes and of this header, where it has a proper one.
+    fn place(error: Error, header: Option<&Header>, len: u64) -> BadBtf {
         let offset = || {
-            let header = Header::parse(bytes).ok();
             let (part, at) = match error {
                 Error::Truncated { part, at }
                 | Error::BadString { part, at }
@@ -141,7 +149,7 @@ impl BadBtf {
             };
             let offset = u64::from(header?.hdr_len) + u64::from(start) + u64::from(at);
             // a part that starts outside the blob is wanting from the blob's end on
-            Some(offset.min(bytes.len() as u64))
+            Some(offset.min(len))
         };
         BadBtf { offset: offset(), error }
     }

@@ -1,5 +1,6 @@
 //! A target's types with an index by name, so that a PC need not scan a hundred thousand of them for each local type.
 
+use crate::btf::excerpt::may_be_candidate;
 use corelet_core::btf::{Btf, Kind, names};
 use corelet_core::relo::{TargetTypes, kinds_compat};
 use corelet_core::{Result, TypeId};
@@ -35,11 +36,6 @@ impl<'b> KernelTypes<'b> {
     pub fn named(&self, name: &str) -> &[TypeId] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
-}
-
-/// Functions, variables and sections are never the root of a relocation, and make up half of a kernel's names.
-fn may_be_candidate(kind: Kind) -> bool {
-    !matches!(kind, Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag)
 }
 
 impl TargetTypes for KernelTypes<'_> {
