@@ -11,4 +11,5 @@ pub mod objects;
 pub mod oracle;
 pub mod refusals;
 pub mod selfcheck;
+pub mod streamed;
 pub mod tools;

@@ -91,6 +91,12 @@ pub enum Limit {
     Functions,
     /// Pairs of types compared for one relocation, [`crate::limits::MAX_COMPARISONS`].
     Comparisons,
+    /// Memory given for the tables of [`crate::kernel_btf`] and what they come to, in bytes.
+    KernelBtfMemory,
+    /// Bytes of a name in a kernel's BTF, its NUL included, [`crate::limits::KERNEL_BTF_WINDOW`].
+    KernelName,
+    /// Modules that have candidates, [`crate::limits::MAX_CANDIDATE_MODULES`].
+    Modules,
 }
 
 /// Why an input was refused. Offsets are in bytes from the start of `part`.

@@ -100,6 +100,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod insn;
+pub mod kernel_btf;
 pub mod limits;
 pub mod link;
 pub mod object;

@@ -28,3 +28,22 @@ pub const MAX_FUNCTIONS: u32 = 1 << 12;
 
 /// Objects of one pack, all of which a loader loads together.
 pub const MAX_PACK_OBJECTS: usize = 8;
+
+/// Bytes of a kernel's BTF that are in memory at once while it is read in passes, and the longest name there with its NUL:
+/// `KSYM_NAME_LEN` is 512, kernel `include/linux/kallsyms.h`. sysfs gives a page in one read at most.
+pub const KERNEL_BTF_WINDOW: usize = 2048;
+
+/// Records of the kernel's own BTF whose place is kept, so that a type is found again by a short walk: 1 KiB, every 256th to
+/// 512th of the 70 to 130 thousand types of today's kernels.
+pub const KERNEL_BTF_MARKS: u32 = 256;
+
+/// The same for a module's BTF, of some hundred to some thousand types.
+pub const MODULE_BTF_MARKS: u32 = 64;
+
+/// Modules that have candidates for types which the kernel itself lacks. libbpf takes any number; of one name in more than
+/// two or three modules nothing but ambiguity comes.
+pub const MAX_CANDIDATE_MODULES: usize = 4;
+
+/// Bytes that the device gives to read the kernel's own BTF and to relocate with what was taken from it. Pages that are not
+/// needed are not touched.
+pub const KERNEL_BTF_MEMORY: usize = 64 << 10;

@@ -8,7 +8,7 @@ use corelet_boards::{Board, Kernel, Missing, kernel_for, on_stderr};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::setup::{Wants, needs};
-use corelet_tests::oracle;
+use corelet_tests::{oracle, streamed};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -61,6 +61,27 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
         outcome.ids,
         outcome.bytes.0,
         outcome.bytes.1
+    )))
+}
+
+/// Every object of Debian's libbpf-tools through what the device takes of both kernels' own types, and through the whole.
+pub(crate) fn kernel_btf(context: &mut Context<'_>) -> Result<Outcome> {
+    let objects = oracle::packaged("arm64", &mut *on_stderr())?;
+    ensure!(objects.len() >= 50, "only {} objects in libbpf-tools", objects.len());
+    let mut outcome = streamed::Outcome::default();
+    for (board, kernel) in kernels()? {
+        outcome.add(&kernel.image, &objects).context(board)?;
+    }
+    for line in &outcome.lines {
+        context.note(line)?;
+    }
+    ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
+    let (read, of) = outcome.read;
+    Ok(Outcome::Passed(format!(
+        "{} objects, {} relocations alike; {} bytes of memory at most, {read} bytes read of {of}",
+        objects.len(),
+        outcome.relocations,
+        outcome.peak
     )))
 }
 

@@ -38,6 +38,15 @@ impl Header {
     /// # Errors
     /// [`Error::BadMagic`], [`Error::UnknownVersion`], [`Error::Truncated`]; a `hdr_len` below 24 is [`Error::BadValue`].
     pub fn parse(data: &[u8]) -> Result<Header> {
+        let header = Header::start(data)?;
+        if header.hdr_len as usize > data.len() {
+            return Err(Error::Truncated { part: Part::BtfHeader, at: data.len() as u32 });
+        }
+        Ok(header)
+    }
+
+    /// The same of the first 32 bytes, where the rest is not at hand: a header may be longer.
+    pub(crate) fn start(data: &[u8]) -> Result<Header> {
         let short = Error::Truncated { part: Part::BtfHeader, at: data.len() as u32 };
         let endian = match data {
             [0x9f, 0xeb, ..] => Endian::Little,
@@ -64,9 +73,6 @@ impl Header {
         }
         if hdr_len < MIN_LEN {
             return Err(Error::BadValue { part: Part::BtfHeader, at: 4, found: hdr_len });
-        }
-        if (hdr_len as usize) > data.len() {
-            return Err(short);
         }
         if hdr_len < LAYOUT_LEN {
             (layout_off, layout_len) = (0, 0);

@@ -23,7 +23,8 @@ use crate::error::{Error, Limit, Part, Result};
 use crate::id::TypeId;
 use resolve::TOO_DEEP;
 
-const RECORD: usize = 12;
+/// Bytes of the part of a record that all kinds have.
+pub(crate) const RECORD: usize = 12;
 
 /// A parsed BTF blob, possibly split over a base.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,11 @@
 
 /// Length of `name` without its flavor, in bytes.
 pub fn essential_len(name: &str) -> usize {
-    let b = name.as_bytes();
+    essential_bytes(name.as_bytes())
+}
+
+/// The same of bytes that need not be UTF-8.
+pub(crate) fn essential_bytes(b: &[u8]) -> usize {
     let cut = b.windows(5).rposition(|w| matches!(w, [x, b'_', b'_', b'_', y] if *x != b'_' && *y != b'_'));
     cut.map_or(b.len(), |at| at.saturating_add(1))
 }

@@ -98,7 +98,12 @@ impl<'a> Type<'a> {
     /// The type whose record `bytes` start with; void where there are none.
     pub(super) fn new(id: TypeId, bytes: &'a [u8], endian: Endian) -> Self {
         let (head, trailing) = bytes.split_first_chunk().unwrap_or((&[0; RECORD], &[]));
-        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = *head;
+        Type { trailing, ..Type::head(id, *head, endian) }
+    }
+
+    /// The type of a record whose 12 bytes are here and whose trailing words are not.
+    pub(crate) fn head(id: TypeId, head: [u8; RECORD], endian: Endian) -> Self {
+        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = head;
         let info = endian.u32([i0, i1, i2, i3]);
         Type {
             id,
@@ -106,7 +111,7 @@ impl<'a> Type<'a> {
             kind: Kind::from_number((info >> 24 & 0x7f) as u8),
             info,
             size_or_type: endian.u32([s0, s1, s2, s3]),
-            trailing,
+            trailing: &[],
             endian,
         }
     }
