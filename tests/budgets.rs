@@ -23,6 +23,8 @@ pub struct Budgets {
     pub pack: BTreeMap<String, u64>,
     /// Memory to load opensnoop's pack, by board.
     pub memory: BTreeMap<String, Memory>,
+    /// The same of a pack that has no target for the board's kernel, by the kernel's own types.
+    pub memory_kernel_btf: BTreeMap<String, Memory>,
     /// The firmware with opensnoop's pack, by microcontroller.
     pub mcu: BTreeMap<String, Mcu>,
 }
@@ -39,6 +41,8 @@ pub struct Goals {
     pub resident: u64,
     /// KiB.
     pub anonymous: u64,
+    /// KiB resident with the kernel's own types.
+    pub resident_kernel_btf: u64,
     /// Bytes of a microcontroller's flash.
     pub mcu_flash: u64,
     /// Bytes of its RAM, stack included.
@@ -108,7 +112,11 @@ pub fn promised(pack: &[u8]) -> Result<u64> {
     Ok(memory.work.bytes(1, 4096) + BESIDE)
 }
 
-/// The script: loads the pack and closes, alone and with memory touched on purpose. Where the stack begins within its page
+/// A file that is opened on a board while opensnoop runs by the kernel's own types.
+const OPENED: &str = "/corelet/opened-by-the-test";
+
+/// The script: loads the pack and closes, alone and with memory touched on purpose; then a pack that has no target for this
+/// kernel, which runs too until it shows the file that is opened. Where the stack begins within its page
 /// decides how many pages it takes, so it begins where it always does.
 const SCRIPT: &str = r#"
 echo 0 >/proc/sys/kernel/randomize_va_space
@@ -116,6 +124,9 @@ echo 1 >/proc/sys/net/core/bpf_jit_enable
 for touch in 0 65536; do
     /corelet/corelet-loader verify /corelet/x.pack --json --memory --touch $touch 2>&1 | grep '"memory"'
 done
+/corelet/corelet-loader verify /corelet/other.pack --json --memory 2>&1 | grep -e '"memory"' -e 'own types'
+(for _ in $(seq 100); do cat /corelet/opened-by-the-test; usleep 100000; done) &
+timeout 60 /corelet/corelet-loader run /corelet/other.pack --json --for 30 2>&1 | grep -m 1 /corelet/opened-by-the-test
 "#;
 
 #[derive(Deserialize)]
@@ -129,7 +140,8 @@ struct Said {
     anonymous_kib: u64,
 }
 
-/// Memory that `loader` takes to load `pack` on a board.
+/// Memory that `loader` takes to load `pack` on a board, and to load `other`, opensnoop's pack that has no target for the
+/// board's kernel: that one's programs must report a file that is opened.
 ///
 /// # Errors
 /// The board does not come up, the loader does not say, or the meter does not see 64 KiB that were touched on purpose.
@@ -137,14 +149,16 @@ pub fn memory(
     board: &Board,
     kernel: &Kernel,
     loader: &[u8],
-    pack: &[u8],
+    (pack, other): (&[u8], &[u8]),
     progress: &mut dyn Progress,
-) -> Result<Memory> {
+) -> Result<(Memory, Memory)> {
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
         files: vec![
             ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
             ("corelet/x.pack".to_owned(), 0o644, pack.to_vec()),
+            ("corelet/other.pack".to_owned(), 0o644, other.to_vec()),
+            (OPENED[1..].to_owned(), 0o644, Vec::new()),
             (RUN.to_owned(), 0o755, SCRIPT.as_bytes().to_vec()),
         ],
         ..Initramfs::default()
@@ -153,9 +167,16 @@ pub fn memory(
     Boot::new(board, &kernel.image, initramfs.build()?).run(&mut |line| lines.push(line.to_owned()))?;
     let said = |line: &String| serde_json::from_str::<Line>(line).ok().map(|l| l.memory);
     let said: Vec<Said> = lines.iter().filter_map(said).collect();
-    let [plain, touched] = said.as_slice() else {
-        anyhow::bail!("{}: the loader did not say its memory twice: {}", board.name, lines.join(" / "));
+    let [plain, touched, own] = said.as_slice() else {
+        anyhow::bail!("{}: the loader did not say its memory three times: {}", board.name, lines.join(" / "));
     };
+    let event = lines.iter().any(|l| l.starts_with('{') && l.contains(OPENED));
+    ensure!(
+        event && lines.iter().any(|l| l.contains("its own types")),
+        "{}: no event by the kernel's own types: {}",
+        board.name,
+        lines.join(" / ")
+    );
     // pages of the file are mapped around a fault as they happen to be in memory: one more or less between two runs
     for (what, less, more, slack) in [
         ("resident", plain.rss_kib, touched.rss_kib, 4),
@@ -165,5 +186,6 @@ pub fn memory(
         let sees = (TOUCH - slack..=TOUCH + 4).contains(&seen);
         ensure!(sees, "{}: of {TOUCH} KiB the meter saw {seen} ({what})", board.name);
     }
-    Ok(Memory { resident: plain.rss_kib, anonymous: plain.anonymous_kib })
+    let memory = |said: &Said| Memory { resident: said.rss_kib, anonymous: said.anonymous_kib };
+    Ok((memory(plain), memory(own)))
 }

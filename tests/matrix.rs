@@ -8,7 +8,7 @@ use crate::tools::survivors::survivors;
 use crate::tools::{self, Case, board};
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, Kernel, Progress};
-use corelet_core::pack::section;
+use corelet_core::pack::{Records, Target, section};
 use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, Section, build, container};
@@ -53,6 +53,20 @@ fn sections(tool: &str, object: &[u8], kernel: &Kernel) -> Result<Vec<Section>> 
 pub fn pack(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
     let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
     container(&sections(tool, object, kernel)?)
+}
+
+/// The pack of a tool whose only target is of a kernel that does not run anywhere.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_for_another(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
+    let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
+    let mut sections = sections(tool, object, kernel)?;
+    let target = sections.iter_mut().find(|s| s.id == section::TARGET).context("no target")?;
+    let own: Target<'_> = Records::new(&target.bytes, section::TARGET).at(0)?;
+    let other = Target { build_id: &[0x11; 20], release: "6.1.0-other", ..own };
+    target.bytes = Section::records(section::TARGET, target.owner, [other])?.bytes;
+    container(&sections)
 }
 
 /// Packs all tools for `kernel`, with all their mutants.

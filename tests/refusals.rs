@@ -22,7 +22,7 @@ const DRIVER: &str = include_str!("refusals/driver.sh");
 /// One try on the board.
 struct Try {
     name: String,
-    /// What of the driver runs it: `one`, `running` or `rewritten`.
+    /// What of the driver runs it: `one`, `hidden`, `running` or `rewritten`.
     how: &'static str,
     /// Arguments, the pack among them.
     args: String,
@@ -261,6 +261,10 @@ fn other_sections(tries: &mut Tries, sections: &[Section]) -> Result<()> {
     Ok(())
 }
 
+/// What the loader says where the running kernel's own types serve.
+const OWN_TYPES: [&str; 3] =
+    ["no target for this kernel; relocating with its own types", "0 modules looked into", "verified"];
+
 /// Packs for kernels that are not the running one.
 fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects) -> Result<()> {
     let with = |build_id: &[u8], release: &str, arch: Arch| -> Result<Vec<u8>> {
@@ -281,7 +285,9 @@ fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects
     tries.add("other-arch", pack.clone(), "", 1, &["another architecture", other_arch.name()]);
     tries.add("other-arch-release", pack, "--allow-release", 1, &["another architecture"]);
     let pack = with(&other_id, kernel.release, kernel.arch)?;
-    tries.add("other-build", pack.clone(), "", 1, &["another build id", "1111", "--allow-release"]);
+    let says = ["another build id", "1111", "--allow-release"];
+    tries.add("other-build", pack.clone(), "--only-targets", 1, &says);
+    tries.add("other-build-own-types", pack.clone(), "", 0, &OWN_TYPES);
     tries.add(
         "other-build-allowed",
         pack,
@@ -293,10 +299,22 @@ fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects
     tries.add(
         "other-kernel",
         pack.clone(),
-        "",
+        "--only-targets",
         1,
         &["no target for this kernel", "6.1.0-other", kernel.release],
     );
-    tries.add("other-kernel-allowed", pack, "--allow-release", 1, &["no target for this kernel"]);
+    let allowed = "--allow-release --only-targets";
+    tries.add("other-kernel-allowed", pack.clone(), allowed, 1, &["no target for this kernel"]);
+    tries.add("other-kernel-own-types", pack.clone(), "", 0, &OWN_TYPES);
+    tries.add(
+        "other-kernel-hidden-types",
+        pack,
+        "",
+        1,
+        &["/sys/kernel/btf/vmlinux: ENOENT", "no target for this kernel"],
+    );
+    if let Some(last) = tries.list.last_mut() {
+        last.how = "hidden";
+    }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::oracle::Named;
 pub struct Pages<'x>(pub &'x [u8]);
 
 impl Source for Pages<'_> {
-    fn read_at(&mut self, _: u8, at: u64, into: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, _: u8, at: u32, into: &mut [u8]) -> Result<usize, Error> {
         let rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
         let n = rest.len().min(into.len()).min(4096);
         into[..n].copy_from_slice(&rest[..n]);
@@ -71,7 +71,7 @@ pub struct Outcome {
     /// Bytes of working memory that the device needs to select types, at most.
     pub peak: usize,
     /// Bytes read of the kernel's types for the object that needs most, and the bytes that there are.
-    pub read: (u64, usize),
+    pub read: (u32, usize),
     /// A line for each object on each kernel.
     pub lines: Vec<String>,
     /// What is not as it must be.
@@ -93,7 +93,7 @@ impl Outcome {
             let (stats, differences) = compare(&object, &whole, &expected).with_context(|| name.clone())?;
             let count = expected.iter().map(|p| p.relocations.len()).sum::<usize>();
             self.relocations += count;
-            self.peak = self.peak.max(stats.peak);
+            self.peak = self.peak.max(stats.peak as usize);
             self.read = self.read.max((stats.bytes, whole.bytes().len()));
             self.lines.push(format!("{name}: {count} relocations, {stats:?}"));
             self.failures.extend(differences.iter().map(|what| format!("{name}: {what}")));

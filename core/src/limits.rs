@@ -33,8 +33,8 @@ pub const MAX_PACK_OBJECTS: usize = 8;
 /// `KSYM_NAME_LEN` is 512, kernel `include/linux/kallsyms.h`. sysfs gives a page in one read at most.
 pub const KERNEL_BTF_WINDOW: usize = 2048;
 
-/// Records of the kernel's own BTF whose place is kept, so that a type is found again by a short walk: 1 KiB, every 256th to
-/// 512th of the 70 to 130 thousand types of today's kernels.
+/// Records of the kernel's own BTF whose place is kept, so that a type is found again by a short walk: 1 KiB or less, every
+/// 1200th of the 70 to 130 thousand types of today's kernels.
 pub const KERNEL_BTF_MARKS: u32 = 256;
 
 /// The same for a module's BTF, of some hundred to some thousand types.

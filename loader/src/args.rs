@@ -25,6 +25,8 @@ corelet-loader --version | --help
   --target FILE          take the target from this file too (corelet target)
   --allow-release        take a target by release, version and architecture
                          where no build id matches
+  --only-targets         refuse a pack that has no target for this kernel, and
+                         do not relocate with the kernel's own types
   --max-kernel-mem BYTES refuse a pack whose maps may take more (K, M)
   --log-size BYTES       of the verifier's log of a refused program (64K)
   --memory               report memory and time of loading
@@ -64,6 +66,8 @@ pub struct Options<'a> {
     pub log_size: u32,
     /// `--allow-release`
     pub allow_release: bool,
+    /// `--only-targets`
+    pub only_targets: bool,
     /// `--memory`
     pub memory: bool,
     /// `--touch`, in bytes.
@@ -71,11 +75,12 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "--json",
     "--raw",
     "--allow-release",
     "--memory",
+    "--only-targets",
     "--for",
     "--set",
     "--target",
@@ -87,12 +92,13 @@ const JSON: usize = 0;
 const RAW: usize = 1;
 const ALLOW_RELEASE: usize = 2;
 const MEMORY: usize = 3;
-const FOR: usize = 4;
-const SET: usize = 5;
-const TARGET: usize = 6;
-const MAX_KERNEL_MEM: usize = 7;
-const LOG_SIZE: usize = 8;
-const TOUCH: usize = 9;
+const ONLY_TARGETS: usize = 4;
+const FOR: usize = 5;
+const SET: usize = 6;
+const TARGET: usize = 7;
+const MAX_KERNEL_MEM: usize = 8;
+const LOG_SIZE: usize = 9;
+const TOUCH: usize = 10;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn number(text: &str) -> Option<u32> {
@@ -142,6 +148,7 @@ pub fn parse<'a, K: Kernel>(
         max_kernel_mem: None,
         log_size: 64 << 10,
         allow_release: false,
+        only_targets: false,
         memory: false,
         touch: 0,
     };
@@ -167,6 +174,7 @@ pub fn parse<'a, K: Kernel>(
             (RAW, _) => put(&mut o.output, Output::Raw),
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
+            (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
             (TARGET, _) => put(&mut o.target, Some(value)),
             (SET, _) => words.bytes().any(|b| b == b'=') && o.sets.push(words).is_ok(),
             (FOR, Some(n)) => put(&mut o.seconds, Some(n)),

@@ -1,8 +1,10 @@
 //! Which target of the pack each object is loaded with: law 4, no wrong offset.
 
+use crate::args::Options;
 use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
 use crate::identity::Identity;
+use crate::kernel_btf;
 use crate::say::{
     Arg::{N, S, X},
     bad, bare, fail, say,
@@ -23,8 +25,17 @@ pub struct Chosen<'f> {
     pub target: u16,
     /// Whether the build id says so; else release, version and architecture do, and kernel ids do not hold.
     pub by_build_id: bool,
+    /// Whether no target fits, so that the kernel's own types serve and `target` is the nearest one of the same object.
+    own_types: bool,
     /// What loading takes.
     pub memory: Memory,
+}
+
+impl Chosen<'_> {
+    /// Whether relocation goes by the kernel's own types and not by the target's.
+    pub fn own_types(&self) -> bool {
+        cfg!(feature = "kernel-btf") && self.own_types
+    }
 }
 
 /// How well a target fits the running kernel.
@@ -58,14 +69,14 @@ fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
 /// Chooses a target for every object of `pack`. `files` are searched in order.
 ///
 /// # Errors
-/// [`Exit::NotPortable`] where an object has none, with the running kernel and the targets there are.
+/// [`Exit::NotPortable`] where an object has none and the kernel's own types do not serve either, with the running kernel and the targets there are.
 #[inline(never)] // its frame is gone when objects are loaded
 pub fn choose<'f, K: Kernel>(
     kernel: &mut K,
     pack: &'f PackFile<'f>,
     files: &[&'f PackFile<'f>],
     id: &Identity,
-    allow_release: bool,
+    options: &Options<'_>,
 ) -> Done<Vec<Chosen<'f>, MAX_PACK_OBJECTS>> {
     let mut chosen = Vec::new();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
@@ -74,22 +85,27 @@ pub fn choose<'f, K: Kernel>(
         let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
         let best = best(kernel, files, &object.digest, id, false)?;
         let target = match best {
-            Some((file, target, Fit::BuildId)) => (file, target, true),
-            Some((file, target, Fit::Release)) if allow_release => {
+            Some((file, target, Fit::BuildId)) => (file, target, true, false),
+            Some((file, target, Fit::Release)) if options.allow_release => {
                 let args = [S(object.name), S(&id.uname.release), S(&id.uname.version)];
                 say(kernel, "%: no build id matches; taken by release % and version %", &args);
-                (file, target, false)
+                (file, target, false, false)
+            }
+            Some((file, target, Fit::Release | Fit::OtherKernel))
+                if cfg!(feature = "kernel-btf") && !options.only_targets && kernel_btf::is_there(kernel)? =>
+            {
+                (file, target, false, true)
             }
             other => {
                 let close = other.map_or(Fit::OtherObject, |(_, _, fit)| fit);
                 return Err(refuse(kernel, files, &object, id, close));
             }
         };
-        let (file, target, by_build_id) = target;
+        let (file, target, by_build_id, own_types) = target;
         let mut buffer = [0; 64];
         let bytes = file.small(kernel, section::MEMORY, target, &mut buffer)?;
         let memory = bad(kernel, file.path, Checked::<Memory>::new(bytes, section::MEMORY).at(0))?;
-        let one = Chosen { object: entry.owner, file, target, by_build_id, memory };
+        let one = Chosen { object: entry.owner, file, target, by_build_id, own_types, memory };
         if chosen.push(one).is_err() {
             return Err(fail(
                 kernel,

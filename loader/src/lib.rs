@@ -17,6 +17,7 @@ pub mod exit;
 pub mod file;
 pub mod identity;
 pub mod job;
+pub mod kernel_btf;
 pub mod kprobe;
 pub mod load;
 pub mod maps;

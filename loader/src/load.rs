@@ -10,6 +10,7 @@ use crate::choose::Chosen;
 use crate::exit::Done;
 use crate::file::PackFile;
 use crate::job::{Job, OpenMap, Source};
+use crate::kernel_btf;
 use crate::maps::{self, with_memlock};
 use crate::object::{self, Parts, Sections};
 use crate::plan;
@@ -78,7 +79,8 @@ pub fn load<K: Kernel>(
     let pack = objects.pack;
     let id = &session.identity;
     let bytes = usize::try_from(chosen.memory.work.bytes(id.cpus, id.page_size)).unwrap_or(usize::MAX);
-    let region = match kernel.region(bytes) {
+    let own = if chosen.own_types() { kernel_btf::KERNEL_BTF_MEMORY } else { 0 };
+    let region = match kernel.region(bytes.saturating_add(own)) {
         Ok(region) => region,
         Err(e) => return Err(failed(kernel, "memory for the pack", e)),
     };
@@ -110,7 +112,11 @@ pub fn load<K: Kernel>(
         let mut parts: Parts<'_> = kept;
         parts.read(kernel, whole, &mut arena, &LOADED)?;
         parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
-        let sections = Sections { path: pack.path, object, btf, parts };
+        let mut sections = Sections { path: pack.path, object, btf, parts };
+        if chosen.own_types() {
+            let values = kernel_btf::kconfig(kernel, session, &sections, &mut arena)?;
+            sections.parts.put(section::KCONFIG, values);
+        }
         next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, place)?;
     }
     Ok(if next.len() > memory.len() { next } else { memory })
@@ -134,7 +140,8 @@ fn open_channels<K: Kernel>(
     objects.channels.open(kernel, &mut session.ledger, &job)
 }
 
-fn parse_btf<'a, K: Kernel>(
+/// Checks and indexes types.
+pub fn parse_btf<'a, K: Kernel>(
     kernel: &mut K,
     path: &str,
     bytes: &'a [u8],
@@ -166,7 +173,11 @@ fn into_kernel<K: Kernel>(
         let used = arena.take(kernel, s.functions().count())?;
         used.fill(0);
         plan::decide(kernel, session, s, flags, used)?;
-        relocate_all(kernel, session, chosen, s, used, insns, arena)?;
+        if chosen.own_types() {
+            kernel_btf::relocate(kernel, session, s, used, insns, arena)?;
+        } else {
+            relocate_all(kernel, session, chosen, s, used, insns, arena)?;
+        }
     }
     let btf = match with_memlock(kernel, |k| k.btf_load(s.parts.get(section::BTF))) {
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),

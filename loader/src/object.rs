@@ -35,6 +35,13 @@ impl<'a> Parts<'a> {
         Checked::new(self.get(id), id)
     }
 
+    /// Puts `bytes` in the place of section `id`.
+    pub fn put(&mut self, id: u16, bytes: &'a [u8]) {
+        if let Some(part) = self.parts.get_mut(usize::from(id.wrapping_sub(FIRST))) {
+            *part = bytes;
+        }
+    }
+
     /// Reads the sections `ids` of object or target `owner` into the arena.
     #[inline(never)]
     pub fn read<K: Kernel>(
@@ -45,9 +52,8 @@ impl<'a> Parts<'a> {
         ids: &[u16],
     ) -> Done<()> {
         for &id in ids {
-            if let Some(part) = self.parts.get_mut(usize::from(id.wrapping_sub(FIRST))) {
-                *part = section(kernel, (file, owner), arena, id)?;
-            }
+            let bytes = section(kernel, (file, owner), arena, id)?;
+            self.put(id, bytes);
         }
         Ok(())
     }

@@ -15,6 +15,12 @@ use corelet_core::relo::{
 };
 use corelet_core::{Endian, TypeId, insn};
 
+/// The engine's form of a record.
+pub fn core_relo(relo: &Relo) -> corelet_core::Result<CoreRelo> {
+    let kind = ReloKind::from_number(relo.kind.into())?;
+    Ok(CoreRelo { insn: relo.insn, type_id: relo.type_id, access_str_off: relo.access_str_off, kind })
+}
+
 /// Relocates in `insns`, all of the object's, the functions that `used` marks with 1.
 ///
 /// # Errors
@@ -49,9 +55,7 @@ pub fn relocate<K: Kernel>(
         let len = function.count as usize * insn::INSN_SIZE;
         let code = insns.get_mut(start..).and_then(|i| i.get_mut(..len));
         let code = bad(kernel, s.path, code.ok_or(corelet_core::Error::NoSuchInsn { insn: function.start }))?;
-        let kind = bad(kernel, s.path, ReloKind::from_number(relo.kind.into()))?;
-        let core_relo =
-            CoreRelo { insn: relo.insn, type_id: relo.type_id, access_str_off: relo.access_str_off, kind };
+        let core_relo = bad(kernel, s.path, core_relo(&relo))?;
         let outcome = relocator.relocate(&core_relo, code, Endian::HOST, &mut ());
         let spec = relocator.scratch.local();
         match outcome {

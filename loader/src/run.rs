@@ -39,7 +39,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         None => None,
     };
     let files: Vec<&PackFile<'_>, 2> = extra.iter().chain([&pack]).collect();
-    let chosen = choose(kernel, &pack, &files, &session.identity, options.allow_release)?;
+    let chosen = choose(kernel, &pack, &files, &session.identity, options)?;
     within_limit(kernel, session, &chosen)?;
     let mut objects =
         Objects { chosen: &chosen, pack: &pack, sources: Vec::new(), channels: Channels::default(), stop };

@@ -34,6 +34,13 @@ one() {
     report
 }
 
+# The same on a kernel whose own types cannot be seen.
+hidden() {
+    mount -t tmpfs none /sys/kernel/btf
+    one "$@"
+    umount /sys/kernel/btf
+}
+
 # What `held` says while a pack runs: if it were the same, the count would show nothing.
 running() {
     name=$1 before=$(held)

@@ -95,7 +95,9 @@ pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
         let board = Board::find(board)?;
         let (kernel, loader, objects) = parts(&board, context)?;
         let pack = matrix::pack("opensnoop", &objects, &kernel)?;
-        let memory = budgets::memory(&board, &kernel, &loader, &pack, &mut *on_stderr())?;
+        let other = matrix::pack_for_another("opensnoop", &objects, &kernel)?;
+        let packs = (pack.as_slice(), other.as_slice());
+        let (memory, own) = budgets::memory(&board, &kernel, &loader, packs, &mut *on_stderr())?;
         let name = board.name.as_str();
         let of = budgets.memory.get(name);
         let promised = budgets::promised(&pack)?;
@@ -105,11 +107,26 @@ pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
                 memory.anonymous
             ));
         }
+        let own_of = budgets.memory_kernel_btf.get(name);
         let figures = [
             ("pack bytes", pack.len() as u64, budgets.pack.get(name), 1, goals.pack),
             // memory comes in pages
             ("KiB resident", memory.resident, of.map(|m| &m.resident), 4, goals.resident),
             ("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, goals.anonymous),
+            (
+                "KiB resident by the kernel's own types",
+                own.resident,
+                own_of.map(|m| &m.resident),
+                4,
+                goals.resident_kernel_btf,
+            ),
+            (
+                "KiB anonymous by the kernel's own types",
+                own.anonymous,
+                own_of.map(|m| &m.anonymous),
+                4,
+                goals.anonymous,
+            ),
         ];
         for (what, measured, budget, grain, goal) in figures {
             match budgets::hold(&format!("{name} {what}"), measured, budget, grain, goal) {

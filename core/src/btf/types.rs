@@ -98,22 +98,15 @@ impl<'a> Type<'a> {
     /// The type whose record `bytes` start with; void where there are none.
     pub(super) fn new(id: TypeId, bytes: &'a [u8], endian: Endian) -> Self {
         let (head, trailing) = bytes.split_first_chunk().unwrap_or((&[0; RECORD], &[]));
-        Type { trailing, ..Type::head(id, *head, endian) }
+        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = *head;
+        let words = [[n0, n1, n2, n3], [i0, i1, i2, i3], [s0, s1, s2, s3]].map(|w| endian.u32(w));
+        Type { trailing, endian, ..Type::head(id, words) }
     }
 
-    /// The type of a record whose 12 bytes are here and whose trailing words are not.
-    pub(crate) fn head(id: TypeId, head: [u8; RECORD], endian: Endian) -> Self {
-        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = head;
-        let info = endian.u32([i0, i1, i2, i3]);
-        Type {
-            id,
-            name_off: endian.u32([n0, n1, n2, n3]),
-            kind: Kind::from_number((info >> 24 & 0x7f) as u8),
-            info,
-            size_or_type: endian.u32([s0, s1, s2, s3]),
-            trailing: &[],
-            endian,
-        }
+    /// The type of a record whose first three words are at hand and whose trailing ones are not.
+    pub(crate) fn head(id: TypeId, [name_off, info, size_or_type]: [u32; 3]) -> Self {
+        let kind = Kind::from_number((info >> 24 & 0x7f) as u8);
+        Type { id, name_off, kind, info, size_or_type, trailing: &[], endian: Endian::HOST }
     }
 
     /// What it is.

@@ -1,26 +1,25 @@
 //! One BTF file: its header, its records in order, and the way back to a type by its id.
 
-use super::source::Reader;
-use super::tables::Tables;
+use super::work::Work;
 use crate::btf::{Header, Kind, MAGIC, RECORD, Type};
 use crate::bytes::Endian;
 use crate::error::{Error, Part, Result};
 use crate::id::TypeId;
 
-/// Every so many records have their place kept, before the table of places is full.
+/// Every so many records have their place kept, where the table of places has room for more.
 const FIRST_STRIDE: u32 = 64;
 
-/// A file whose header is read. Places of parts are from the file's start.
+/// A file whose header is read. Places are bytes from the file's start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blob {
     pub(super) file: u8,
     pub(super) endian: Endian,
-    type_at: u64,
-    type_end: u64,
-    pub(super) str_at: u64,
+    type_at: u32,
+    type_end: u32,
+    pub(super) str_at: u32,
     pub(super) str_len: u32,
-    layout_at: u64,
-    layout_end: u64,
+    layout_at: u32,
+    layout_len: u32,
     /// Id of its first type, and one past its last; the latter is known after the pass over the types.
     pub(super) first_id: u32,
     pub(super) id_end: u32,
@@ -28,7 +27,6 @@ pub(super) struct Blob {
     pub(super) first_name: u32,
     /// Table of the places of every `stride`th record.
     pub(super) marks_at: usize,
-    marks: u32,
     stride: u32,
     /// Table of the offsets of names that matter, pairs of offset and number of the name, by offset.
     pub(super) found_at: usize,
@@ -45,12 +43,11 @@ impl Default for Blob {
             str_at: 0,
             str_len: 0,
             layout_at: 0,
-            layout_end: 0,
+            layout_len: 0,
             first_id: 1,
             id_end: 1,
             first_name: 0,
             marks_at: 0,
-            marks: 0,
             stride: FIRST_STRIDE,
             found_at: 0,
             found: 0,
@@ -61,7 +58,7 @@ impl Default for Blob {
 /// A walk over the records of a blob.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
-    /// Place of the next record in the type section.
+    /// Place of the next record.
     at: u32,
     /// Its id.
     id: u32,
@@ -69,24 +66,25 @@ pub(super) struct Walk {
 
 impl Blob {
     /// Reads the header of file `file`; a module's ids and strings continue those of `kernel`.
-    pub(super) fn open(reader: &mut Reader<'_, '_>, file: u8, kernel: Option<&Blob>) -> Result<Blob> {
-        let header = Header::start(reader.load(file, 0, 32)?)?;
-        let part = |off: u32, len: u32| {
-            let at = u64::from(header.hdr_len).saturating_add(off.into());
-            (at, at.saturating_add(len.into()))
+    pub(super) fn open(work: &mut Work<'_, '_>, file: u8, kernel: Option<&Blob>) -> Result<Blob> {
+        work.load(file, 0, 32);
+        work.check()?;
+        let header = Header::start(work.seen())?;
+        // a part's start, which with the part is below 4 GiB
+        let place = |off: u32, len: u32, part: Part| {
+            let at = header.hdr_len.checked_add(off).filter(|at| at.checked_add(len).is_some());
+            at.ok_or(Error::Truncated { part, at: off })
         };
-        let (type_at, type_end) = part(header.type_off, header.type_len);
-        let (str_at, _) = part(header.str_off, header.str_len);
-        let (layout_at, layout_end) = part(header.layout_off, header.layout_len);
+        let type_at = place(header.type_off, header.type_len, Part::BtfTypes)?;
         let mut blob = Blob {
             file,
             endian: header.endian,
             type_at,
-            type_end,
-            str_at,
+            type_end: type_at.wrapping_add(header.type_len),
+            str_at: place(header.str_off, header.str_len, Part::BtfStrings)?,
             str_len: header.str_len,
-            layout_at,
-            layout_end,
+            layout_at: place(header.layout_off, header.layout_len, Part::BtfLayout)?,
+            layout_len: header.layout_len,
             ..Blob::default()
         };
         if let Some(kernel) = kernel {
@@ -101,150 +99,115 @@ impl Blob {
 
     /// A walk from the first record.
     pub(super) fn walk(&self) -> Walk {
-        Walk { at: 0, id: self.first_id }
+        Walk { at: self.type_at, id: self.first_id }
     }
 
-    /// The record at `at` of the type section, without its trailing words.
-    pub(super) fn record(&self, reader: &mut Reader<'_, '_>, id: u32, at: u32) -> Result<Type<'static>> {
-        let head = self.bytes::<RECORD>(reader, at)?;
-        Ok(Type::head(TypeId(id), head, self.endian))
+    /// The record at `at`, without its trailing words.
+    #[inline(never)]
+    pub(super) fn record(&self, work: &mut Work<'_, '_>, id: u32, at: u32) -> Type<'static> {
+        let words = [self.word(work, at, 0), self.word(work, at, 1), self.word(work, at, 2)];
+        Type::head(TypeId(id), words)
     }
 
-    /// The first two words of row `row` of rows of `stride` bytes, which trail the record at `at`.
-    pub(super) fn row2(
-        &self,
-        reader: &mut Reader<'_, '_>,
-        at: u32,
-        row: u32,
-        stride: u32,
-    ) -> Result<[u32; 2]> {
-        let [a, b, c, d, e, f, g, h] = self.bytes::<8>(reader, row_at(at, row, stride))?;
-        Ok([self.endian.u32([a, b, c, d]), self.endian.u32([e, f, g, h])])
-    }
-
-    /// Word `word` of row `row`, likewise.
-    pub(super) fn word(
-        &self,
-        reader: &mut Reader<'_, '_>,
-        at: u32,
-        (row, stride, word): (u32, u32, u32),
-    ) -> Result<u32> {
-        let place = row_at(at, row, stride).saturating_add(word.saturating_mul(4));
-        Ok(self.endian.u32(self.bytes::<4>(reader, place)?))
-    }
-
-    fn bytes<const N: usize>(&self, reader: &mut Reader<'_, '_>, at: u32) -> Result<[u8; N]> {
-        let short = Error::Truncated { part: Part::BtfTypes, at };
-        let place = self.type_at.saturating_add(at.into());
-        if place.saturating_add(N as u64) > self.type_end {
-            return Err(short);
-        }
-        reader.array(self.file, (place, self.type_end), Part::BtfTypes)
+    /// Word `word` of the record at `at`.
+    #[inline(never)]
+    pub(super) fn word(&self, work: &mut Work<'_, '_>, at: u32, word: u32) -> u32 {
+        let at = at.wrapping_add(word.wrapping_mul(4));
+        self.endian.u32(work.four(self.file, at, self.type_end))
     }
 
     /// The next record and its place; `None` at the end.
-    pub(super) fn next(
-        &self,
-        reader: &mut Reader<'_, '_>,
-        walk: &mut Walk,
-    ) -> Result<Option<(u32, Type<'static>)>> {
-        let at = walk.at;
-        if self.type_at.saturating_add(at.into()) >= self.type_end {
-            return Ok(None);
+    #[inline(never)]
+    pub(super) fn next(&self, work: &mut Work<'_, '_>, walk: &mut Walk) -> Option<(u32, Type<'static>)> {
+        let Walk { at, id } = *walk;
+        if at >= self.type_end {
+            return None;
         }
-        let t = self.record(reader, walk.id, at)?;
+        let t = self.record(work, id, at);
         let number = t.kind_number();
-        let unknown = Error::UnknownKind { id: t.id, kind: number };
         let (once, each) = match t.kind() {
-            Kind::Void => return Err(unknown),
-            Kind::Unknown => self.layout(reader, number)?.ok_or(unknown)?,
+            Kind::Void | Kind::Unknown => self.layout(work, id, number),
             kind => kind.trailing(),
         };
-        let len = (each as u64).saturating_mul(t.vlen().into()).saturating_add(once as u64);
-        let end = len.saturating_add(RECORD as u64).saturating_add(at.into());
-        let short = Error::Truncated { part: Part::BtfTypes, at };
-        if self.type_at.saturating_add(end) > self.type_end {
-            return Err(short);
+        // 24 bits of rows of 255 bytes at most
+        let rows = (each as u32).wrapping_mul(t.vlen());
+        let len = rows.saturating_add((once as u32).wrapping_add(RECORD as u32));
+        if len > self.type_end.wrapping_sub(at) {
+            work.fail(Error::Truncated { part: Part::BtfTypes, at: at.wrapping_sub(self.type_at) });
         }
-        *walk = Walk { at: u32::try_from(end).map_err(|_| short)?, id: walk.id.saturating_add(1) };
-        Ok(Some((at, t)))
+        *walk = Walk { at: at.wrapping_add(len), id: id.wrapping_add(1) };
+        (!work.failed()).then_some((at, t))
     }
 
-    /// Bytes behind a record of a kind that is not known here, once and for each of its rows; `None` where the file does not
-    /// say. Source: `struct btf_layout`, `include/uapi/linux/btf.h` (kernel 7.1).
-    fn layout(&self, reader: &mut Reader<'_, '_>, number: u8) -> Result<Option<(usize, usize)>> {
-        let at = self.layout_at.saturating_add(u64::from(number).saturating_mul(4));
-        if at.saturating_add(4) > self.layout_end {
-            return Ok(None);
+    /// Bytes behind a record of a kind that is not known here, once and for each of its rows, as the file says.
+    /// Source: `struct btf_layout`, `include/uapi/linux/btf.h` (kernel 7.1).
+    #[cold]
+    fn layout(&self, work: &mut Work<'_, '_>, id: u32, number: u8) -> (usize, usize) {
+        let off = u32::from(number).wrapping_mul(4);
+        if number == 0 || off.wrapping_add(4) > self.layout_len {
+            work.fail(Error::UnknownKind { id: TypeId(id), kind: number });
         }
-        // beside the window, which stays where it is
-        let mut entry = [0u8; 4];
-        let mut read = 0usize;
-        while let Some(rest) = entry.get_mut(read..).filter(|r| !r.is_empty()) {
-            match reader.source.read_at(self.file, at.saturating_add(read as u64), rest)? {
-                0 => return Err(Error::Truncated { part: Part::BtfLayout, at: number.into() }),
-                n => read = read.saturating_add(n),
+        // the window is over the types again with the next word
+        match *work.load(self.file, self.layout_at.wrapping_add(off), 2) {
+            [once, each] => (once.into(), each.into()),
+            _ => {
+                work.fail(Error::Truncated { part: Part::BtfLayout, at: off });
+                (0, 0)
             }
         }
-        let [once, each, ..] = entry;
-        Ok(Some((once.into(), each.into())))
     }
 
-    /// Keeps the place `at` of the type of number `n` in this blob, if it is one of every so many. Where `limit` places are
-    /// full, every second of them is dropped.
-    pub(super) fn mark(&mut self, tables: &mut Tables<'_>, n: u32, at: u32, limit: u32) {
-        if n.checked_rem(self.stride) != Some(0) {
-            return;
+    /// Every how many records of `limit` in all their place is kept. A record has 12 bytes or more.
+    pub(super) fn set_stride(&mut self, limit: u32) {
+        let bytes = self.type_end.wrapping_sub(self.type_at);
+        let each = bytes.checked_div(limit.wrapping_mul(RECORD as u32)).unwrap_or(0);
+        self.stride = each.wrapping_add(1).max(FIRST_STRIDE);
+    }
+
+    /// Number of the place that is kept of record number `n`, and how many records that one is before it.
+    fn mark(&self, n: u32) -> (usize, u32) {
+        let mark = n.checked_div(self.stride).unwrap_or(0);
+        (self.marks_at.wrapping_add(mark as usize), n.wrapping_sub(mark.wrapping_mul(self.stride)))
+    }
+
+    /// Keeps the place `at` of record number `n`, if it is one of every so many.
+    pub(super) fn keep(&self, work: &mut Work<'_, '_>, n: u32, at: u32) {
+        if let (place, 0) = self.mark(n) {
+            work.set(place, at);
         }
-        if self.marks == limit {
-            self.marks /= 2;
-            self.stride = self.stride.saturating_mul(2);
-            for i in 0..self.marks as usize {
-                let kept = tables.get(self.marks_at.saturating_add(i.saturating_mul(2)));
-                tables.set(self.marks_at.saturating_add(i), kept);
-            }
-            if n.checked_rem(self.stride) != Some(0) {
-                return;
-            }
-        }
-        tables.set(self.marks_at.saturating_add(self.marks as usize), at);
-        self.marks = self.marks.saturating_add(1);
     }
 
     /// Place of the type of id `id`, which is this blob's.
-    pub(super) fn locate(&self, reader: &mut Reader<'_, '_>, tables: &Tables<'_>, id: u32) -> Result<u32> {
-        let missing = Error::NoSuchType { id: TypeId(id) };
-        let n = id.checked_sub(self.first_id).filter(|_| id < self.id_end).ok_or(missing)?;
-        let mark = n.checked_div(self.stride).unwrap_or(0);
-        let rest = n.checked_rem(self.stride).unwrap_or(0);
-        let at = tables.get(self.marks_at.saturating_add(mark as usize));
-        let mut walk = Walk { at, id: id.saturating_sub(rest) };
+    pub(super) fn locate(&self, work: &mut Work<'_, '_>, id: u32) -> u32 {
+        let Some(n) = id.checked_sub(self.first_id).filter(|_| id < self.id_end) else {
+            work.fail(Error::NoSuchType { id: TypeId(id) });
+            return 0;
+        };
+        let (place, rest) = self.mark(n);
+        let mut walk = Walk { at: work.get(place), id: id.wrapping_sub(rest) };
         for _ in 0..rest {
-            self.next(reader, &mut walk)?.ok_or(missing)?;
+            self.next(work, &mut walk);
         }
-        Ok(walk.at)
+        walk.at
     }
 
     /// Whether a name at offset `name_off` of a type of this blob is one that matters: its number.
-    pub(super) fn named(&self, tables: &Tables<'_>, name_off: u32) -> Option<usize> {
+    #[inline(never)]
+    pub(super) fn named(&self, work: &Work<'_, '_>, name_off: u32) -> Option<usize> {
         let (mut low, mut high) = (0usize, self.found);
         while low < high {
-            let middle = low.saturating_add(high) / 2;
-            let at = self.found_at.saturating_add(middle.saturating_mul(2));
-            let off = tables.get(at);
+            let middle = low.wrapping_add(high) / 2;
+            let at = self.found_at.wrapping_add(middle.wrapping_mul(2));
+            let off = work.get(at);
             if off == name_off {
-                return Some(tables.get(at.saturating_add(1)) as usize);
+                return Some(work.get(at.wrapping_add(1)) as usize);
             }
             if off < name_off {
-                low = middle.saturating_add(1);
+                low = middle.wrapping_add(1);
             } else {
                 high = middle;
             }
         }
         None
     }
-}
-
-fn row_at(at: u32, row: u32, stride: u32) -> u32 {
-    at.saturating_add(RECORD as u32).saturating_add(row.saturating_mul(stride))
 }

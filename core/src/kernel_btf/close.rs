@@ -5,7 +5,7 @@ use super::Select;
 use super::blob::Blob;
 use super::wanted::{ask, bit};
 use crate::btf::{Kind, Type};
-use crate::error::{Error, Limit, Result};
+use crate::error::{Error, Limit};
 use crate::limits::MAX_COMPARISONS;
 
 /// Words of a node: its id, the place of its record, its file and what is asked of it.
@@ -28,44 +28,48 @@ pub(super) struct Node {
 
 impl Select<'_, '_, '_> {
     /// The pass over the types of `blob`: places of some records, and the candidates as nodes.
-    pub(super) fn find_candidates(&mut self, blob: &mut Blob, limit: u32) -> Result<()> {
+    #[inline(never)]
+    pub(super) fn find_candidates(&mut self, blob: &mut Blob) {
         let mut walk = blob.walk();
         let mut n = 0u32;
-        while let Some((at, t)) = blob.next(&mut self.reader, &mut walk)? {
-            blob.mark(&mut self.tables, n, at, limit);
-            n = n.saturating_add(1);
+        while let Some((at, t)) = blob.next(&mut self.work, &mut walk) {
+            blob.keep(&mut self.work, n, at);
+            n = n.wrapping_add(1);
             let number = t.kind_number();
-            if self.wanted.kinds & bit(number) == 0 {
-                continue;
-            }
-            let Some(name) = self.name_number(blob, t.name_off) else { continue };
-            let asked = self.wanted.asked(&self.tables, name, number);
-            if asked != 0 {
-                self.wanted.found(&mut self.tables, name, t.kind());
-                self.push(t.id.0, at, blob.file, asked | ask::CANDIDATE)?;
+            if self.wanted.kinds & bit(number) != 0
+                && let Some(name) = self.name_number(blob, t.name_off)
+            {
+                let asked = self.wanted.asked(&self.work, name, number);
+                if asked != 0 {
+                    self.wanted.found(&mut self.work, name, t.kind());
+                    self.push(t.id.0, at, blob.file, asked | ask::CANDIDATE);
+                }
             }
         }
-        blob.id_end = blob.first_id.saturating_add(n);
-        Ok(())
+        blob.id_end = blob.first_id.wrapping_add(n);
     }
 
-    fn push(&mut self, id: u32, at: u32, file: u8, asked: u32) -> Result<()> {
-        self.tables.push([id, at, u32::from(file) << 8 | asked | OPEN])?;
-        self.nodes = self.nodes.saturating_add(1);
-        Ok(())
+    fn push(&mut self, id: u32, at: u32, file: u8, asked: u32) {
+        for word in [id, at, u32::from(file) << 8 | asked | OPEN] {
+            self.work.push(word);
+        }
+        if !self.work.failed() {
+            self.nodes = self.nodes.wrapping_add(1);
+        }
     }
 
     fn place(&self, i: usize) -> usize {
-        self.nodes_at.saturating_add(i.saturating_mul(NODE))
+        self.nodes_at.wrapping_add(i.wrapping_mul(NODE))
     }
 
     /// Node number `i`.
+    #[inline(never)]
     pub(super) fn node(&self, i: usize) -> Node {
         let at = self.place(i);
-        let word = self.tables.get(at.saturating_add(2));
+        let word = self.work.get(at.wrapping_add(2));
         Node {
-            id: self.tables.get(at),
-            at: self.tables.get(at.saturating_add(1)),
+            id: self.work.get(at),
+            at: self.work.get(at.wrapping_add(1)),
             file: (word >> 8) as u8,
             asked: word & (OPEN - 1),
         }
@@ -77,105 +81,96 @@ impl Select<'_, '_, '_> {
     }
 
     /// Number of the node of a type, referred to from a type of `file`.
+    #[inline(never)]
     pub(super) fn find_node(&self, id: u32, file: u8) -> Option<usize> {
         let file = u32::from(self.file_of(id, file));
         (0..self.nodes).find(|&i| {
             let at = self.place(i);
-            self.tables.get(at) == id && self.tables.get(at.saturating_add(2)) >> 8 == file
+            self.work.get(at) == id && self.work.get(at.wrapping_add(2)) >> 8 == file
         })
     }
 
     /// Keeps a type, and asks `asked` of it.
-    fn ask(&mut self, id: u32, file: u8, asked: u32) -> Result<()> {
+    #[inline(never)]
+    fn ask(&mut self, id: u32, file: u8, asked: u32) {
         if id == 0 || asked == 0 {
-            return Ok(());
+            return;
         }
         let Some(i) = self.find_node(id, file) else {
             return self.push(id, NOWHERE, self.file_of(id, file), asked);
         };
-        let at = self.place(i).saturating_add(2);
-        let word = self.tables.get(at);
+        let at = self.place(i).wrapping_add(2);
+        let word = self.work.get(at);
         if word | asked != word {
-            self.tables.set(at, word | asked | OPEN);
+            self.work.set(at, word | asked | OPEN);
         }
-        Ok(())
     }
 
     /// Keeps all that is asked of. Each node is looked at once for each bit that it gets, so this ends.
-    pub(super) fn close(&mut self) -> Result<()> {
+    pub(super) fn close(&mut self) {
         let mut open = true;
         while open {
             open = false;
             let mut i = 0;
-            while i < self.nodes {
-                let at = self.place(i).saturating_add(2);
-                let word = self.tables.get(at);
+            while i < self.nodes && !self.work.failed() {
+                let at = self.place(i).wrapping_add(2);
+                let word = self.work.get(at);
                 if word & OPEN != 0 {
-                    self.tables.set(at, word & !OPEN);
-                    self.look_at(i)?;
+                    self.work.set(at, word & !OPEN);
+                    self.look_at(i);
                     open = true;
                 }
-                i = i.saturating_add(1);
+                i = i.wrapping_add(1);
             }
         }
-        Ok(())
     }
 
     /// Asks of the types that the one of node `i` refers to what relocation may read of them.
-    fn look_at(&mut self, i: usize) -> Result<()> {
+    #[inline(never)]
+    fn look_at(&mut self, i: usize) {
         let mut node = self.node(i);
         let blob = self.blob(node.file);
         if node.at == NOWHERE {
-            node.at = blob.locate(&mut self.reader, &self.tables, node.id)?;
-            self.tables.set(self.place(i).saturating_add(1), node.at);
+            node.at = blob.locate(&mut self.work, node.id);
+            self.work.set(self.place(i).wrapping_add(1), node.at);
         }
-        let t = blob.record(&mut self.reader, node.id, node.at)?;
+        let t = blob.record(&mut self.work, node.id, node.at);
+        let kind = t.kind();
         let asked = node.asked & !ask::CANDIDATE;
         let matching = asked & (ask::MATCH | ask::MATCH_BEHIND);
-        match t.kind() {
-            k if k.is_modifier() => self.ask(t.target().0, node.file, asked),
-            Kind::Ptr => {
-                let behind = if matching != 0 { ask::MATCH_BEHIND } else { 0 };
-                self.ask(t.target().0, node.file, asked & ask::COMPAT | behind)
-            }
-            Kind::Array => {
-                let elem = blob.word(&mut self.reader, node.at, (0, 0, 0))?;
-                self.ask(elem, node.file, asked & !ask::VALUES)
-            }
-            Kind::FuncProto => {
-                let through = asked & ask::COMPAT | matching;
-                self.ask(t.target().0, node.file, through)?;
-                let rows = if through != 0 { t.vlen() } else { 0 };
-                self.count(rows)?;
-                for row in 0..rows {
-                    let [_, ty] = blob.row2(&mut self.reader, node.at, row, 8)?;
-                    self.ask(ty, node.file, through)?;
-                }
-                Ok(())
-            }
-            Kind::Struct | Kind::Union => {
-                let fields = asked & (ask::FIELDS | ask::MATCH);
-                let rows = if fields != 0 { t.vlen() } else { 0 };
-                self.count(rows)?;
-                for row in 0..rows {
-                    let [name_off, ty] = blob.row2(&mut self.reader, node.at, row, 12)?;
-                    if self.is_kept(&blob, name_off) {
-                        self.ask(ty, node.file, fields)?;
-                    }
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        // what is asked of the type in the record itself, and of those in its rows
+        let (of_target, of_rows) = match kind {
+            k if k.is_modifier() => (asked, 0),
+            Kind::Ptr if matching != 0 => (asked & ask::COMPAT | ask::MATCH_BEHIND, 0),
+            Kind::Ptr => (asked & ask::COMPAT, 0),
+            Kind::FuncProto => (asked & ask::COMPAT | matching, asked & ask::COMPAT | matching),
+            Kind::Array => (0, asked & !ask::VALUES),
+            Kind::Struct | Kind::Union => (0, asked & (ask::FIELDS | ask::MATCH)),
+            _ => (0, 0),
+        };
+        self.ask(t.target().0, node.file, of_target);
+        if of_rows == 0 {
+            return;
         }
-    }
-
-    /// Counts rows looked at, so that hostile types end in an error and not in years.
-    fn count(&mut self, rows: u32) -> Result<()> {
+        let (rows, words) =
+            if kind == Kind::Array { (1, 3) } else { (t.vlen(), kind.trailing().1 as u32 / 4) };
         self.rows = self.rows.saturating_add(rows);
         if self.rows > MAX_COMPARISONS {
-            return Err(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS });
+            // hostile types end in an error and not in years
+            return self.work.fail(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS });
         }
-        Ok(())
+        for row in 0..rows {
+            let word = row.wrapping_mul(words).wrapping_add(3);
+            let first = blob.word(&mut self.work, node.at, word);
+            // an array's first word is a type, a parameter's name does not matter
+            let ty = match kind {
+                Kind::Array => first,
+                Kind::FuncProto => blob.word(&mut self.work, node.at, word.wrapping_add(1)),
+                _ if self.is_kept(&blob, first) => blob.word(&mut self.work, node.at, word.wrapping_add(1)),
+                _ => 0,
+            };
+            self.ask(ty, node.file, of_rows);
+        }
     }
 
     /// The blob that a name of a type of `blob` is in: those of a module may be the kernel's.
@@ -184,8 +179,9 @@ impl Select<'_, '_, '_> {
     }
 
     /// Number of the name at `name_off` of a type of `blob`, if it matters.
+    #[inline(never)]
     pub(super) fn name_number(&self, blob: &Blob, name_off: u32) -> Option<usize> {
-        self.blob_of_name(blob, name_off).named(&self.tables, name_off)
+        self.blob_of_name(blob, name_off).named(&self.work, name_off)
     }
 
     /// Whether a member of that name is kept.

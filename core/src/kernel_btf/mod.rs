@@ -7,8 +7,7 @@
 //! 1. the strings, once: where the names stand that matter (`strings`), which are those of the relocations' root types and
 //!    of the members and enumerators of their specs (`wanted`). Every offset counts whose text, to its NUL, has the essential
 //!    name, flavored names and ends of longer strings included, so that BTF whose strings share their ends is read right;
-//! 2. the types, once: the candidates, by name and kind, and the place of every 64th record or, in larger BTF, every 128th,
-//!    256th, … (`blob`);
+//! 2. the types, once: the candidates, by name and kind, and the place of every so manyth record (`blob`);
 //! 3. what relocation may read of each candidate (`close`): each type is found again by a walk from the last place that is
 //!    known, and read once or twice;
 //! 4. the kept records, then their names one by one, are written (`write`).
@@ -36,10 +35,10 @@ mod blob;
 mod close;
 mod source;
 mod strings;
-mod tables;
 #[cfg(test)]
 mod tests;
 mod wanted;
+mod work;
 mod write;
 
 pub use source::{Source, Stats};
@@ -50,9 +49,8 @@ use crate::limits::{KERNEL_BTF_MARKS, KERNEL_BTF_WINDOW, MAX_CANDIDATE_MODULES, 
 use crate::relo::CoreRelo;
 use blob::Blob;
 use heapless::Vec;
-use source::Reader;
-use tables::Tables;
 use wanted::Wanted;
+use work::Work;
 
 /// What [`select`] left at the start of the caller's memory.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +66,7 @@ pub struct Selected {
 
 /// Everything that the steps share.
 struct Select<'s, 'm, 'l> {
-    reader: Reader<'s, 'm>,
-    tables: Tables<'m>,
+    work: Work<'s, 'm>,
     wanted: Wanted<'l>,
     /// The kernel's types, then those of each module that has candidates; a blob's number is its file's.
     blobs: Vec<Blob, { MAX_CANDIDATE_MODULES + 1 }>,
@@ -91,74 +88,70 @@ pub fn select<'l>(
     relos: &mut dyn Iterator<Item = Result<CoreRelo>>,
     memory: &mut [u8],
 ) -> Result<Selected> {
-    let given = memory.len();
-    let full = Error::TooMany { what: Limit::KernelBtfMemory, limit: given as u32 };
-    let (window, rest) = memory.split_at_mut_checked(KERNEL_BTF_WINDOW).ok_or(full)?;
-    let mut tables = Tables::new(rest, full);
-    let wanted = Wanted::new(local, relos, &mut tables)?;
-    let reader = Reader::new(source, window);
-    let mut s = Select { reader, tables, wanted, blobs: Vec::new(), nodes_at: 0, nodes: 0, rows: 0 };
-    s.kernel()?;
-    if s.wanted.any_missing(&s.tables) {
+    let full = Error::TooMany { what: Limit::KernelBtfMemory, limit: memory.len() as u32 };
+    let (window, tables) = memory.split_at_mut_checked(KERNEL_BTF_WINDOW).ok_or(full)?;
+    let mut work = Work::new(source, window, tables);
+    let wanted = Wanted::new(local, relos, &mut work)?;
+    let mut s = Select { work, wanted, blobs: Vec::new(), nodes_at: 0, nodes: 0, rows: 0 };
+    s.nodes_at = s.work.end();
+    if s.nodes_at > 0 {
+        s.read(0, KERNEL_BTF_MARKS)?;
         s.modules()?;
     }
-    s.close()?;
-    let (start, btf, ids) = s.write()?;
-    let mut stats = s.reader.stats;
-    stats.nodes = s.nodes as u32;
-    stats.peak = s.tables.peak().saturating_add(KERNEL_BTF_WINDOW);
-    let start = start.saturating_add(KERNEL_BTF_WINDOW);
-    let end = start.saturating_add(btf).saturating_add(ids);
-    if end > given {
-        return Err(full);
+    s.close();
+    let (start, btf, ids) = s.write();
+    s.work.check()?;
+    let stats = Stats { types: s.nodes as u32, peak: s.work.peak() as u32, ..s.work.stats };
+    let start = start.wrapping_mul(4).wrapping_add(KERNEL_BTF_WINDOW);
+    for i in 0..btf.wrapping_add(ids) {
+        let byte = memory.get(start.wrapping_add(i)).copied();
+        if let (Some(slot), Some(byte)) = (memory.get_mut(i), byte) {
+            *slot = byte;
+        }
     }
-    // a range that `given` was just held against
-    memory.copy_within(start..end, 0);
     Ok(Selected { btf, ids, stats })
 }
 
 impl Select<'_, '_, '_> {
-    /// Passes 1 and 2 over the kernel's own BTF.
-    fn kernel(&mut self) -> Result<()> {
-        let mut blob = Blob::open(&mut self.reader, 0, None)?;
-        blob.marks_at = self.tables.front(KERNEL_BTF_MARKS as usize)?;
-        blob.found_at = self.tables.end();
-        blob.found = self.find_names(&blob)?;
-        self.nodes_at = self.tables.end();
-        self.find_candidates(&mut blob, KERNEL_BTF_MARKS)?;
-        self.keep(blob)
-    }
-
-    /// The same over modules, for root types that the kernel itself has not.
-    fn modules(&mut self) -> Result<()> {
-        let Some(kernel) = self.blobs.first().copied() else { return Ok(()) };
-        self.wanted.only_missing(&mut self.tables);
-        loop {
-            let file = self.blobs.len() as u8;
-            if !self.reader.source.next_module(file)? {
-                return Ok(());
-            }
-            self.reader.forget();
-            self.reader.stats.modules = self.reader.stats.modules.saturating_add(1);
-            let mut blob = Blob::open(&mut self.reader, file, Some(&kernel))?;
-            let back = self.tables.mark();
-            let first = self.tables.end();
-            blob.found = self.find_names(&blob)?;
-            blob.found_at = self.tables.move_back(first)?;
-            blob.marks_at = self.tables.back(MODULE_BTF_MARKS as usize)?;
-            let before = self.nodes;
-            self.find_candidates(&mut blob, MODULE_BTF_MARKS)?;
-            if self.nodes == before {
-                self.tables.release(back);
-                continue;
-            }
-            self.keep(blob)?;
+    /// Passes 1 and 2 over file `file`, which is kept if it has candidates.
+    #[inline(never)]
+    fn read(&mut self, file: u8, marks: u32) -> Result<()> {
+        let (tables, nodes) = (self.nodes_at, self.nodes);
+        let mut blob = Blob::open(&mut self.work, file, self.blobs.first())?;
+        blob.set_stride(marks);
+        blob.marks_at = tables;
+        self.make_room(tables, marks as usize);
+        self.find_names(&mut blob);
+        self.find_candidates(&mut blob);
+        self.work.check()?;
+        if file > 0 && self.nodes == nodes {
+            self.work.remove(tables, self.nodes_at.wrapping_sub(tables));
+            self.nodes_at = tables;
+            return Ok(());
         }
-    }
-
-    fn keep(&mut self, blob: Blob) -> Result<()> {
         let limit = MAX_CANDIDATE_MODULES as u32;
         self.blobs.push(blob).map_err(|_| Error::TooMany { what: Limit::Modules, limit })
+    }
+
+    /// The same over the modules, where some root type has no candidate in the kernel itself.
+    fn modules(&mut self) -> Result<()> {
+        self.wanted.only_missing(&mut self.work);
+        while self.wanted.kinds != 0 {
+            let file = self.blobs.len() as u8;
+            if !self.work.source.next_module(file)? {
+                break;
+            }
+            self.work.forget();
+            self.work.stats.modules = self.work.stats.modules.wrapping_add(1);
+            self.read(file, MODULE_BTF_MARKS)?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for `len` words of tables at `at`, in front of the nodes.
+    fn make_room(&mut self, at: usize, len: usize) {
+        self.work.insert(at, len);
+        self.nodes_at = self.nodes_at.wrapping_add(len);
     }
 
     /// The blob of file `file`.

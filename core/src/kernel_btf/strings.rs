@@ -2,82 +2,60 @@
 
 use super::Select;
 use super::blob::Blob;
-use super::wanted::{Filter, hash};
+use super::wanted::hash;
 use crate::btf::names;
-use crate::error::{Error, Limit, Part, Result};
+use crate::error::{Error, Limit, Part};
 use crate::limits::KERNEL_BTF_WINDOW;
 
 impl Select<'_, '_, '_> {
-    /// Adds to the tables' front a pair of words, offset and number of the name, for each offset of the blob's strings at
-    /// which a text begins whose essential name matters; in the order of the offsets. Returns the number of pairs.
+    /// Puts in front of the nodes a pair of words, offset and number of the name, for each offset of the blob's strings at
+    /// which a text begins whose essential name matters; in the order of the offsets.
     #[inline(never)] // the filter is on the stack
-    pub(super) fn find_names(&mut self, blob: &Blob) -> Result<usize> {
-        let filter = self.wanted.filter(&self.tables);
-        let first = self.tables.end();
+    pub(super) fn find_names(&mut self, blob: &mut Blob) {
+        let filter = self.wanted.filter(&self.work);
+        blob.found_at = self.nodes_at;
         let mut off = 0u32;
-        while off < blob.str_len {
-            let rest = blob.str_len.saturating_sub(off);
-            let place = blob.str_at.saturating_add(off.into());
-            let seen = self.reader.load(blob.file, place, rest.into())?;
-            let loaded = seen.len();
-            let mut done = 0u32;
-            for text in seen.split_inclusive(|&b| b == 0) {
-                let [name @ .., 0] = text else { break };
-                let at = blob.first_name.saturating_add(off).saturating_add(done);
-                for_each_end(name, &filter, |i, h, essential| {
-                    let Some(number) = self.wanted.find(&self.tables, h, essential) else { return Ok(()) };
-                    self.tables.push([at.saturating_add(i), number as u32])?;
-                    // the ends of one string come from its last
-                    let mut place = self.tables.end().saturating_sub(2);
-                    while place > first {
-                        let before = place.saturating_sub(2);
-                        let (a, b) = (self.tables.get(before), self.tables.get(place));
-                        if a < b {
-                            break;
-                        }
-                        let (m, n) = (before.saturating_add(1), place.saturating_add(1));
-                        let (c, d) = (self.tables.get(m), self.tables.get(n));
-                        for (to, word) in [(before, b), (place, a), (m, d), (n, c)] {
-                            self.tables.set(to, word);
-                        }
-                        place = before;
+        while off < blob.str_len && !self.work.failed() {
+            let rest = blob.str_len.wrapping_sub(off);
+            let loaded = self.work.load(blob.file, blob.str_at.wrapping_add(off), rest).len();
+            let mut done = 0usize;
+            while let Some(text) = self.work.seen().get(done..)
+                && let Some(len) = text.iter().position(|&b| b == 0)
+            {
+                let at = blob.first_name.wrapping_add(off).wrapping_add(done as u32);
+                let pairs = self.nodes_at;
+                // the flavor is cut off at one place for all ends of the string that have it
+                let cut = names::essential_bytes(text.get(..len).unwrap_or_default());
+                let (mut end, mut h) = (len, 0);
+                for i in (0..len).rev() {
+                    if i.wrapping_add(1) == cut {
+                        (end, h) = (cut, 0);
                     }
-                    Ok(())
-                })?;
-                done = done.saturating_add(text.len() as u32);
+                    let text = self.work.seen().get(done..).unwrap_or_default();
+                    h = hash(h, text.get(i).copied().unwrap_or(0));
+                    if filter.may_have(h)
+                        && let Some(number) =
+                            text.get(i..end).and_then(|e| self.wanted.find(&self.work, h, e))
+                    {
+                        // ends of one string come from its last
+                        self.make_room(pairs, 2);
+                        self.work.set(pairs, at.wrapping_add(i as u32));
+                        self.work.set(pairs.wrapping_add(1), number as u32);
+                    }
+                }
+                done = done.wrapping_add(len).wrapping_add(1);
             }
             if done == 0 {
-                return Err(match loaded {
+                self.work.fail(match loaded {
                     KERNEL_BTF_WINDOW => {
                         Error::TooMany { what: Limit::KernelName, limit: KERNEL_BTF_WINDOW as u32 }
                     }
-                    n if n as u64 == u64::from(rest) => Error::BadString { part: Part::BtfStrings, at: off },
+                    n if n == rest as usize => Error::BadString { part: Part::BtfStrings, at: off },
                     _ => Error::Truncated { part: Part::BtfStrings, at: off },
                 });
             }
-            off = off.saturating_add(done);
+            off = off.wrapping_add(done as u32);
         }
-        Ok(self.tables.end().saturating_sub(first) / 2)
+        blob.found = self.nodes_at.wrapping_sub(blob.found_at) / 2;
     }
-}
-
-/// Calls `found` for each end of `name` whose essential name may matter: where it begins, its hash, the essential name. A cut
-/// is the last in all ends that have it, so that two runs backwards hash all of them.
-fn for_each_end(
-    name: &[u8],
-    filter: &Filter,
-    mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
-) -> Result<()> {
-    let cut = names::essential_bytes(name);
-    for (from, end) in [(cut, name.len()), (0, cut)] {
-        let mut h = 0;
-        let part = name.get(from..end).unwrap_or_default();
-        for (i, &byte) in (from..end).zip(part).rev() {
-            h = hash(h, byte);
-            if filter.may_have(h) {
-                found(i as u32, h, name.get(i..end).unwrap_or_default())?;
-            }
-        }
-    }
-    Ok(())
 }

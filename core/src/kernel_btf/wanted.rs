@@ -1,6 +1,6 @@
 //! The names that matter: essential names of the relocations' root types, and of the members and enumerators of their specs.
 
-use super::tables::Tables;
+use super::work::Work;
 use crate::btf::{Btf, Kind, names};
 use crate::error::Result;
 use crate::relo::{CoreRelo, ReloKind, Spec};
@@ -52,10 +52,11 @@ fn hash_all(name: &str) -> u32 {
 
 impl<'l> Wanted<'l> {
     /// What `relos` ask for. A relocation that cannot be understood asks for nothing: applying it says so.
+    #[inline(never)] // the spec is on the stack
     pub(super) fn new(
         local: &Btf<'l>,
         relos: &mut dyn Iterator<Item = Result<CoreRelo>>,
-        tables: &mut Tables<'_>,
+        work: &mut Work<'_, '_>,
     ) -> Result<Self> {
         let mut wanted = Wanted { local: *local, len: 0, kinds: 0, most_rows: 0 };
         let mut spec = Spec::default();
@@ -75,7 +76,7 @@ impl<'l> Wanted<'l> {
             matches |= asked == ask::MATCH;
             let kinds = kinds_for(t.kind());
             wanted.kinds |= kinds;
-            wanted.add(tables, t.name_off, asked, kinds)?;
+            wanted.add(work, t.name_off, asked, kinds);
             if spec.parse(local, relo.type_id, relo.access_str_off, relo.kind).is_err() {
                 continue;
             }
@@ -85,60 +86,59 @@ impl<'l> Wanted<'l> {
                     true => t.enumerator(point.index).map(|e| e.name_off),
                     false => t.member(point.index).map(|m| m.name_off),
                 };
-                wanted.add(tables, name_off.unwrap_or(0), 0, 0)?;
+                wanted.add(work, name_off.unwrap_or(0), 0, 0);
             }
         }
         if matches {
-            wanted.add_all(tables)?;
+            wanted.add_all(work);
         }
         Ok(wanted)
     }
 
     /// Adds the members and enumerators of all local types: more than matching compares, and simpler.
-    fn add_all(&mut self, tables: &mut Tables<'_>) -> Result<()> {
+    fn add_all(&mut self, work: &mut Work<'_, '_>) {
         let local = self.local;
         for t in local.own_types().filter(|t| t.kind().is_composite() || t.kind().is_enum()) {
             self.most_rows = self.most_rows.max(t.vlen());
             let names = t.members().map(|m| m.name_off).chain(t.enumerators().map(|e| e.name_off));
             for name_off in names {
-                self.add(tables, name_off, 0, 0)?;
+                self.add(work, name_off, 0, 0);
             }
         }
-        Ok(())
     }
 
-    fn add(&mut self, tables: &mut Tables<'_>, name_off: u32, asked: u32, kinds: u32) -> Result<()> {
+    #[inline(never)]
+    fn add(&mut self, work: &mut Work<'_, '_>, name_off: u32, asked: u32, kinds: u32) {
         let name = names::essential(self.local.string(name_off));
         if name.is_empty() {
-            return Ok(());
+            return;
         }
         let h = hash_all(name);
-        let at = match self.find(tables, h, name.as_bytes()) {
-            Some(i) => i.saturating_mul(ENTRY),
+        let at = match self.find(work, h, name.as_bytes()) {
+            Some(i) => i.wrapping_mul(ENTRY),
             None => {
-                let at = self.first(tables, h).saturating_mul(ENTRY);
-                tables.insert(at, ENTRY)?;
+                let at = self.first(work, h).wrapping_mul(ENTRY);
+                work.insert(at, ENTRY);
                 for (i, word) in (at..).zip([h, name_off, name.len() as u32, 0, 0, 0]) {
-                    tables.set(i, word);
+                    work.set(i, word);
                 }
-                self.len = self.len.saturating_add(1);
+                self.len = self.len.wrapping_add(1);
                 at
             }
         };
         for (i, bits) in [(3, asked), (4, kinds)] {
-            let place = at.saturating_add(i);
-            tables.set(place, tables.get(place) | bits);
+            let place = at.wrapping_add(i);
+            work.set(place, work.get(place) | bits);
         }
-        Ok(())
     }
 
     /// The first entry of a hash of `h` or above.
-    fn first(&self, tables: &Tables<'_>, h: u32) -> usize {
+    fn first(&self, work: &Work<'_, '_>, h: u32) -> usize {
         let (mut low, mut high) = (0usize, self.len);
         while low < high {
-            let middle = low.saturating_add(high) / 2;
-            if tables.get(middle.saturating_mul(ENTRY)) < h {
-                low = middle.saturating_add(1);
+            let middle = low.wrapping_add(high) / 2;
+            if work.get(middle.wrapping_mul(ENTRY)) < h {
+                low = middle.wrapping_add(1);
             } else {
                 high = middle;
             }
@@ -147,22 +147,20 @@ impl<'l> Wanted<'l> {
     }
 
     /// Number of the essential name `name`, whose hash is `h`.
-    pub(super) fn find(&self, tables: &Tables<'_>, h: u32, name: &[u8]) -> Option<usize> {
-        (self.first(tables, h)..self.len).take_while(|&i| tables.get(i.saturating_mul(ENTRY)) == h).find(
-            |&i| {
-                let at = i.saturating_mul(ENTRY);
-                let len = tables.get(at.saturating_add(2)) as usize;
-                let own = self.local.string(tables.get(at.saturating_add(1)));
-                len == name.len() && own.as_bytes().get(..len) == Some(name)
-            },
-        )
+    pub(super) fn find(&self, work: &Work<'_, '_>, h: u32, name: &[u8]) -> Option<usize> {
+        (self.first(work, h)..self.len).take_while(|&i| work.get(i.wrapping_mul(ENTRY)) == h).find(|&i| {
+            let at = i.wrapping_mul(ENTRY);
+            let len = work.get(at.wrapping_add(2)) as usize;
+            let own = self.local.string(work.get(at.wrapping_add(1)));
+            len == name.len() && own.as_bytes().get(..len) == Some(name)
+        })
     }
 
     /// A bit for each remainder of a hash, set where some name has it: most strings need no look into the table.
-    pub(super) fn filter(&self, tables: &Tables<'_>) -> Filter {
+    pub(super) fn filter(&self, work: &Work<'_, '_>) -> Filter {
         let mut filter = Filter { bits: [0; 128] };
         for i in 0..self.len {
-            let h = tables.get(i.saturating_mul(ENTRY));
+            let h = work.get(i.wrapping_mul(ENTRY));
             if let Some(word) = filter.bits.get_mut(Filter::word(h)) {
                 *word |= 1u32.wrapping_shl(h);
             }
@@ -171,39 +169,34 @@ impl<'l> Wanted<'l> {
     }
 
     /// What is asked of a type of `kind` whose name is the one of number `i`; 0 where it is no candidate.
-    pub(super) fn asked(&self, tables: &Tables<'_>, i: usize, kind: u8) -> u32 {
-        let at = i.saturating_mul(ENTRY);
+    pub(super) fn asked(&self, work: &Work<'_, '_>, i: usize, kind: u8) -> u32 {
+        let at = i.wrapping_mul(ENTRY);
         let bit = bit(kind);
-        if bit & tables.get(at.saturating_add(4)) == 0 { 0 } else { tables.get(at.saturating_add(3)) }
+        if bit & work.get(at.wrapping_add(4)) == 0 { 0 } else { work.get(at.wrapping_add(3)) }
     }
 
     /// Notes that the name of number `i` has a candidate of `kind`.
-    pub(super) fn found(&self, tables: &mut Tables<'_>, i: usize, kind: Kind) {
-        let at = i.saturating_mul(ENTRY).saturating_add(5);
-        tables.set(at, tables.get(at) | kinds_for(kind));
+    pub(super) fn found(&self, work: &mut Work<'_, '_>, i: usize, kind: Kind) {
+        let at = i.wrapping_mul(ENTRY).wrapping_add(5);
+        work.set(at, work.get(at) | kinds_for(kind));
     }
 
     /// Whether a candidate of a kind like `kind` has the name of number `i`.
-    pub(super) fn has_candidate(&self, tables: &Tables<'_>, i: usize, kind: u8) -> bool {
-        tables.get(i.saturating_mul(ENTRY).saturating_add(5)) & bit(kind) != 0
+    pub(super) fn has_candidate(&self, work: &Work<'_, '_>, i: usize, kind: u8) -> bool {
+        work.get(i.wrapping_mul(ENTRY).wrapping_add(5)) & bit(kind) != 0
     }
 
-    /// Whether some root type has no candidate yet.
-    pub(super) fn any_missing(&self, tables: &Tables<'_>) -> bool {
-        (0..self.len).any(|i| self.missing(tables, i) != 0)
-    }
-
-    fn missing(&self, tables: &Tables<'_>, i: usize) -> u32 {
-        let at = i.saturating_mul(ENTRY);
-        tables.get(at.saturating_add(4)) & !tables.get(at.saturating_add(5))
+    fn missing(&self, work: &Work<'_, '_>, i: usize) -> u32 {
+        let at = i.wrapping_mul(ENTRY);
+        work.get(at.wrapping_add(4)) & !work.get(at.wrapping_add(5))
     }
 
     /// From here on only root types without candidates have any more.
-    pub(super) fn only_missing(&mut self, tables: &mut Tables<'_>) {
+    pub(super) fn only_missing(&mut self, work: &mut Work<'_, '_>) {
         self.kinds = 0;
         for i in 0..self.len {
-            let missing = self.missing(tables, i);
-            tables.set(i.saturating_mul(ENTRY).saturating_add(4), missing);
+            let missing = self.missing(work, i);
+            work.set(i.wrapping_mul(ENTRY).wrapping_add(4), missing);
             self.kinds |= missing;
         }
     }

@@ -79,6 +79,12 @@ impl Kernel for Linux {
         Ok(rustix::io::pread(borrowed(fd), buf, offset.into())?)
     }
 
+    fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        let args = [fd.0 as usize, buf.as_mut_ptr() as usize, buf.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        unsafe { syscall(nr::__NR_getdents64, args) }
+    }
+
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
         Ok(rustix::io::write(borrowed(fd), bytes)?)
     }

@@ -113,6 +113,8 @@ pub trait Kernel {
     fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize>;
     /// `pread(2)`; 0 at the end.
     fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize>;
+    /// `getdents64(2)`: whole entries of a directory, 0 at the end.
+    fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize>;
     /// `write(2)`, which may write less.
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize>;
     /// `close(2)`. For a link, perf event or program this is what detaches and frees it.

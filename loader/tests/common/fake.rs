@@ -47,6 +47,8 @@ pub struct Fake {
     /// Programs by name whose load is refused, with the log that is given.
     pub refuse: Option<(String, Errno, String)>,
     pub attached: Vec<String>,
+    /// Bytes of the regions that were asked for.
+    pub regions: Vec<usize>,
     pub perf: Vec<(u32, u64, Option<String>)>,
     pub tracefs_probes: Vec<String>,
     pub no_links: bool,
@@ -140,6 +142,26 @@ impl Kernel for Fake {
         Ok(n)
     }
 
+    fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        self.call()?;
+        let Some(Thing::File { path, at }) = self.open.get_mut(&fd.0) else { return Err(Errno::EBADF) };
+        let inside = format!("{path}/");
+        let mut names: Vec<&str> = self.files.keys().filter_map(|f| f.strip_prefix(&inside)).collect();
+        names.extend([".", ".."]);
+        names.sort_unstable();
+        let mut end = 0;
+        for name in &names[*at..] {
+            let len = (19 + name.len() + 1).next_multiple_of(8);
+            let Some(entry) = buf.get_mut(end..end + len) else { break };
+            entry.fill(0);
+            entry[16..18].copy_from_slice(&(len as u16).to_ne_bytes());
+            entry[19..19 + name.len()].copy_from_slice(name.as_bytes());
+            end += len;
+            *at += 1;
+        }
+        Ok(end)
+    }
+
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         match fd {
@@ -183,6 +205,7 @@ impl Kernel for Fake {
 
     fn region(&mut self, len: usize) -> Sys<Region> {
         self.call()?;
+        self.regions.push(len);
         let words = vec![0u64; len.div_ceil(8)].leak();
         // a u64 slice gives the alignment that a mapping has
         Ok(&mut corelet_loader::sys::bytes(words)[..len])

@@ -139,11 +139,11 @@ fn sixteen_million_members_end() {
         len: u64,
     }
     impl Source for Members {
-        fn read_at(&mut self, _: u8, at: u64, into: &mut [u8]) -> Result<usize> {
+        fn read_at(&mut self, _: u8, at: u32, into: &mut [u8]) -> Result<usize> {
             for (slot, place) in into.iter_mut().zip(at..) {
                 *slot = usize::try_from(place).ok().and_then(|p| self.head.get(p)).copied().unwrap_or(0);
             }
-            Ok(into.len().min(self.len.saturating_sub(at) as usize))
+            Ok(into.len().min(self.len.saturating_sub(at.into()) as usize))
         }
         fn next_module(&mut self, _: u8) -> Result<bool> {
             Ok(false)
@@ -176,7 +176,7 @@ fn sixteen_million_members_end() {
 fn a_source_that_fails_or_gives_too_much_is_an_error_or_ends() {
     struct Failing(Vec<u8>, u32);
     impl Source for Failing {
-        fn read_at(&mut self, _: u8, at: u64, into: &mut [u8]) -> Result<usize> {
+        fn read_at(&mut self, _: u8, at: u32, into: &mut [u8]) -> Result<usize> {
             self.1 = self.1.checked_sub(1).ok_or(Error::Truncated { part: Part::BtfTypes, at: 7 })?;
             let rest = self.0.get(at as usize..).unwrap_or_default();
             let n = rest.len().min(into.len());

@@ -33,7 +33,7 @@ impl<'x> Files<'x> {
 }
 
 impl Source for Files<'_> {
-    fn read_at(&mut self, file: u8, at: u64, into: &mut [u8]) -> Result<usize> {
+    fn read_at(&mut self, file: u8, at: u32, into: &mut [u8]) -> Result<usize> {
         let bytes = match file {
             0 => self.kernel,
             n => &self.modules[self.given[usize::from(n) - 1]],

@@ -65,6 +65,10 @@ impl Kernel for Fake {
         fd == Fd::STDOUT && (self.room > 0 || self.write_error.is_some())
     }
 
+    fn read_dir(&mut self, _: Fd, _: &mut [u8]) -> Sys<usize> {
+        Err(Errno::EINVAL)
+    }
+
     fn close(&mut self, _: Fd) {}
 
     fn map_shared(&mut self, fd: Fd, offset: u32, len: usize, _: bool) -> Sys<Shared> {
