@@ -86,7 +86,7 @@ pub fn load<K: Kernel>(
     };
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
-    let mut kept = Parts::new();
+    let mut kept = Parts::none();
     kept.read(kernel, whole, &mut arena, &KEPT)?;
     let object: Object<'_> = bad(kernel, pack.path, kept.records(section::OBJECT).at(0))?;
     let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;

@@ -21,7 +21,7 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// None read yet.
-    pub fn new() -> Self {
+    pub fn none() -> Self {
         Parts { parts: [&[]; IDS] }
     }
 

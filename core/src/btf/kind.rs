@@ -1,5 +1,11 @@
 //! BTF kinds and the size of their records: `include/uapi/linux/btf.h`, with the kernel that added each.
 
+use crate::words::nth;
+
+/// In the order of the numbers.
+const NAMES: &str = "void int ptr array struct union enum fwd typedef volatile const restrict func func_proto var datasec \
+float decl_tag type_tag enum64";
+
 /// What a BTF type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -78,29 +84,7 @@ impl Kind {
 
     /// The word that libbpf and bpftool print for the kind.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Void => "void",
-            Kind::Int => "int",
-            Kind::Ptr => "ptr",
-            Kind::Array => "array",
-            Kind::Struct => "struct",
-            Kind::Union => "union",
-            Kind::Enum => "enum",
-            Kind::Fwd => "fwd",
-            Kind::Typedef => "typedef",
-            Kind::Volatile => "volatile",
-            Kind::Const => "const",
-            Kind::Restrict => "restrict",
-            Kind::Func => "func",
-            Kind::FuncProto => "func_proto",
-            Kind::Var => "var",
-            Kind::Datasec => "datasec",
-            Kind::Float => "float",
-            Kind::DeclTag => "decl_tag",
-            Kind::TypeTag => "type_tag",
-            Kind::Enum64 => "enum64",
-            Kind::Unknown => "unknown",
-        }
+        nth(NAMES, b' ', self as usize).unwrap_or("unknown")
     }
 
     /// Struct or union.
@@ -132,6 +116,24 @@ impl Kind {
             Kind::Struct | Kind::Union | Kind::Datasec | Kind::Enum64 => (0, 12),
             Kind::Enum | Kind::FuncProto => (0, 8),
             _ => (0, 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn names_stand_at_their_numbers() {
+        for (kind, name) in [
+            (Kind::Void, "void"),
+            (Kind::Struct, "struct"),
+            (Kind::FuncProto, "func_proto"),
+            (Kind::Enum64, "enum64"),
+            (Kind::Unknown, "unknown"),
+        ] {
+            assert_eq!(kind.name(), name);
         }
     }
 }

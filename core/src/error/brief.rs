@@ -7,7 +7,7 @@ use super::Error;
 use crate::words::{Words, nth};
 
 /// In the order of [`Error::number`]: `%` and `#` stand for the first and the second field, `@` for the part of the file
-/// that the first names. Errors that only the PC meets have no words of their own.
+/// that the first names. Errors that only the PC meets have none.
 const FORMS: &str = "\
 @ is cut short at byte #: copy the file again|@ begins with #: another kind of file|@: the value at byte # is not allowed|\
 @: no proper string at byte #|type % has BTF kind #, unknown to this version|type % does not exist|type % has no size|\
@@ -17,8 +17,7 @@ format % is newer than this loader|section %: record # does not decode|bad acces
 relocation kind % is unknown|type % has no name|ambiguous: types % and # of the kernel give different results|\
 not for array elements|an instruction of code % cannot be relocated|the instruction holds %, expected #|\
 offset % does not fit the instruction|a load of % bytes does not fit the field|insn % is outside the program|\
-not a BPF object|not a BPF object|not a BPF object|not a BPF object|not a BPF object|not a BPF object|\
-not a BPF object|not a BPF object|@: no entry #";
+||||||||@: no entry #";
 
 /// In the order of [`super::Part`].
 const PARTS: &str = "ELF,ELF,ELF,ELF,ELF,ELF,BTF header,BTF types,BTF strings,BTF layout,BTF.ext,BTF.ext,BTF.ext,BTF.ext,\
@@ -28,7 +27,8 @@ impl Error {
     /// Says what is wrong, where, and what to do.
     pub fn brief(self, out: &mut dyn Words) {
         let (a, b) = self.fields();
-        let form = nth(FORMS, b'|', self.number().into()).unwrap_or("");
+        let form = nth(FORMS, b'|', self.number().into()).filter(|form| !form.is_empty());
+        let form = form.unwrap_or("not a BPF object");
         let mut rest = form;
         while let Some(at) = rest.bytes().position(|c| matches!(c, b'%' | b'#' | b'@')) {
             out.text(rest.get(..at).unwrap_or(""));

@@ -53,12 +53,12 @@ fn owned(fd: OwnedFd) -> Fd {
 ///
 /// # Safety
 /// The addresses in `attr` must be valid for `command`.
-unsafe fn bpf(command: usize, attr: &Attr) -> Sys<usize> {
+unsafe fn bpf(command: usize, attr: &Attr) -> Sys<u32> {
     // SAFETY: `attr` has its length; the caller vouches for the addresses in it.
-    unsafe { syscall(nr::__NR_bpf, [command, attr.as_ptr() as usize, attr.len(), 0, 0, 0]) }
+    unsafe { syscall(nr::__NR_bpf, command, attr.as_ptr() as usize, attr.len(), 0, 0) }
 }
 
-fn fd(number: usize) -> Fd {
+fn fd(number: u32) -> Fd {
     Fd(number as i32)
 }
 
@@ -80,9 +80,9 @@ impl Kernel for Linux {
     }
 
     fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
-        let args = [fd.0 as usize, buf.as_mut_ptr() as usize, buf.len(), 0, 0, 0];
+        let (at, len) = (buf.as_mut_ptr() as usize, buf.len());
         // SAFETY: the kernel writes at most the buffer's length.
-        unsafe { syscall(nr::__NR_getdents64, args) }
+        unsafe { syscall(nr::__NR_getdents64, fd.0 as usize, at, len, 0, 0) }.map(|n| n as usize)
     }
 
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
@@ -107,7 +107,7 @@ impl Kernel for Linux {
 
     fn pid(&mut self) -> u32 {
         // SAFETY: getpid takes nothing.
-        unsafe { syscall(nr::__NR_getpid, [0; 6]) }.unwrap_or(0) as u32
+        unsafe { syscall(nr::__NR_getpid, 0, 0, 0, 0, 0) }.unwrap_or(0)
     }
 
     fn region(&mut self, len: usize) -> Sys<Region> {
@@ -133,9 +133,9 @@ impl Kernel for Linux {
     fn raise_memlock(&mut self) -> Sys<()> {
         const RLIMIT_MEMLOCK: usize = 8;
         let unlimited = [u64::MAX; 2];
-        let args = [0, RLIMIT_MEMLOCK, unlimited.as_ptr() as usize, 0, 0, 0];
+        let limit = unlimited.as_ptr() as usize;
         // SAFETY: prlimit64 reads two u64 and writes nothing, as the last pointer is null.
-        unsafe { syscall(nr::__NR_prlimit64, args) }.map(drop)
+        unsafe { syscall(nr::__NR_prlimit64, 0, RLIMIT_MEMLOCK, limit, 0, 0) }.map(drop)
     }
 
     fn btf_load(&mut self, btf: &[u8]) -> Sys<Fd> {
@@ -198,9 +198,9 @@ impl Kernel for Linux {
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
         let attr = Attr::perf_event(spec);
         let (all, no_group) = (-1isize as usize, -1isize as usize);
-        let args = [attr.as_ptr() as usize, all, cpu as usize, no_group, PERF_CLOEXEC, 0];
+        let attr = attr.as_ptr() as usize;
         // SAFETY: the attribute has its size in it, and the symbol is NUL-terminated.
-        unsafe { syscall(nr::__NR_perf_event_open, args) }.map(fd)
+        unsafe { syscall(nr::__NR_perf_event_open, attr, all, cpu as usize, no_group, PERF_CLOEXEC) }.map(fd)
     }
 
     fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()> {
@@ -209,18 +209,18 @@ impl Kernel for Linux {
             PerfCommand::SetBpf(prog) => (IOC_SET_BPF, prog.0 as usize),
         };
         // SAFETY: both requests take a number.
-        unsafe { syscall(nr::__NR_ioctl, [event.0 as usize, request, arg, 0, 0, 0]) }.map(drop)
+        unsafe { syscall(nr::__NR_ioctl, event.0 as usize, request, arg, 0, 0) }.map(drop)
     }
 
     fn stop_fd(&mut self) -> Sys<Fd> {
         const SIG_BLOCK: usize = 0;
         let (blocked, stop) = (STOP | SIGPIPE, STOP);
-        let args = [SIG_BLOCK, &raw const blocked as usize, 0, 8, 0, 0];
+        let (new_fd, blocked, stop) =
+            (-1isize as usize, &raw const blocked as usize, &raw const stop as usize);
         // SAFETY: the kernel reads a set of 8 bytes.
-        unsafe { syscall(nr::__NR_rt_sigprocmask, args) }?;
-        let args = [-1isize as usize, &raw const stop as usize, 8, SFD_CLOEXEC, 0, 0];
+        unsafe { syscall(nr::__NR_rt_sigprocmask, SIG_BLOCK, blocked, 0, 8, 0) }?;
         // SAFETY: the kernel reads a set of 8 bytes.
-        unsafe { syscall(nr::__NR_signalfd4, args) }.map(fd)
+        unsafe { syscall(nr::__NR_signalfd4, new_fd, stop, 8, SFD_CLOEXEC, 0) }.map(fd)
     }
 
     fn now(&mut self) -> u64 {
@@ -230,9 +230,8 @@ impl Kernel for Linux {
         #[cfg(target_pointer_width = "64")]
         const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
         let mut t = [0u64; 2];
-        let args = [CLOCK_MONOTONIC, t.as_mut_ptr() as usize, 0, 0, 0, 0];
         // SAFETY: the kernel writes a timespec of two 64-bit fields.
-        let _ = unsafe { syscall(CLOCK_GETTIME, args) };
+        let _ = unsafe { syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, t.as_mut_ptr() as usize, 0, 0, 0) };
         t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
     }
 
