@@ -1,19 +1,21 @@
 //! The firmware of `boards/mcu` on two microcontrollers under QEMU: what it makes of good, damaged and hostile packs, held
 //! against what the PC computes, and the flash, RAM and stack that it takes.
 
+mod on_pc;
+
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Kernel, Missing};
-use corelet_core::btf::Btf;
-use corelet_core::object::Object;
-use corelet_core::pack::{self, Choice, Crc, Decision, Program, Relo, Sizes, Subset, section};
+use corelet_core::pack::{self, Entry, Target, section};
 use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{File, Input, Options, Section, build, container};
-use corelet_host_tools::relocate::{Verdict, relocate, type_count};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Nobody builds this pack anew: it is of version 0.1.
+const GOLDEN: &[u8] = include_bytes!("golden/0.1/sample.pack");
 
 /// Steps that the firmware's specs have room for: `SPEC_LEN` of `boards/mcu/src/main.rs`.
 const SPEC_LEN: usize = 16;
@@ -142,14 +144,15 @@ impl Run {
         }
     }
 
-    /// Bytes of stack at its deepest.
+    /// Bytes of work area and stack that were touched, by the paint that is left.
     ///
     /// # Errors
     /// That is not said.
-    pub fn stack(&self) -> Result<u64> {
-        let bytes =
-            self.lines.iter().find_map(|l| l.strip_prefix("stack: ")?.strip_suffix(" bytes")?.parse().ok());
-        bytes.with_context(|| format!("no stack is said: {}", self.lines.join(" / ")))
+    pub fn touched(&self) -> Result<(u64, u64)> {
+        let line =
+            self.lines.iter().find_map(|l| l.strip_prefix("RAM touched: work ")?.split_once(", stack "));
+        let (work, stack) = line.with_context(|| format!("no RAM is said: {}", self.lines.join(" / ")))?;
+        Ok((work.parse()?, stack.parse()?))
     }
 
     /// Whether it ended with `code` and said `words`.
@@ -161,6 +164,10 @@ impl Run {
         ensure!(self.code == code && said.contains(words), "exit code {} for {code}: {said}", self.code);
         Ok(())
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A tool packed for some kernels, and what must come of it on each.
@@ -188,13 +195,25 @@ impl Packed {
             let sections = build(&[input], kernels, &Options::default())?.sections;
             let bytes = container(&sections)?;
             let pack = File::parse(&bytes)?;
-            let said = |(number, k): (u16, &corelet_host_tools::pack::Kernel<'_>)| {
-                let build_id = k.build_id.iter().map(|b| format!("{b:02x}")).collect();
-                Ok((build_id, expected(object, k, &pack, number)?))
-            };
-            let kernels = (0u16..).zip(kernels).map(said).collect::<Result<_>>()?;
+            let kernels = (0u16..).zip(kernels);
+            let kernels = kernels
+                .map(|(number, k)| Ok((hex(k.build_id), on_pc::from_whole(object, k, &pack, number)?)));
+            let kernels = kernels.collect::<Result<_>>()?;
             Ok(Packed { name: name.to_owned(), sections, kernels })
         })
+    }
+
+    /// A pack as it was built once: the format's golden one, whose object has relocations of nearly every kind.
+    ///
+    /// # Errors
+    /// It does not read back.
+    pub fn golden() -> Result<Packed> {
+        let pack = File::parse(GOLDEN)?;
+        let section = |e: Entry| Ok(Section::raw(e.id, e.owner, pack.section(e.id, e.owner)?.to_vec()));
+        let sections = pack.entries().map(section).collect::<Result<_>>()?;
+        let target: Target<'_> = pack.record(section::TARGET, 0)?;
+        let kernels = vec![(hex(target.build_id), on_pc::from_pack(&pack, 0)?)];
+        Ok(Packed { name: "sample".to_owned(), sections, kernels })
     }
 
     /// The pack.
@@ -204,59 +223,6 @@ impl Packed {
     pub fn bytes(&self) -> Result<Vec<u8>> {
         container(&self.sections)
     }
-}
-
-/// What must come of the object on the kernel of target number `number`: relocated against all of its types, the memory by
-/// the pack's formula.
-fn expected(
-    bytes: &[u8],
-    kernel: &corelet_host_tools::pack::Kernel<'_>,
-    pack: &File<'_>,
-    number: u16,
-) -> Result<Said> {
-    let plan: Vec<Choice> = pack.records(section::PLAN, number)?;
-    let mut chosen = Vec::new();
-    for (program, p) in (0u16..).zip(pack.records::<Program<'_>>(section::PROGRAMS, 0)?) {
-        if !plan.iter().any(|c| c.program == program && matches!(c.decision, Decision::Skip(_))) {
-            chosen.extend([p.function].into_iter().chain(p.subprograms()).map(u32::from));
-        }
-    }
-    let mut index = vec![0; type_count(bytes)?];
-    let object = Object::parse(bytes, &mut index)?;
-    let programs = relocate(&object, kernel.types, &|f| chosen.contains(&f))?;
-    let mut said = Said::default();
-    let mut digest = Crc::new();
-    for (_, p) in (0..).zip(&programs).filter(|(f, _)| chosen.contains(f)) {
-        digest.update(&p.insns.bytes);
-        said.insns += (p.insns.bytes.len() / corelet_core::insn::INSN_SIZE) as u64;
-        for r in &p.relocations {
-            match r.outcome {
-                Verdict::Patched => said.patched += 1,
-                Verdict::Poisoned => said.poisoned += 1,
-                Verdict::Failed => anyhow::bail!("{}: a relocation fails", p.name),
-            }
-        }
-    }
-    said.digest = digest.finish().into();
-    said.work = work(pack, number)? as u64;
-    Ok(said)
-}
-
-/// The RAM that relocating object 0 for target `number` takes, by the formula.
-///
-/// # Errors
-/// The pack does not read back.
-pub fn work(pack: &File<'_>, number: u16) -> Result<usize> {
-    let (local, subset) = (pack.section(section::BTF, 0)?, pack.section(section::SUBSET, number)?);
-    let (mut local_index, mut subset_index) = (vec![0; Btf::count(local)?], vec![0; Btf::count(subset)?]);
-    let (types, subset_types) = (local_index.len(), subset_index.len());
-    let target = Subset::new(Btf::parse(subset, &mut subset_index)?, &[]);
-    let local = Btf::parse(local, &mut local_index)?;
-    let relos = pack::Records::<Relo>::new(pack.section(section::RELOS, 0)?, section::RELOS);
-    let (roots, candidates) = pack::candidates(&local, &target, relos, &mut vec![0; types / 8 + 1])?;
-    let functions = pack.records::<pack::Function<'_>>(section::FUNCTIONS, 0)?.len();
-    let sizes = Sizes { types, subset_types, functions, roots, candidates, ..Sizes::default() };
-    Ok(pack::relocation::<SPEC_LEN>(&sizes, pack.section(section::INSNS, 0)?.len()))
 }
 
 /// Sections that relocation reads. Of the others the firmware checks the checksums only.

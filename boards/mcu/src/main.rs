@@ -1,5 +1,5 @@
 //! Firmware for a microcontroller: relocates the programs of a pack in flash for the kernel whose build id it is given, and
-//! says by semihosting a digest of their instructions, and the RAM and stack that it took.
+//! says by semihosting a digest of their instructions, and the RAM and stack that it touched.
 //!
 //! The pack lies where the linker script says, so one firmware serves every pack, as a flasher has it; the build id is the
 //! command line's last word. Exit codes are the loader's: 0 done, 1 not portable, 2 usage, 3 bad input.
@@ -118,9 +118,12 @@ fn main() -> u32 {
         Ok(()) => 0,
         Err(stop) => stop.say(),
     };
-    Console.text("stack: ");
-    Console.number(machine::deepest_stack() as u64);
-    Console.text(" bytes\n");
+    for (word, n) in [("RAM touched: work ", machine::touched_work()), (", stack ", machine::deepest_stack())]
+    {
+        Console.text(word);
+        Console.number(n as u64);
+    }
+    Console.text("\n");
     code
 }
 
@@ -128,7 +131,7 @@ fn objects(build_id: &BuildId, work: &mut [u8]) -> Result<(), Stop> {
     let pack = Pack::open(machine::pack())?;
     for owner in pack.owners(section::OBJECT) {
         let object: Object<'_> = pack.record(section::OBJECT, owner)?;
-        let done = pack.relocate(owner, &object, build_id.bytes(), work, &mut |function, relo| {
+        let done = pack.relocate(owner, &object, build_id.bytes(), work, &mut |function, relo, what| {
             Console.text(object.name);
             Console.text(": ");
             Console.text(function);
@@ -136,7 +139,7 @@ fn objects(build_id: &BuildId, work: &mut [u8]) -> Result<(), Stop> {
             Console.number(relo.insn.into());
             Console.text(", line ");
             Console.number(relo.line.into());
-            Console.text(": relocation not resolved\n");
+            Console.text(what);
         })?;
         Console.text(object.name);
         for (word, n) in [

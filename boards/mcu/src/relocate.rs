@@ -75,14 +75,14 @@ impl<'f> Pack<'f> {
     }
 
     /// Relocates object number `owner` for the kernel of this build id, all in `memory`; `tell` hears of each relocation
-    /// that is not patched.
+    /// that is not patched, and what became of it.
     pub(crate) fn relocate(
         &self,
         owner: u16,
         object: &Object<'_>,
         build_id: &[u8],
         memory: &mut [u8],
-        tell: &mut dyn FnMut(&str, &Relo),
+        tell: &mut dyn FnMut(&str, &Relo, &str),
     ) -> Result<Done, Stop> {
         let (number, target) = self.target(object, build_id)?;
         let endian = if target.big_endian { Endian::Big } else { Endian::Little };
@@ -128,10 +128,14 @@ impl<'f> Pack<'f> {
                     Ok(Outcome::Patched { .. }) => done.patched += 1,
                     Ok(Outcome::Poisoned(_)) => {
                         done.poisoned += 1;
-                        tell(function.name, &relo);
+                        tell(
+                            function.name,
+                            &relo,
+                            ": poisoned, which is right where the program checks first\n",
+                        );
                     }
                     Err(e) => {
-                        tell(function.name, &relo);
+                        tell(function.name, &relo, ": relocation failed: ");
                         return Err(e.into());
                     }
                 }

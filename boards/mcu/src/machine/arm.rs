@@ -10,7 +10,7 @@ core::arch::global_asm!(
     ".globl _start", ".type _start, %function", ".thumb_func",
     "_start:",
     "ldr r0, =__stack_bottom",
-    "mov r1, sp",
+    "ldr r1, =__work_end",
     "ldr r2, ={paint}",
     "1:", "str r2, [r0]", "adds r0, #4", "cmp r0, r1", "bne 1b",
     "bl {start}",

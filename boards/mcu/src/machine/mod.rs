@@ -1,6 +1,6 @@
 //! The machine: where its memories are, and its semihosting, by which an emulator or debugger lends it a console.
 //!
-//! Each architecture gives `call`, the trap that semihosting is asked by, and a start that paints the stack and calls
+//! Each architecture gives `call`, the trap that semihosting is asked by, and a start that paints all RAM and calls
 //! [`start`]; a fault ends the firmware. Source: Arm's "Semihosting for AArch32 and AArch64" 2.0, which RISC-V's takes over.
 
 #[cfg(target_arch = "arm")]
@@ -14,7 +14,7 @@ use riscv32::call;
 
 use core::ptr::addr_of_mut;
 
-/// What the start fills the stack with.
+/// What the start fills RAM with.
 const PAINT: u32 = 0xa5a5_5a5a;
 
 /// Semihosting's operations.
@@ -37,7 +37,7 @@ unsafe extern "C" {
     static mut __pack_end: u8;
 }
 
-/// First Rust code to run, once, on a painted stack.
+/// First Rust code to run, once, in painted RAM.
 extern "C" fn start() -> ! {
     exit(crate::main())
 }
@@ -98,4 +98,14 @@ pub(crate) fn deepest_stack() -> usize {
         at = at.wrapping_add(1);
     }
     top.addr() - at.addr()
+}
+
+/// Bytes of the work area up to the last word that is not as it was painted.
+pub(crate) fn touched_work() -> usize {
+    let (start, mut end) = ((&raw const __work_start).cast::<u32>(), (&raw const __work_end).cast::<u32>());
+    // SAFETY: reads words between the area's ends, as above; who borrowed it is done.
+    while end > start && unsafe { end.wrapping_sub(1).read_volatile() } == PAINT {
+        end = end.wrapping_sub(1);
+    }
+    end.addr() - start.addr()
 }

@@ -9,9 +9,10 @@ core::arch::global_asm!(
     "la t0, trap_entry",
     "csrw mtvec, t0",
     "la t0, __stack_bottom",
-    "la sp, __stack_top",
+    "la t2, __work_end",
     "li t1, {paint}",
-    "1:", "sw t1, 0(t0)", "addi t0, t0, 4", "bne t0, sp, 1b",
+    "1:", "sw t1, 0(t0)", "addi t0, t0, 4", "bne t0, t2, 1b",
+    "la sp, __stack_top",
     "call {start}",
     // a trap vector lies on a multiple of four; the stack may be what faulted, so it starts anew
     ".balign 4",
