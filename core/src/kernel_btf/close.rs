@@ -26,6 +26,20 @@ pub(super) struct Node {
     pub(super) asked: u32,
 }
 
+/// No word of a row is a type.
+pub(super) const NO_TYPE: u32 = 9;
+
+/// What trails a record: members, enumerators, parameters, or the words of an integer or array as one row.
+pub(super) struct Rows {
+    /// What is asked of their types.
+    asked: u32,
+    pub(super) count: u32,
+    /// Words of each.
+    pub(super) words: u32,
+    /// The word that is a type, or [`NO_TYPE`].
+    pub(super) ty: u32,
+}
+
 impl Select<'_, '_, '_> {
     /// The pass over the types of `blob`: places of some records, and the candidates as nodes.
     #[inline(never)]
@@ -125,6 +139,35 @@ impl Select<'_, '_, '_> {
         }
     }
 
+    /// The rows of a record that are kept as far as their names are, where `asked` is asked of the type.
+    #[inline(never)]
+    pub(super) fn rows(t: &Type<'_>, asked: u32) -> Rows {
+        let matching = asked & (ask::MATCH | ask::MATCH_BEHIND);
+        let kind = t.kind();
+        let (asked, words, ty) = match kind {
+            Kind::Int => (0, 1, NO_TYPE),
+            Kind::Array => (asked & !ask::VALUES, 3, 0),
+            Kind::Struct | Kind::Union => (asked & (ask::FIELDS | ask::MATCH), 3, 1),
+            Kind::FuncProto => (asked & ask::COMPAT | matching, 2, 1),
+            Kind::Enum => (asked & ask::VALUES | matching, 2, NO_TYPE),
+            Kind::Enum64 => (asked & ask::VALUES | matching, 3, NO_TYPE),
+            _ => (0, 0, NO_TYPE),
+        };
+        let one = matches!(kind, Kind::Int | Kind::Array);
+        let count = if one { 1 } else { t.vlen() };
+        Rows { asked, count: if one || asked & !ask::CANDIDATE != 0 { count } else { 0 }, words, ty }
+    }
+
+    /// Whether a row of a type of `kind` is kept whose first word is `first`.
+    #[inline(never)]
+    pub(super) fn keeps(&self, blob: &Blob, kind: Kind, first: u32) -> bool {
+        match kind {
+            Kind::Struct | Kind::Union if first == 0 => true,
+            Kind::Int | Kind::Array | Kind::FuncProto => true,
+            _ => self.name_number(blob, first).is_some(),
+        }
+    }
+
     /// Asks of the types that the one of node `i` refers to what relocation may read of them.
     #[inline(never)]
     fn look_at(&mut self, i: usize) {
@@ -135,41 +178,33 @@ impl Select<'_, '_, '_> {
             self.work.set(self.place(i).wrapping_add(1), node.at);
         }
         let t = blob.record(&mut self.work, node.id, node.at);
-        let kind = t.kind();
         let asked = node.asked & !ask::CANDIDATE;
-        let matching = asked & (ask::MATCH | ask::MATCH_BEHIND);
-        // what is asked of the type in the record itself, and of those in its rows
-        let (of_target, of_rows) = match kind {
-            k if k.is_modifier() => (asked, 0),
-            Kind::Ptr if matching != 0 => (asked & ask::COMPAT | ask::MATCH_BEHIND, 0),
-            Kind::Ptr => (asked & ask::COMPAT, 0),
-            Kind::FuncProto => (asked & ask::COMPAT | matching, asked & ask::COMPAT | matching),
-            Kind::Array => (0, asked & !ask::VALUES),
-            Kind::Struct | Kind::Union => (0, asked & (ask::FIELDS | ask::MATCH)),
-            _ => (0, 0),
+        let rows = Self::rows(&t, asked);
+        let of_target = match t.kind() {
+            k if k.is_modifier() => asked,
+            Kind::Ptr if asked & (ask::MATCH | ask::MATCH_BEHIND) != 0 => {
+                asked & ask::COMPAT | ask::MATCH_BEHIND
+            }
+            Kind::Ptr => asked & ask::COMPAT,
+            Kind::FuncProto => rows.asked,
+            _ => 0,
         };
         self.ask(t.target().0, node.file, of_target);
-        if of_rows == 0 {
+        if rows.ty == NO_TYPE {
             return;
         }
-        let (rows, words) =
-            if kind == Kind::Array { (1, 3) } else { (t.vlen(), kind.trailing().1 as u32 / 4) };
-        self.rows = self.rows.saturating_add(rows);
-        if self.rows > MAX_COMPARISONS {
+        self.rows_seen = self.rows_seen.saturating_add(rows.count);
+        if self.rows_seen > MAX_COMPARISONS {
             // hostile types end in an error and not in years
             return self.work.fail(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS });
         }
-        for row in 0..rows {
-            let word = row.wrapping_mul(words).wrapping_add(3);
+        for row in 0..rows.count {
+            let word = row.wrapping_mul(rows.words).wrapping_add(3);
             let first = blob.word(&mut self.work, node.at, word);
-            // an array's first word is a type, a parameter's name does not matter
-            let ty = match kind {
-                Kind::Array => first,
-                Kind::FuncProto => blob.word(&mut self.work, node.at, word.wrapping_add(1)),
-                _ if self.is_kept(&blob, first) => blob.word(&mut self.work, node.at, word.wrapping_add(1)),
-                _ => 0,
-            };
-            self.ask(ty, node.file, of_rows);
+            if self.keeps(&blob, t.kind(), first) {
+                let ty = blob.word(&mut self.work, node.at, word.wrapping_add(rows.ty));
+                self.ask(ty, node.file, rows.asked);
+            }
         }
     }
 
@@ -182,11 +217,6 @@ impl Select<'_, '_, '_> {
     #[inline(never)]
     pub(super) fn name_number(&self, blob: &Blob, name_off: u32) -> Option<usize> {
         self.blob_of_name(blob, name_off).named(&self.work, name_off)
-    }
-
-    /// Whether a member of that name is kept.
-    pub(super) fn is_kept(&self, blob: &Blob, name_off: u32) -> bool {
-        name_off == 0 || self.name_number(blob, name_off).is_some()
     }
 
     /// Whether the name of a type of a node is compared.

@@ -74,7 +74,7 @@ struct Select<'s, 'm, 'l> {
     nodes_at: usize,
     nodes: usize,
     /// Members and parameters looked at.
-    rows: u32,
+    rows_seen: u32,
 }
 
 /// Takes out of `source` what `relos`, the relocations that will be applied, may read of the kernel's types. `local` are the
@@ -92,7 +92,7 @@ pub fn select<'l>(
     let (window, tables) = memory.split_at_mut_checked(KERNEL_BTF_WINDOW).ok_or(full)?;
     let mut work = Work::new(source, window, tables);
     let wanted = Wanted::new(local, relos, &mut work)?;
-    let mut s = Select { work, wanted, blobs: Vec::new(), nodes_at: 0, nodes: 0, rows: 0 };
+    let mut s = Select { work, wanted, blobs: Vec::new(), nodes_at: 0, nodes: 0, rows_seen: 0 };
     s.nodes_at = s.work.end();
     if s.nodes_at > 0 {
         s.read(0, KERNEL_BTF_MARKS)?;

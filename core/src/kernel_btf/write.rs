@@ -46,16 +46,6 @@ impl Select<'_, '_, '_> {
         self.work.set(at, u32::from_ne_bytes(endian.from_u32(word)));
     }
 
-    #[inline(never)]
-    fn push_word(&mut self, word: u32, endian: Endian) {
-        self.work.push(u32::from_ne_bytes(endian.from_u32(word)));
-    }
-
-    /// The new id of a type that one of `file` refers to; void for one that is not kept.
-    fn moved(&self, id: u32, file: u8) -> u32 {
-        self.find_node(id, file).map_or(0, |i| i.wrapping_add(1) as u32)
-    }
-
     /// Writes the record of node `i`. Its names are still offsets in the source.
     fn write_type(&mut self, i: usize, endian: Endian) {
         let node = self.node(i);
@@ -74,34 +64,18 @@ impl Select<'_, '_, '_> {
         };
         let target = match kind {
             k if k.is_modifier() || matches!(k, Kind::Ptr | Kind::FuncProto) => {
-                self.moved(t.target().0, node.file)
+                self.find_node(t.target().0, node.file).map_or(0, |i| i.wrapping_add(1) as u32)
             }
             Kind::Int | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Float => t.size(),
             _ => 0,
         };
         let info = self.work.end().wrapping_add(1);
         for word in [name, 0, target] {
-            self.push_word(word, endian);
+            self.work.push(u32::from_ne_bytes(endian.from_u32(word)));
         }
-        let matching = node.asked & (ask::MATCH | ask::MATCH_BEHIND);
-        let rows = match kind {
-            Kind::Struct | Kind::Union => node.asked & (ask::FIELDS | ask::MATCH),
-            Kind::Enum | Kind::Enum64 => node.asked & ask::VALUES | matching,
-            Kind::FuncProto => node.asked & ask::COMPAT | matching,
-            _ => 0,
-        };
-        let mut vlen = 0;
-        if kind == Kind::Int {
-            let word = blob.word(&mut self.work, node.at, 3);
-            self.push_word(word, endian);
-        } else if kind == Kind::Array {
-            let elem = blob.word(&mut self.work, node.at, 3);
-            let nelems = blob.word(&mut self.work, node.at, 5);
-            for word in [self.moved(elem, node.file), 0, nelems] {
-                self.push_word(word, endian);
-            }
-        } else if rows != 0 {
-            vlen = self.write_rows(&blob, &node, &t, endian);
+        let mut vlen = self.write_rows(&blob, &node, &t, endian);
+        if matches!(kind, Kind::Int | Kind::Array) {
+            vlen = 0;
         }
         let word = u32::from(t.kflag()) << 31 | u32::from(written as u8) << 24 | vlen;
         self.put(info, word, endian);
@@ -119,51 +93,45 @@ impl Select<'_, '_, '_> {
         }
     }
 
-    /// Writes the members or enumerators that are kept, or all parameters; returns their number.
+    /// Writes the rows that are kept; returns their number.
     fn write_rows(&mut self, blob: &Blob, node: &Node, t: &Type<'_>, endian: Endian) -> u32 {
         let kind = t.kind();
-        let words = (kind.trailing().1 / 4) as u32;
-        let place = |row: u32, word: u32| row.wrapping_mul(words).wrapping_add(word).wrapping_add(3);
-        let composite = kind.is_composite();
-        let kept = |s: &Self, name_off: u32| {
-            kind == Kind::FuncProto || s.is_kept(blob, name_off) && (composite || name_off != 0)
-        };
-        let (mut rows, mut last) = (0u32, true);
-        for row in 0..t.vlen() {
-            let name_off = blob.word(&mut self.work, node.at, place(row, 0));
-            last = kept(self, name_off);
-            rows = rows.wrapping_add(last.into());
-        }
-        // in place of the last member, so that what is not the last does not become it
-        let end = u32::from(composite && !last);
-        // in the place of others, so that a local type has no more rows where it had not more before; in front, so that
-        // what is the last stays it
-        let mut start = 0;
-        if node.asked & (ask::MATCH | ask::MATCH_BEHIND) != 0 {
-            start = t.vlen().min(self.wanted.most_rows).saturating_sub(rows).saturating_sub(end);
-        }
-        self.write_zeros(start.wrapping_mul(words), endian);
-        for row in 0..t.vlen() {
-            let name_off = blob.word(&mut self.work, node.at, place(row, 0));
-            if !kept(self, name_off) {
+        let rows = Self::rows(t, node.asked);
+        let first_row = self.work.end();
+        let (mut count, mut last) = (0u32, true);
+        for row in 0..rows.count {
+            let place = row.wrapping_mul(rows.words).wrapping_add(3);
+            let first = blob.word(&mut self.work, node.at, place);
+            last = self.keeps(blob, kind, first);
+            if !last {
                 continue;
             }
-            // names of parameters are not compared
-            self.push_word(if kind == Kind::FuncProto { 0 } else { name_off }, endian);
-            for i in 1..words {
-                let mut word = blob.word(&mut self.work, node.at, place(row, i));
-                if i == 1 && !kind.is_enum() {
-                    word = self.moved(word, node.file);
+            count = count.wrapping_add(1);
+            for i in 0..rows.words {
+                let mut word = blob.word(&mut self.work, node.at, place.wrapping_add(i));
+                if i == rows.ty {
+                    word = self.find_node(word, node.file).map_or(0, |i| i.wrapping_add(1) as u32);
+                } else if matches!((kind, i), (Kind::Array, 1) | (Kind::FuncProto, 0)) {
+                    // neither an array's index type nor a parameter's name is compared
+                    word = 0;
                 }
-                self.push_word(word, endian);
+                self.work.push(u32::from_ne_bytes(endian.from_u32(word)));
             }
         }
-        self.write_zeros(end.wrapping_mul(words), endian);
-        start.wrapping_add(rows).wrapping_add(end)
-    }
-
-    fn write_zeros(&mut self, words: u32, endian: Endian) {
-        (0..words).for_each(|_| self.push_word(0, endian));
+        // A nameless member in place of the last, so that what is not the last does not become it. Where types are matched,
+        // others in front, so that a local type has no more rows where it had not more before.
+        let end = u32::from(kind.is_composite() && !last);
+        let mut start = 0;
+        if node.asked & (ask::MATCH | ask::MATCH_BEHIND) != 0 {
+            start = rows.count.min(self.wanted.most_rows).saturating_sub(count).saturating_sub(end);
+        }
+        for (at, rows_more) in [(self.work.end(), end), (first_row, start)] {
+            for _ in 0..rows_more.wrapping_mul(rows.words) {
+                self.work.insert(at, 1);
+                self.work.set(at, 0);
+            }
+        }
+        start.wrapping_add(count).wrapping_add(end)
     }
 
     /// Writes the names of all records, which stand from word `types` on, behind the `len` bytes of strings.
