@@ -27,6 +27,8 @@ pub struct Budgets {
     pub memory_kernel_btf: BTreeMap<String, Memory>,
     /// The firmware with opensnoop's pack, by microcontroller.
     pub mcu: BTreeMap<String, Mcu>,
+    /// Instructions on this machine, by what is done.
+    pub instructions: BTreeMap<String, u64>,
 }
 
 /// What the project wants.

@@ -5,7 +5,9 @@
 //! One thing differs by nature: plain BTF numbers its types anew, so an instruction that takes the kernel's own id of a
 //! type (TYPE_ID_TARGET) is right through the whole only. Those instructions are counted and left out.
 
+pub mod cost;
 pub mod libbpf;
+pub mod newest;
 
 use anyhow::{Context, Result, ensure};
 use corelet_boards::Progress;
@@ -13,7 +15,8 @@ use corelet_boards::debian::Debian;
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::object::Object;
 use corelet_core::relo::ReloKind;
-use corelet_host_tools::btf::OwnedBtf;
+use corelet_host_tools::btf::excerpt::{Wanted, excerpt};
+use corelet_host_tools::btf::{OwnedBtf, Source};
 use corelet_host_tools::cmd::extract_objects;
 use corelet_host_tools::relocate::{Program, core_relo, relocate, type_count};
 use corelet_host_tools::subset::{self, KernelTypes};
@@ -113,6 +116,15 @@ impl One<'_> {
         let read = OwnedBtf::from_bytes(ours.clone()).context("our minimum")?;
         ensure!(read.view().pointer_size() == pointer_size, "our minimum lost the pointer size");
         let mut fail = |what: &str| outcome.failures.push(format!("{}: {what}", self.name));
+        // what `corelet btf min` does: it reads an excerpt of the kernel's types
+        let mut wanted = Wanted::default();
+        wanted.add(object.btf(), relos.iter());
+        let excerpt = excerpt(&Source::Memory(self.whole.bytes()), &wanted)?.with_pointer_size(pointer_size);
+        let types = KernelTypes::new(excerpt.view());
+        let marks = subset::marks(object.btf(), &types, relos.iter());
+        if subset::write(&excerpt.view(), &marks, true)?.bytes != ours {
+            fail("the minimum of the excerpt is not that of the whole");
+        }
         for what in differences(&expected, &through(&object, read)?) {
             fail(&format!("our minimum: {what}"));
         }

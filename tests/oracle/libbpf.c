@@ -54,19 +54,14 @@ static int print_relocations(enum libbpf_print_level level, const char *format, 
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int relocate(const char *path, const char *btf)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options);
 	struct bpf_program *program;
 	struct bpf_object *object;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s OBJECT BTF\n", argv[0]);
-		return 2;
-	}
-	libbpf_set_print(print_relocations);
-	options.btf_custom_path = argv[2];
-	object = bpf_object__open_file(argv[1], &options);
+	options.btf_custom_path = btf;
+	object = bpf_object__open_file(path, &options);
 	if (!object)
 		return 1;
 	bpf_object__for_each_program(program, object) {
@@ -77,5 +72,21 @@ int main(int argc, char **argv)
 	/* what comes after relocation may fail: the lines are what counts */
 	bpf_object__load(object);
 	bpf_object__close(object);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int quiet = argc > 1 && strcmp(argv[1], "-q") == 0;
+
+	/* with -q nothing is printed, any number of pairs are relocated, and what libbpf executes can be counted */
+	if (argc != 3 && !quiet) {
+		fprintf(stderr, "usage: %s OBJECT BTF, or %s -q [OBJECT BTF]...\n", argv[0], argv[0]);
+		return 2;
+	}
+	libbpf_set_print(quiet ? NULL : print_relocations);
+	for (argv += 1 + quiet; argv[0] && argv[1]; argv += 2)
+		if (relocate(argv[0], argv[1]))
+			return 1;
 	return 0;
 }

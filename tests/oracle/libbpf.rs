@@ -18,11 +18,29 @@ impl Libbpf {
     /// # Errors
     /// There is no C compiler, or no libbpf to compile with.
     pub fn build(folder: &Path) -> Result<Libbpf> {
+        Libbpf::link(folder, &["-lbpf"])
+    }
+
+    /// The same with libbpf in it, whose functions have names then.
+    ///
+    /// # Errors
+    /// As [`Libbpf::build`].
+    pub fn build_static(folder: &Path) -> Result<Libbpf> {
+        Libbpf::link(folder, &["-l:libbpf.a", "-lelf", "-lz"])
+    }
+
+    /// The program's path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn link(folder: &Path, libraries: &[&str]) -> Result<Libbpf> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let (source, program) = (folder.join("libbpf.c"), folder.join("libbpf-relo"));
         std::fs::write(&source, SOURCE).with_context(|| source.display().to_string())?;
         let mut cc = Command::new("cc");
-        let output = cc.args(["-O1", "-o"]).args([&program, &source]).arg("-lbpf").output().context("cc")?;
+        let output =
+            cc.args(["-O1", "-o"]).args([&program, &source]).args(libraries).output().context("cc")?;
         ensure!(output.status.success(), "libbpf.c: {}", String::from_utf8_lossy(&output.stderr));
         Ok(Libbpf(program))
     }

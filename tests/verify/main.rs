@@ -7,6 +7,7 @@ mod boards;
 mod context;
 mod mcu;
 mod oracle;
+mod peers;
 mod run;
 mod selfcheck;
 mod steps;

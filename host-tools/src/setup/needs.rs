@@ -113,6 +113,13 @@ pub const BPFTOOL: Need = Need {
     why: "its min_core_btf is what ours is compared with",
 };
 
+/// Counts instructions.
+pub const VALGRIND: Need = Need {
+    proof: Proof::Program(&["valgrind"]),
+    packages: &["valgrind"],
+    why: "counts the instructions that budgets are held to",
+};
+
 /// What booting a board takes.
 pub fn of_board(board: &Board) -> Vec<&'static Need> {
     let mut needs = vec![&DPKG_DEB, &KEYRING];
