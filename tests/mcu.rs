@@ -17,9 +17,6 @@ use std::time::{Duration, Instant};
 /// Nobody builds this pack anew: it is of version 0.1.
 const GOLDEN: &[u8] = include_bytes!("golden/0.1/sample.pack");
 
-/// Steps that the firmware's specs have room for: `SPEC_LEN` of `boards/mcu/src/main.rs`.
-const SPEC_LEN: usize = 16;
-
 /// Exit code of a fault, of which there must be none.
 const DEFECT: i32 = 101;
 

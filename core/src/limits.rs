@@ -3,6 +3,10 @@
 /// Elements of an access string: `BPF_CORE_SPEC_MAX_LEN`, libbpf `src/relo_core.h`.
 pub const SPEC_MAX_LEN: usize = 64;
 
+/// The same where memory is scarce, in the firmware for microcontrollers (`boards/mcu`). The 57 tools of Debian's package, on
+/// its kernels of 6.12 and 7.2, need 6 at most.
+pub const SMALL_SPEC_LEN: usize = 16;
+
 /// Depth to which two types are compared: `__bpf_core_types_are_compat(…, 32)`, libbpf `src/relo_core.c`.
 pub const MAX_TYPE_DEPTH: usize = 32;
 

@@ -1,17 +1,14 @@
 //! What the PC computes for a pack, to hold what a microcontroller says against.
 
-use super::{SPEC_LEN, Said};
-use anyhow::{Result, bail};
-use corelet_core::btf::Btf;
+use super::Said;
+use anyhow::{Context, Result, bail};
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::object::Object;
-use corelet_core::pack::{
-    self, Choice, Crc, Decision, Function, Program, Records, Relo, Sizes, Subset, Target, section,
-};
+use corelet_core::pack::{Choice, Crc, Decision, Function, Program, Relo, Subset, Target, section};
 use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch};
 use corelet_core::{Endian, TypeId};
 use corelet_host_tools::btf::OwnedBtf;
-use corelet_host_tools::pack::{File, Kernel};
+use corelet_host_tools::pack::{File, Kernel, relocation_bytes};
 use corelet_host_tools::relocate::{Verdict, relocate, type_count};
 
 /// What must come of an object on the kernel of target number `number`: relocated against all of its types.
@@ -23,7 +20,7 @@ pub(super) fn from_whole(object: &[u8], kernel: &Kernel<'_>, pack: &File<'_>, nu
     let mut index = vec![0; type_count(object)?];
     let object = Object::parse(object, &mut index)?;
     let functions = relocate(&object, kernel.types, &|f| chosen.contains(&f))?;
-    let mut said = Said { work: work(pack, number)? as u64, ..Said::default() };
+    let mut said = Said { work: work(pack, number)?, ..Said::default() };
     let mut digest = Crc::new();
     for (_, f) in (0..).zip(&functions).filter(|(number, _)| chosen.contains(number)) {
         digest.update(&f.insns.bytes);
@@ -67,7 +64,7 @@ pub(super) fn from_pack(pack: &File<'_>, number: u16) -> Result<Said> {
         scratch: &mut Scratch::default(),
     };
     let mut insns = pack.section(section::INSNS, 0)?.to_vec();
-    let mut said = Said { work: work(pack, number)? as u64, ..Said::default() };
+    let mut said = Said { work: work(pack, number)?, ..Said::default() };
     for r in relos.iter().filter(|r| chosen.contains(&r.function.into())) {
         let kind = ReloKind::from_number(r.kind.into())?;
         let relo = CoreRelo { insn: r.insn, type_id: r.type_id, access_str_off: r.access_str_off, kind };
@@ -97,16 +94,6 @@ fn chosen(pack: &File<'_>, number: u16) -> Result<Vec<u32>> {
     Ok(chosen)
 }
 
-/// The RAM that relocating object 0 for target `number` takes, by the formula.
-fn work(pack: &File<'_>, number: u16) -> Result<usize> {
-    let (local, subset) = (pack.section(section::BTF, 0)?, pack.section(section::SUBSET, number)?);
-    let (mut local_index, mut subset_index) = (vec![0; Btf::count(local)?], vec![0; Btf::count(subset)?]);
-    let (types, subset_types) = (local_index.len(), subset_index.len());
-    let target = Subset::new(Btf::parse(subset, &mut subset_index)?, &[]);
-    let local = Btf::parse(local, &mut local_index)?;
-    let relos = Records::<Relo>::new(pack.section(section::RELOS, 0)?, section::RELOS);
-    let (roots, candidates) = pack::candidates(&local, &target, relos, &mut vec![0; types / 8 + 1])?;
-    let functions = pack.records::<Function<'_>>(section::FUNCTIONS, 0)?.len();
-    let sizes = Sizes { types, subset_types, functions, roots, candidates, ..Sizes::default() };
-    Ok(pack::relocation::<SPEC_LEN>(&sizes, pack.section(section::INSNS, 0)?.len()))
+fn work(pack: &File<'_>, number: u16) -> Result<u64> {
+    Ok(relocation_bytes(pack, number)?.context("the target's object is in another file")? as u64)
 }

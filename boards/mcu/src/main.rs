@@ -20,10 +20,6 @@ use corelet_core::pack::{Object, section};
 use corelet_core::{Error, Words};
 use relocate::Pack;
 
-/// Steps of an access string, and of its place in a kernel's type, that there is room for. The tools of Debian's package ask
-/// for 6 at most; a program that asks for more is refused.
-pub(crate) const SPEC_LEN: usize = 16;
-
 /// Exit code of a defect of the firmware itself.
 pub(crate) const DEFECT: u32 = 101;
 

@@ -2,10 +2,11 @@
 //!
 //! All sections are used where they lie in flash; of the instructions a copy in RAM is patched in place.
 
+use crate::Stop;
 use crate::memory::Arena;
-use crate::{SPEC_LEN, Stop};
 use corelet_core::btf::Btf;
 use corelet_core::insn::INSN_SIZE;
+use corelet_core::limits::SMALL_SPEC_LEN;
 use corelet_core::pack::{
     Choice, Crc, Decision, Function, Header, Object, Program, Records, Relo, Subset, Table, Target, Wire,
     candidates, section,
@@ -108,7 +109,7 @@ impl<'f> Pack<'f> {
             let (lists, ids) = candidates(&local, &subset, relos.clone(), seen)?;
             let lists = arena.take(lists, CandList::default())?;
             let ids = arena.take(ids, TypeId::VOID)?;
-            let scratch = arena.one(Scratch::<SPEC_LEN>::new())?;
+            let scratch = arena.one(Scratch::<SMALL_SPEC_LEN>::new())?;
             let mut relocator =
                 Relocator { local: &local, target: &subset, cands: Cands::new(lists, ids), scratch };
             for relo in relos {

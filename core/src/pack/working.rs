@@ -113,7 +113,7 @@ fn relocating<const LEN: usize>(s: &Sizes) -> usize {
     ])
 }
 
-/// Bytes that relocation alone takes, with specs of `LEN` steps, where all sections stay in flash but the instructions, of
+/// Bytes that relocation alone takes, with specs of `LEN` steps ([`crate::limits`] has two), where all sections stay in flash but the instructions, of
 /// which `insns` bytes are copied and patched in place.
 pub fn relocation<const LEN: usize>(s: &Sizes, insns: usize) -> usize {
     sum(&[pad(insns), times(s.types, 4), times(s.subset_types, 4), relocating::<LEN>(s)])

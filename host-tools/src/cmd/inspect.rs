@@ -2,7 +2,7 @@
 
 use crate::input::{MAX_FILE, read_file};
 use crate::output;
-use crate::pack::File;
+use crate::pack::{File, relocation_bytes};
 use anyhow::{Context, Result};
 use corelet_core::pack::{
     Attach, Choice, Decision, Event, Map, Memory, Object, Program, Relo, ResultMap, Target, section,
@@ -76,6 +76,8 @@ struct TargetPart<'a> {
     subset_bytes: usize,
     decisions: BTreeMap<u16, Decision>,
     memory: Memory,
+    /// RAM that relocation alone takes of a microcontroller, beside the stack; none for another file's object.
+    relocation_bytes: Option<usize>,
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -145,6 +147,7 @@ fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
         subset_bytes: file.section(section::SUBSET, owner)?.len(),
         decisions: plan.iter().map(|c| (c.program, c.decision)).collect(),
         memory: file.record(section::MEMORY, owner)?,
+        relocation_bytes: relocation_bytes(file, owner)?,
     })
 }
 
@@ -183,6 +186,9 @@ fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
             m.work.bytes(1, 4096),
             m.maps.bytes(1, 4096)
         )?;
+        if let Some(bytes) = t.relocation_bytes {
+            writeln!(out, "           {bytes} bytes to relocate only, out of a microcontroller's flash")?;
+        }
     }
     writeln!(out, "{:<10} {:>5} {:>8} {:>8} {:>8}", "section", "owner", "critical", "offset", "bytes")?;
     for s in &d.sections {

@@ -5,6 +5,7 @@
 //! `write` puts the file together. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
 
+mod bare;
 mod closure;
 mod collect;
 mod file;
@@ -17,6 +18,7 @@ mod target;
 mod types;
 mod write;
 
+pub use bare::relocation_bytes;
 pub use file::File;
 pub use sizes::UntypedEvents;
 pub use target::TargetReport;

@@ -56,7 +56,13 @@ fn a_pack_says_what_is_in_it() {
     assert_eq!((&target["arch"], &target["pointer_size"]), (&"aarch64".into(), &8.into()));
     assert_eq!(target["decisions"]["1"], "IfPresent");
     assert_eq!(target["decisions"]["2"]["Skip"], "NoAutoload");
+    // instructions in RAM, and tables beside them that are smaller than the loader's
+    let insns = document["sections"].as_array().unwrap().iter().find(|s| s["name"] == "INSNS").unwrap();
+    let alone = target["relocation_bytes"].as_u64().unwrap() - insns["bytes"].as_u64().unwrap();
+    assert!((832..2048).contains(&alone), "{alone}");
     let text = String::from_utf8(folder.done("inspect sample.pack").out).unwrap();
+    let relocates = format!("{} bytes to relocate only", target["relocation_bytes"]);
+    assert!(text.contains(&relocates), "{text}");
     assert!(text.starts_with("sample.pack: ") && text.contains("build id 00112233445566778899"), "{text}");
 }
 
@@ -99,8 +105,11 @@ fn a_target_file_holds_the_target_of_its_pack_alone() {
     let folder = Folder::new();
     folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
     folder.done(&format!("target sample.bpf.o --target {WHO} -o sample.target"));
-    let documents =
+    let mut documents =
         ["sample.pack", "sample.target"].map(|f| folder.done(&format!("inspect {f} --json")).json());
+    // what relocation takes depends on the object too, which is only in the pack
+    let taken = documents.each_mut().map(|d| d["targets"][0]["relocation_bytes"].take());
+    assert!(taken[0].is_u64() && taken[1].is_null(), "{taken:?}");
     assert_eq!(documents[0]["targets"], documents[1]["targets"]);
     assert_eq!(documents[1]["objects"], serde_json::json!([]));
     assert_eq!(documents[0]["targets"].as_array().unwrap().len(), 1);
