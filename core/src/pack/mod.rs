@@ -13,7 +13,7 @@
 //!     16      4  CRC-32 (ISO-HDLC) of header and section table, taken with these four bytes 0
 //!     20      4  reserved, 0
 //!
-//!                section table: one entry of 20 bytes for each section, in the order of their offsets
+//!                section table: one entry of 20 bytes for each section
 //!      0      2  section id, below
 //!      2      2  flags: bit 0 critical; the other bits are 0
 //!      4      2  owner: number of the object or target that the section belongs to, from 0
@@ -25,7 +25,8 @@
 //!                the sections, each padded with zeros to a multiple of 8
 //! ```
 //!
-//! A reader refuses a critical section whose id it does not know, and skips any other. A newer writer may append fields to
+//! Entries may name the same bytes: what several targets have in common, above all kernels of one series, is in the file
+//! once. A reader refuses a critical section whose id it does not know, and skips any other. A newer writer may append fields to
 //! no record: a changed record gets a new section id.
 //!
 //! # Sections

@@ -108,7 +108,7 @@ impl<'a> Table<'a> {
     /// Checks header and table, which `data` begins with; `file_len` is what the file system says.
     ///
     /// Proves: the checksum of header and table, that no critical section is unknown, that every section lies behind the
-    /// table and inside the file, on a multiple of 8, in ascending order.
+    /// table and inside the file, on a multiple of 8. Sections may share bytes.
     pub fn parse(data: &'a [u8], file_len: u64) -> Result<Table<'a>> {
         let header = Header::parse(data)?;
         let data = Bytes::new(data, Endian::Little, Part::PackTable).slice(0, header.table_end())?;
@@ -127,12 +127,12 @@ impl<'a> Table<'a> {
             return Err(Error::BadChecksum { part: Part::PackHeader, id: 0 });
         }
         let table = Table { header, data };
-        let mut at = header.table_end() as u32;
         for e in table.entries() {
-            let end = e.offset.checked_add(e.len).filter(|&end| end <= header.file_len);
-            match end {
-                Some(end) if e.offset >= at && e.offset % 8 == 0 => at = end,
-                _ => return Err(Error::BadValue { part: Part::PackTable, at: e.offset, found: e.id.into() }),
+            let end = e.offset.checked_add(e.len);
+            let inside =
+                e.offset as usize >= header.table_end() && end.is_some_and(|end| end <= header.file_len);
+            if !inside || e.offset % 8 != 0 {
+                return Err(Error::BadValue { part: Part::PackTable, at: e.offset, found: e.id.into() });
             }
             if e.critical && !section::known(e.id) {
                 return Err(Error::UnknownSection { id: e.id });

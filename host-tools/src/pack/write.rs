@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use corelet_core::limits::MAX_PACK_SECTIONS;
 use corelet_core::pack::{CRITICAL, Crc, ENTRY_LEN, HEADER_LEN, MAGIC, VERSION, crc32, section};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// One section to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Section {
     }
 }
 
-/// Puts `sections` into one file, in the order given; empty ones are left out.
+/// Puts `sections` into one file, in the order given; empty ones are left out, and of equal ones the bytes are there once.
 pub fn container(sections: &[Section]) -> Result<Vec<u8>> {
     let sections: Vec<&Section> = sections.iter().filter(|s| !s.bytes.is_empty()).collect();
     ensure!(
@@ -44,8 +45,10 @@ pub fn container(sections: &[Section]) -> Result<Vec<u8>> {
     );
     let table_end = HEADER_LEN + sections.len() * ENTRY_LEN;
     let mut out = vec![0; table_end.next_multiple_of(8)];
+    let mut places: HashMap<&[u8], u32> = HashMap::new();
     for (i, s) in sections.iter().enumerate() {
-        let offset = u32::try_from(out.len()).context("the file would pass 4 GiB")?;
+        let end = u32::try_from(out.len()).context("the file would pass 4 GiB")?;
+        let offset = *places.entry(&s.bytes).or_insert(end);
         let len = u32::try_from(s.bytes.len()).context("the file would pass 4 GiB")?;
         let flags = if section::critical(s.id) { CRITICAL } else { 0 };
         let mut entry = Vec::with_capacity(ENTRY_LEN);
@@ -57,8 +60,10 @@ pub fn container(sections: &[Section]) -> Result<Vec<u8>> {
         }
         let at = HEADER_LEN + i * ENTRY_LEN;
         out[at..at + ENTRY_LEN].copy_from_slice(&entry);
-        out.extend(&s.bytes);
-        out.resize(out.len().next_multiple_of(8), 0);
+        if offset == end {
+            out.extend(&s.bytes);
+            out.resize(out.len().next_multiple_of(8), 0);
+        }
     }
     let file_len = u32::try_from(out.len()).context("the file would pass 4 GiB")?;
     out[..8].copy_from_slice(&MAGIC);
@@ -69,4 +74,41 @@ pub fn container(sections: &[Section]) -> Result<Vec<u8>> {
     crc.update(&out[..table_end]);
     out[16..20].copy_from_slice(&crc.finish().to_le_bytes());
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelet_core::pack::Table;
+
+    #[test]
+    fn equal_sections_are_in_the_file_once() {
+        let section = |owner, byte| Section::raw(section::SUBSET, owner, vec![byte; 100]);
+        let different = container(&[section(0, 1), section(1, 2), section(2, 3)]).unwrap();
+        let equal = container(&[section(0, 1), section(1, 2), section(2, 1)]).unwrap();
+        assert_eq!(different.len() - equal.len(), 104);
+        let table = Table::parse(&equal, equal.len() as u64).unwrap();
+        for (owner, byte) in [(0, 1), (1, 2), (2, 1)] {
+            assert_eq!(table.section(&equal, section::SUBSET, owner).unwrap(), [byte; 100]);
+        }
+    }
+
+    #[test]
+    fn a_section_lies_behind_the_table_and_inside_the_file() {
+        let good = container(&[Section::raw(section::SUBSET, 0, vec![1; 16])]).unwrap();
+        let with_offset = |offset: u32| {
+            let mut bytes = good.clone();
+            bytes[HEADER_LEN + 8..][..4].copy_from_slice(&offset.to_le_bytes());
+            let mut crc = Crc::new();
+            crc.update(&bytes[..16]);
+            crc.update(&[0; 4]);
+            crc.update(&bytes[20..HEADER_LEN + ENTRY_LEN]);
+            bytes[16..20].copy_from_slice(&crc.finish().to_le_bytes());
+            Table::parse(&bytes, bytes.len() as u64).is_ok()
+        };
+        assert!(with_offset(48));
+        for bad in [0, 40, 44, 52, 56, u32::MAX - 7] {
+            assert!(!with_offset(bad), "{bad}");
+        }
+    }
 }
