@@ -48,7 +48,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "oracle", what: "57 objects on both kernels: libbpf relocates as we do, our minimum and bpftool's as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },
-    Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: false, wants: peers::wants, run: peers::minimum },
+    Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: true, wants: peers::wants, run: peers::minimum },
     Step { name: "engine", what: "instructions of core to relocate 57 objects, beside libbpf's", full: true, wants: peers::wants, run: peers::engine },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },

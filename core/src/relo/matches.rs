@@ -90,8 +90,10 @@ impl Matcher<'_, '_, '_> {
         let name = self.local.string(local_member.name_off);
         self.comparisons = self.comparisons.saturating_add(t.vlen().saturating_sub(open.targ_next));
         while let Some(member) = t.member(open.targ_next) {
-            open.targ_next = open.targ_next.saturating_add(1);
+            let index = open.targ_next;
+            open.targ_next = index.saturating_add(1);
             if names::same(self.targ.string(member.name_off), name) {
+                observer.read_member(t.id, index);
                 return self.compare(local_member.ty, member.ty, false, observer);
             }
         }
@@ -153,7 +155,7 @@ impl Matcher<'_, '_, '_> {
                     if l.kind() != t.kind() || l.vlen() > t.vlen() {
                         return decided(false);
                     }
-                    (0..t.vlen()).for_each(|i| observer.read_member(t.id, i));
+                    observer.read_count(t.id, l.vlen());
                     return self.open(l, t, false);
                 }
                 Kind::Int => {
@@ -197,10 +199,16 @@ impl Matcher<'_, '_, '_> {
         if !t.kind().is_enum() || l.size() != t.size() || l.vlen() > t.vlen() {
             return false;
         }
-        (0..t.vlen()).for_each(|i| observer.read_enumerator(t.id, i));
+        observer.read_count(t.id, l.vlen());
         l.enumerators().all(|e| {
             let name = self.local.string(e.name_off);
-            t.enumerators().any(|e| names::same(self.targ.string(e.name_off), name))
+            (0u32..).zip(t.enumerators()).any(|(index, e)| {
+                let same = names::same(self.targ.string(e.name_off), name);
+                if same {
+                    observer.read_enumerator(t.id, index);
+                }
+                same
+            })
         })
     }
 }

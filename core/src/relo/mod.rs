@@ -122,6 +122,8 @@ pub trait Observer {
     fn read_member(&mut self, _id: TypeId, _member: u32) {}
     /// An enumerator was read.
     fn read_enumerator(&mut self, _id: TypeId, _index: u32) {}
+    /// That the type has at least so many members or enumerators was part of the answer.
+    fn read_count(&mut self, _id: TypeId, _at_least: u32) {}
     /// The kernel's own id of the type is part of the result.
     fn need_kernel_id(&mut self, _id: TypeId) {}
     /// A candidate was looked at: what was read since the last one decided whether it matched.

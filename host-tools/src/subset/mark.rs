@@ -19,6 +19,7 @@ pub enum Keep {
 pub struct Marks {
     types: BTreeMap<TypeId, Keep>,
     kernel_ids: BTreeSet<TypeId>,
+    counts: BTreeMap<TypeId, u32>,
 }
 
 impl Marks {
@@ -38,6 +39,26 @@ impl Marks {
         }
         if let Keep::Parts(parts) = keep {
             parts.extend(part);
+        }
+    }
+
+    /// Keeps at least `count` members or enumerators of `id`, and its record: which ones, those that are kept anyway
+    /// decide.
+    pub fn count(&mut self, id: TypeId, count: u32) {
+        self.record(id);
+        let least = self.counts.entry(id).or_default();
+        *least = count.max(*least);
+    }
+
+    /// Keeps the first ones of types that would have fewer members or enumerators than must be.
+    pub(super) fn fill(&mut self) {
+        for (id, count) in std::mem::take(&mut self.counts) {
+            if let Some(Keep::Parts(parts)) = self.types.get_mut(&id) {
+                let mut first = 0..;
+                while parts.len() < count as usize {
+                    parts.extend(first.next());
+                }
+            }
         }
     }
 
@@ -72,6 +93,7 @@ impl Marks {
             }
         }
         self.kernel_ids.extend(other.kernel_ids);
+        other.counts.into_iter().for_each(|(id, count)| self.count(id, count));
     }
 
     /// Types whose own ids in the kernel are needed.

@@ -5,6 +5,8 @@
 //! depends on the set. Of a candidate that does not match, nothing is kept: it takes no part in the result.
 
 mod mark;
+#[cfg(test)]
+mod tests;
 mod types;
 mod write;
 
@@ -37,6 +39,7 @@ struct Collector {
 enum Read {
     Type(TypeId),
     Part(TypeId, u32),
+    Count(TypeId, u32),
     KernelId(TypeId),
 }
 
@@ -53,6 +56,10 @@ impl Observer for Collector {
         self.pending.push(Read::Part(id, index));
     }
 
+    fn read_count(&mut self, id: TypeId, at_least: u32) {
+        self.pending.push(Read::Count(id, at_least));
+    }
+
     fn need_kernel_id(&mut self, id: TypeId) {
         self.pending.push(Read::KernelId(id));
     }
@@ -65,6 +72,7 @@ impl Observer for Collector {
                 match read {
                     Read::Type(id) => self.marks.record(id),
                     Read::Part(id, part) => self.marks.part(id, Some(part)),
+                    Read::Count(id, count) => self.marks.count(id, count),
                     Read::KernelId(id) => self.marks.kernel_id(id),
                 }
             }
@@ -116,7 +124,9 @@ pub fn marks<'r>(
 /// added where none was kept: libbpf takes the pointer size from it.
 pub fn write(target: &Btf<'_>, marks: &Marks, named_long: bool) -> Result<Subset> {
     let mut writer = BtfWriter::new(target.endian());
-    let moved = writer.push_marked(target, marks)?;
+    let mut marks = marks.clone();
+    marks.fill();
+    let moved = writer.push_marked(target, &marks)?;
     if named_long {
         let size = u32::from(target.pointer_size());
         writer.push("long unsigned int", Kind::Int, false, 0, size, &[size * 8]);

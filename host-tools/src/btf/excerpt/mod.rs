@@ -17,7 +17,7 @@ mod scan;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::{BadBtf, OwnedBtf, Source};
 use anyhow::Result;

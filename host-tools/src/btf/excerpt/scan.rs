@@ -132,8 +132,9 @@ impl<'s> Blob<'s> {
     /// Name offset and info of the record that `bytes` begin with.
     #[inline]
     fn words(&self, bytes: &[u8; RECORD]) -> (u32, u32) {
-        let [n0, n1, n2, n3, i0, i1, i2, i3, ..] = *bytes;
-        let (name_off, info) = (u32::from_le_bytes([n0, n1, n2, n3]), u32::from_le_bytes([i0, i1, i2, i3]));
+        // both in one: this is done for every type
+        let both = bytes.first_chunk().map_or(0, |both| u64::from_le_bytes(*both));
+        let (name_off, info) = (both as u32, (both >> 32) as u32);
         if self.header.endian == Endian::Big {
             return (name_off.swap_bytes(), info.swap_bytes());
         }

@@ -8,10 +8,10 @@ use corelet_core::relo::{CoreRelo, ReloKind, TargetTypes};
 use corelet_core::{Endian, TypeId};
 
 /// Pseudo-random numbers (SplitMix64), so that a failure can be had again by its seed.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,8 +26,8 @@ impl Random {
 
 const NAMES: [&str; 9] = ["", "a", "a___x", "task", "task___old", "ab", "a___b___c", "_", "task_struct"];
 const MEMBERS: [&str; 5] = ["", "x", "y", "z", "x___f"];
-/// Types are drawn from these, composites more often than the others.
-const KINDS: [Kind; 16] = [
+/// Types are drawn from these, composites more often than the others. Variables come last.
+pub(crate) const KINDS: [Kind; 16] = [
     Kind::Int,
     Kind::Ptr,
     Kind::Array,
@@ -42,15 +42,15 @@ const KINDS: [Kind; 16] = [
     Kind::Const,
     Kind::FuncProto,
     Kind::Func,
-    Kind::Var,
     Kind::Float,
+    Kind::Var,
 ];
 
 /// `count` types, each of which may refer to any.
-fn types(random: &mut Random, endian: Endian, count: u32) -> Vec<u8> {
+pub(crate) fn types(random: &mut Random, endian: Endian, count: u32, kinds: &[Kind]) -> Vec<u8> {
     let mut w = BtfWriter::new(endian);
     for _ in 0..count {
-        let kind = KINDS[random.below(KINDS.len() as u32) as usize];
+        let kind = kinds[random.below(kinds.len() as u32) as usize];
         let any = random.below(count + 1);
         let rows = random.below(5);
         let name = match kind {
@@ -108,7 +108,11 @@ fn relos(random: &mut Random, local: &OwnedBtf, access: &[(u32, &str)]) -> Vec<C
 }
 
 /// An object of the types in `bytes`, and relocations on them.
-fn object(random: &mut Random, endian: Endian, mut bytes: Vec<u8>) -> Option<(OwnedBtf, Vec<CoreRelo>)> {
+pub(crate) fn object(
+    random: &mut Random,
+    endian: Endian,
+    mut bytes: Vec<u8>,
+) -> Option<(OwnedBtf, Vec<CoreRelo>)> {
     const ACCESS: [&str; 6] = ["0", "0:0", "0:1", "0:2", "0:0:0", "0:1:0:1"];
     // the strings are the last part: more of them can be appended
     let mut len = match endian {
@@ -140,10 +144,10 @@ fn the_minimum_of_the_excerpt_is_that_of_the_whole() {
     for seed in 0..8 {
         let mut random = Random(seed);
         let endian = if seed % 2 == 0 { Endian::Little } else { Endian::Big };
-        let bytes = types(&mut random, endian, 60);
+        let bytes = types(&mut random, endian, 60, &KINDS);
         let Ok(whole) = OwnedBtf::from_bytes(bytes.clone()) else { continue };
         // an object of the kernel's own types matches to any depth, one of others at the surface
-        let own = if seed % 4 < 2 { bytes.clone() } else { types(&mut random, endian, 20) };
+        let own = if seed % 4 < 2 { bytes.clone() } else { types(&mut random, endian, 20, &KINDS) };
         let Some((local, relos)) = object(&mut random, endian, own) else { continue };
         // all of them, and each alone: what others keep must not be what makes it right
         let alone = relos.chunks(1 + random.below(40) as usize);
@@ -206,7 +210,7 @@ fn chunks_have_no_seams() {
 #[test]
 fn any_bytes_give_a_result_or_an_error() {
     let mut random = Random(7);
-    let bytes = types(&mut random, Endian::Little, 60);
+    let bytes = types(&mut random, Endian::Little, 60, &KINDS);
     let (local, relos) = object(&mut random, Endian::Little, bytes.clone()).unwrap();
     let mut wanted = Wanted::default();
     wanted.add(&local.view(), relos.iter());
