@@ -202,13 +202,11 @@ impl Matcher<'_, '_, '_> {
         observer.read_count(t.id, l.vlen());
         l.enumerators().all(|e| {
             let name = self.local.string(e.name_off);
-            (0u32..).zip(t.enumerators()).any(|(index, e)| {
-                let same = names::same(self.targ.string(e.name_off), name);
-                if same {
-                    observer.read_enumerator(t.id, index);
-                }
-                same
-            })
+            let found = t.enumerators().position(|e| names::same(self.targ.string(e.name_off), name));
+            if let Some(index) = found {
+                observer.read_enumerator(t.id, index as u32);
+            }
+            found.is_some()
         })
     }
 }

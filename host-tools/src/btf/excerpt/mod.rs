@@ -1,15 +1,15 @@
 //! The types of a kernel that some relocations can read, without holding the rest of them.
 //!
 //! A kernel's BTF has a hundred thousand types; an object asks about a dozen by name. [`excerpt`] goes through the blob
-//! twice, piece by piece: through the types ([`scan`]), noting where they are and which have a name that counts, and
+//! twice, piece by piece: through the types (`scan`), noting where they are and which have a name that counts, and
 //! through the strings, to see which of those names are asked for. What those types consist of is then fetched
-//! ([`closure`]) and written as a small blob of its own ([`write`]), under new ids in the old order. For every relocation
+//! (`closure`) and written as a small blob of its own (`write`), under new ids in the old order. For every relocation
 //! that was announced in [`Wanted`] it gives what the whole blob gives: all candidates, in the same order, with every type
 //! that matching can look at.
 //!
 //! Checked are the header, the bounds of every record, and all that is fetched; what is not fetched is not looked at.
 //!
-//! Memory: 64 KiB, four bytes for each [`scan::STRIDE`] types, eight for each type that a relocation could be about, and
+//! Memory: 64 KiB, four bytes for each sixteen types, eight for each type that a relocation could be about, and
 //! what is fetched. Time: linear in the blob.
 
 mod closure;
