@@ -14,12 +14,23 @@ pub(crate) const MAX_FILE: u64 = 256 << 20;
 /// # Errors
 /// With the path: it cannot be read, or holds more than `limit` bytes (`/dev/zero` never ends).
 pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    read_by_head(path, 0, |_| limit)
+}
+
+/// The same where the first `head` bytes tell how many there may be.
+pub(crate) fn read_by_head(path: &Path, head: usize, limit: impl FnOnce(&[u8]) -> u64) -> Result<Vec<u8>> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
+    let mut file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
     // of a pipe the length is 0
     let len = file.metadata().map_or(0, |meta| meta.len());
-    let mut bytes = Vec::with_capacity(len.min(limit) as usize + 1);
-    file.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
+    let mut bytes = Vec::with_capacity(len.min(MAX_FILE) as usize + 1);
+    let mut read = |bytes: &mut Vec<u8>, count| {
+        file.by_ref().take(count).read_to_end(bytes).with_context(|| format!("{shown}: cannot read"))
+    };
+    read(&mut bytes, head as u64)?;
+    let limit = limit(&bytes);
+    let rest = (limit + 1).saturating_sub(bytes.len() as u64);
+    read(&mut bytes, rest)?;
     if bytes.len() as u64 > limit {
         bail!("{shown}: has more than {} MiB: is it the file you mean?", limit >> 20);
     }

@@ -6,6 +6,7 @@ pub mod disasm;
 pub mod exit;
 pub mod explain;
 mod input;
+pub mod inspect;
 pub mod kernel;
 pub mod manifest;
 pub mod output;

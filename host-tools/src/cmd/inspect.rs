@@ -1,199 +1,146 @@
-//! `corelet inspect`: what is in a pack or target file.
+//! `corelet inspect`: what is in a BPF object, in BTF, in a pack or target file.
 
-use crate::input::{MAX_FILE, read_file};
+use super::inputs::{Target, same_byte_order};
+use crate::btf::OwnedBtf;
+use crate::btf::dump::{Options, to_c};
+use crate::disasm::Helpers;
+use crate::input::{MAX_FILE, read_by_head};
+use crate::inspect::{self, HEAD, Kind, UNDERSTOOD, btf, listing::Listing, object, pack};
+use crate::kernel::decompress::MAX_OUTPUT;
+use crate::kernel::{Kernel, image};
 use crate::output;
-use crate::pack::{File, relocation_bytes};
-use anyhow::{Context, Result};
-use corelet_core::pack::{
-    Attach, Choice, Decision, Event, Map, Memory, Object, Program, Relo, ResultMap, Target, section,
-};
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::PathBuf;
+use crate::progress::Spinner;
+use crate::relocate::{Program, relocate, type_count};
+use anyhow::{Context, Result, bail, ensure};
+use corelet_core::object::Object;
+use corelet_core::relo::TargetTypes;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// Show what is in a pack or target file, every checksum verified.
+/// Show what is in a BPF object, in BTF or a kernel, in a pack or target file.
 ///
-/// Example: corelet inspect opensnoop.pack
+/// What the file is shows in its first bytes. Of an object: programs, subprograms, maps, variables, externs, relocations;
+/// with --disasm the instructions in the verifier's syntax, with source lines. Of BTF and kernels: parts and kinds of types.
+/// Of packs: everything that the device reads, every checksum verified.
+///
+/// Examples: corelet inspect opensnoop.pack; corelet inspect opensnoop.bpf.o --disasm handle_open --btf vmlinux
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A pack or target file.
+    /// A BPF object, raw BTF, vmlinux or kernel image, pack or target file.
     file: PathBuf,
     /// One JSON document.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    bytes: usize,
-    sections: Vec<SectionRow>,
-    objects: Vec<ObjectPart<'a>>,
-    targets: Vec<TargetPart<'a>>,
-}
-
-#[derive(Serialize)]
-struct SectionRow {
-    id: u16,
-    name: &'static str,
-    owner: u16,
-    critical: bool,
-    offset: u32,
-    bytes: u32,
-}
-
-#[derive(Serialize)]
-struct ObjectPart<'a> {
-    name: &'a str,
-    digest: String,
-    license: &'a str,
-    spdx: &'a str,
-    programs: Vec<ProgramPart<'a>>,
-    maps: Vec<Map<'a>>,
-    events: Vec<Event<'a>>,
-    results: Vec<ResultMap<'a>>,
-    relocations: usize,
-}
-
-#[derive(Serialize)]
-struct ProgramPart<'a> {
-    name: &'a str,
-    section: &'a str,
-    attach: Attach<'a>,
-}
-
-#[derive(Serialize)]
-struct TargetPart<'a> {
-    object: String,
-    release: &'a str,
-    version: &'a str,
-    build_id: String,
-    arch: &'static str,
-    pointer_size: u8,
-    big_endian: bool,
-    subset_bytes: usize,
-    decisions: BTreeMap<u16, Decision>,
-    memory: Memory,
-    /// RAM that relocation alone takes of a microcontroller, beside the stack; none for another file's object.
-    relocation_bytes: Option<usize>,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    /// List the instructions of an object: of this program or subprogram, or of all.
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, conflicts_with_all = ["json", "type_name"])]
+    disasm: Option<Option<String>>,
+    /// With --disasm: the code as it is after relocation against this kernel's types.
+    #[arg(long, value_name = "K", requires = "disasm")]
+    btf: Option<PathBuf>,
+    /// Print this type of an object or of BTF as C, with what it needs.
+    #[arg(long = "type", value_name = "NAME", conflicts_with = "json")]
+    type_name: Option<String>,
+    /// What split BTF (a module's) continues.
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let name = || args.file.display().to_string();
-    let bytes = read_file(&args.file, MAX_FILE)?;
-    let document = document(&bytes).with_context(name)?;
-    output::print(&match args.json {
-        true => serde_json::to_string(&document)? + "\n",
-        false => text(&name(), &document)?,
+    let name = args.file.display().to_string();
+    let bytes = read_by_head(&args.file, HEAD, |head| match Kind::of(head) {
+        Kind::Kernel => image::MAX_FILE,
+        _ => MAX_FILE,
     })?;
+    let kind = Kind::of(&bytes);
+    let only = |what: &str| format!("{name}: --{what} is for BPF objects");
+    ensure!(kind == Kind::Object || args.disasm.is_none(), only("disasm"));
+    ensure!(kind == Kind::Kernel || args.base.is_none(), "{name}: --base is for BTF");
+    let text = match kind {
+        Kind::Object => of_object(&args, &bytes).with_context(|| name.clone())?,
+        Kind::Pack => {
+            ensure!(args.type_name.is_none(), "{name}: --type is for BPF objects and BTF");
+            let document = pack::document(&bytes).with_context(|| name.clone())?;
+            if args.json { json(&document)? } else { pack::text(&name, &document)? }
+        }
+        Kind::Kernel => of_kernel(&args, bytes)?,
+    };
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn document(bytes: &[u8]) -> Result<Document<'_>> {
-    let file = File::parse(bytes)?;
-    let mut sections = Vec::new();
-    for e in file.entries() {
-        file.section(e.id, e.owner)?;
-        sections.push(SectionRow {
-            id: e.id,
-            name: section::name(e.id),
-            owner: e.owner,
-            critical: e.critical,
-            offset: e.offset,
-            bytes: e.len,
-        });
+fn json(document: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_string(document)? + "\n")
+}
+
+fn one_type(btf: &corelet_core::btf::Btf<'_>, name: &str) -> Result<String> {
+    to_c(btf, &Options { types: vec![name.to_owned()], asserts: false })
+}
+
+fn of_object(args: &Args, bytes: &[u8]) -> Result<String> {
+    let mut index = vec![0; type_count(bytes)?];
+    let object = Object::parse(bytes, &mut index)?;
+    if let Some(name) = &args.type_name {
+        return one_type(object.btf(), name);
     }
-    let objects = file.owners(section::OBJECT).map(|o| object(&file, o)).collect::<Result<_>>()?;
-    let targets = file.owners(section::TARGET).map(|t| target(&file, t)).collect::<Result<_>>()?;
-    Ok(Document { schema: 1, bytes: bytes.len(), sections, objects, targets })
+    let Some(program) = &args.disasm else {
+        let report = object::Report::new(&object, bytes.len())?;
+        return if args.json { json(&report) } else { Ok(report.text(&args.file.display().to_string())?) };
+    };
+    match &args.btf {
+        None => listing(&object, &Helpers::of(object.btf()), None, program.as_deref()),
+        Some(kernel) => Target::open(kernel)?.with_types(|types| {
+            same_byte_order(object.endian(), types.btf().endian())?;
+            let relocated = relocate(&object, types, &|_| true)?;
+            listing(&object, &Helpers::of(types.btf()), Some(&relocated), program.as_deref())
+        })?,
+    }
 }
 
-fn object<'a>(file: &File<'a>, owner: u16) -> Result<ObjectPart<'a>> {
-    let o: Object<'_> = file.record(section::OBJECT, owner)?;
-    let programs: Vec<Program<'_>> = file.records(section::PROGRAMS, owner)?;
-    Ok(ObjectPart {
-        name: o.name,
-        digest: hex(&o.digest),
-        license: o.license,
-        spdx: o.spdx,
-        programs: (programs.iter())
-            .map(|p| ProgramPart { name: p.name, section: p.section, attach: p.attach })
-            .collect(),
-        maps: file.records(section::MAPS, owner)?,
-        events: file.records(section::EVENTS, owner)?,
-        results: file.records(section::RESULTS, owner)?,
-        relocations: file.records::<Relo>(section::RELOS, owner)?.len(),
-    })
-}
-
-fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
-    let t: Target<'_> = file.record(section::TARGET, owner)?;
-    let plan: Vec<Choice> = file.records(section::PLAN, owner)?;
-    Ok(TargetPart {
-        object: hex(&t.object),
-        release: t.release,
-        version: t.version,
-        build_id: hex(t.build_id),
-        arch: t.arch.name(),
-        pointer_size: t.pointer_size,
-        big_endian: t.big_endian,
-        subset_bytes: file.section(section::SUBSET, owner)?.len(),
-        decisions: plan.iter().map(|c| (c.program, c.decision)).collect(),
-        memory: file.record(section::MEMORY, owner)?,
-        relocation_bytes: relocation_bytes(file, owner)?,
-    })
-}
-
-fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
+fn listing(
+    object: &Object<'_>,
+    helpers: &Helpers<'_>,
+    relocated: Option<&[Program]>,
+    program: Option<&str>,
+) -> Result<String> {
     let mut out = String::new();
-    writeln!(out, "{name}: {} bytes, {} objects, {} targets", d.bytes, d.objects.len(), d.targets.len())?;
-    for o in &d.objects {
-        writeln!(
-            out,
-            "object {} ({}, sha256 {}…)",
-            o.name,
-            if o.spdx.is_empty() { o.license } else { o.spdx },
-            &o.digest[..16]
-        )?;
-        for p in &o.programs {
-            writeln!(out, "  program {:<40} {}", p.name, p.section)?;
-        }
-        for m in &o.maps {
-            writeln!(
-                out,
-                "  map     {:<40} type {}, key {}, value {}, max_entries {}",
-                m.name, m.map_type, m.key_size, m.value_size, m.max_entries
-            )?;
-        }
-        writeln!(out, "  {} relocations", o.relocations)?;
-    }
-    for t in &d.targets {
-        writeln!(out, "target {} ({}) for object {}…", t.release, t.arch, &t.object[..16])?;
-        writeln!(out, "  version  {}", t.version)?;
-        writeln!(out, "  build id {}", if t.build_id.is_empty() { "none" } else { &t.build_id })?;
-        writeln!(out, "  types    {} bytes", t.subset_bytes)?;
-        let m = &t.memory;
-        writeln!(
-            out,
-            "  memory   {} bytes for the loader, {} for maps (1 CPU, pages of 4 KiB)",
-            m.work.bytes(1, 4096),
-            m.maps.bytes(1, 4096)
-        )?;
-        if let Some(bytes) = t.relocation_bytes {
-            writeln!(out, "           {bytes} bytes to relocate only, out of a microcontroller's flash")?;
-        }
-    }
-    writeln!(out, "{:<10} {:>5} {:>8} {:>8} {:>8}", "section", "owner", "critical", "offset", "bytes")?;
-    for s in &d.sections {
-        let critical = if s.critical { "yes" } else { "no" };
-        writeln!(out, "{:<10} {:>5} {:>8} {:>8} {:>8}", s.name, s.owner, critical, s.offset, s.bytes)?;
-    }
+    Listing::new(object, helpers, relocated)?.write(&mut out, program)?;
     Ok(out)
+}
+
+fn of_kernel(args: &Args, bytes: Vec<u8>) -> Result<String> {
+    let name = args.file.display().to_string();
+    if let Some(what) = inspect::looks_like(&bytes[..bytes.len().min(HEAD)]) {
+        bail!("{name}: {what}; {UNDERSTOOD}");
+    }
+    let spinner = Spinner::new();
+    let kernel = Kernel::parse(bytes, MAX_OUTPUT, &mut |what, done| spinner.tell(what, done))
+        .with_context(|| format!("{name}: {UNDERSTOOD}"))?;
+    drop(spinner);
+    let bytes = kernel.btf().with_context(|| name.clone())?;
+    let split = kernel.found().is_some_and(|found| found.split);
+    let types = match (split, &args.base) {
+        (true, None) => None,
+        (true, Some(base)) => Some(of_split(bytes, base).with_context(|| name.clone())?),
+        (false, _) => {
+            let types = OwnedBtf::from_bytes(bytes.to_vec()).with_context(|| name.clone())?;
+            Some(match kernel.identity().pointer_size {
+                Some(size) => types.with_pointer_size(size),
+                None => types,
+            })
+        }
+    };
+    if let Some(wanted) = &args.type_name {
+        let types = types.with_context(|| format!("{name}: is split BTF; give its base with --base"))?;
+        return one_type(&types.view(), wanted).context(name);
+    }
+    let report = btf::Report::new(kernel.format(), bytes, types.as_ref().map(|t| t.view()).as_ref())
+        .with_context(|| name.clone())?
+        .with_kernel(&kernel);
+    if args.json { json(&report) } else { report.text(&name) }
+}
+
+fn of_split(bytes: &[u8], base: &Path) -> Result<OwnedBtf> {
+    Ok(OwnedBtf::from_split(bytes.to_vec(), Arc::new(OwnedBtf::open(base)?))?)
 }

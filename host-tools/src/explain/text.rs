@@ -24,6 +24,7 @@ pub fn write(
         }
         if line_at != Some((&r.source, &e.line)) {
             match &r.source {
+                Some(source) if e.line.is_empty() => writeln!(out, "\n  {source}")?,
                 Some(source) => writeln!(out, "\n  {source}: {}", e.line)?,
                 None => writeln!(out, "\n  unknown source line")?,
             }

@@ -15,7 +15,7 @@ use super::identity::{Arch, Identity};
 use super::{banner, elf, notes};
 
 /// The largest file that is read.
-const MAX_FILE: u64 = 4 << 30;
+pub(crate) const MAX_FILE: u64 = 4 << 30;
 /// Layers inside one another: a compressed file of an EFI zboot of a compressed Image is three.
 const MAX_LAYERS: usize = 5;
 /// Compressed streams that are tried in a wrapper whose header does not say where its payload is.

@@ -39,7 +39,12 @@ fn flip(folder: &Folder, name: &str, count: usize, words: &str) -> usize {
 #[test]
 fn an_object_that_is_cut_or_damaged() {
     let folder = Folder::new();
-    for words in ["relocate sample.bpf.o --btf kernel.o", "btf min --btf kernel.o sample.bpf.o -o out"] {
+    for words in [
+        "relocate sample.bpf.o --btf kernel.o",
+        "btf min --btf kernel.o sample.bpf.o -o out",
+        "inspect sample.bpf.o",
+        "inspect sample.bpf.o --disasm --btf kernel.o",
+    ] {
         cut(&folder, "sample.bpf.o", 25, words);
         assert!(flip(&folder, "sample.bpf.o", 60, words) > 5);
     }
@@ -55,9 +60,12 @@ fn an_object_that_is_cut_or_damaged() {
 fn types_that_are_cut_or_damaged() {
     let folder = Folder::new();
     folder.done("btf extract kernel.o -o kernel.btf");
-    for words in
-        ["relocate unportable.bpf.o --btf kernel.btf", "btf dump kernel.btf", "btf extract kernel.btf"]
-    {
+    for words in [
+        "relocate unportable.bpf.o --btf kernel.btf",
+        "btf dump kernel.btf",
+        "btf extract kernel.btf",
+        "inspect kernel.btf",
+    ] {
         cut(&folder, "kernel.btf", 20, words);
     }
     assert!(flip(&folder, "kernel.btf", 80, "relocate sample.bpf.o --btf kernel.btf") > 5);
@@ -121,7 +129,13 @@ fn files_of_another_kind() {
         ("relocate program --btf kernel.o", &["program: a program", "corelet extract-objects"]),
         ("relocate sample.bpf.o --btf words", &["words"]),
         ("relocate sample.bpf.o --btf sample.pack", &["sample.pack"]),
-        ("inspect sample.bpf.o", &["sample.bpf.o: is no pack"]),
+        ("inspect words", &["words: is text; BPF objects, raw BTF, vmlinux"]),
+        ("inspect /dev/null", &["/dev/null: is empty; BPF objects"]),
+        ("inspect sample.pack --disasm", &["sample.pack: --disasm is for BPF objects"]),
+        ("inspect sample.pack --type event", &["sample.pack: --type is for"]),
+        ("inspect sample.bpf.o --base kernel.o", &["sample.bpf.o: --base is for BTF"]),
+        ("inspect sample.bpf.o --disasm nobody", &["nobody", "handle_open"]),
+        ("inspect sample.bpf.o --type nothing", &["sample.bpf.o: no type is called nothing"]),
         ("extract-objects words --list", &["words: no BPF object inside"]),
         ("btf extract words", &["words"]),
         ("inspect missing.pack", &["missing.pack: cannot open", "No such file"]),

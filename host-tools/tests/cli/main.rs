@@ -7,6 +7,7 @@ mod modules;
 
 mod bad_files;
 mod bad_requests;
+mod inspect;
 mod outputs;
 mod pack;
 mod relocate;

@@ -60,7 +60,11 @@ fn a_pack_says_what_is_in_it() {
     let insns = document["sections"].as_array().unwrap().iter().find(|s| s["name"] == "INSNS").unwrap();
     let alone = target["relocation_bytes"].as_u64().unwrap() - insns["bytes"].as_u64().unwrap();
     assert!((832..2048).contains(&alone), "{alone}");
+    assert_eq!(document["format"], "pack");
+    let zones = target["subset"].as_array().unwrap().iter().find(|t| t["name"] == "zone_type").unwrap();
+    assert_eq!(zones["members"], serde_json::json!(["ZONE_MOVABLE"]), "{zones}");
     let text = String::from_utf8(folder.done("inspect sample.pack").out).unwrap();
+    assert!(text.contains("    enum zone_type (4 bytes): ZONE_MOVABLE\n"), "{text}");
     let relocates = format!("{} bytes to relocate only", target["relocation_bytes"]);
     assert!(text.contains(&relocates), "{text}");
     assert!(text.starts_with("sample.pack: ") && text.contains("build id 00112233445566778899"), "{text}");
