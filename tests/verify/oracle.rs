@@ -8,7 +8,7 @@ use corelet_boards::{Board, Kernel, Missing, kernel_for, on_stderr};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::setup::{Wants, needs};
-use corelet_tests::{oracle, streamed};
+use corelet_tests::{disasm, oracle, streamed};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -102,5 +102,35 @@ pub(crate) fn dump(context: &mut Context<'_>) -> Result<Outcome> {
         context.run(compiler.arg("-o").arg(folder.join("vmlinux.o"))).context(board)?;
         figures.push(format!("{board} {} assertions", text.matches("\n___layout(").count()));
     }
+    Ok(Outcome::Passed(figures.join(", ")))
+}
+
+/// What `disasm` takes.
+pub(crate) fn disasm_wants() -> Wants {
+    Wants { needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::LLVM_OBJDUMP], ..Wants::default() }
+}
+
+/// Instructions as text against llvm-objdump and the running kernel's verifier, helpers against both boards' kernels.
+pub(crate) fn disasm(context: &mut Context<'_>) -> Result<Outcome> {
+    let objdump = needs::LLVM_OBJDUMP.find(&context.machine);
+    let objdump = objdump.ok_or_else(|| Missing::program("llvm-objdump-19", "llvm-19"))?;
+    let folder = folder(context, "disasm");
+    let objects = oracle::packaged("arm64", &mut *on_stderr())?;
+    ensure!(objects.len() >= 50, "only {} objects in libbpf-tools", objects.len());
+    let mut insns = 0;
+    for (name, bytes) in &objects {
+        insns += disasm::as_llvm(&objdump, bytes, &folder).with_context(|| name.clone())?;
+    }
+    let mut figures = vec![format!("{} objects, {insns} instructions as llvm-objdump's", objects.len())];
+    for (board, kernel) in kernels()? {
+        let types = OwnedBtf::open(&kernel.image)?;
+        figures.push(format!("{} helpers of {board}", disasm::helpers_of(&types.view()).context(board)?));
+    }
+    figures.push(match disasm::as_verifier(&folder)? {
+        Some(v) => {
+            format!("{} instructions of {} opcodes as this kernel's verifier's", v.compared, v.opcodes)
+        }
+        None => "this kernel verifies nothing for us: not compared with it".to_owned(),
+    });
     Ok(Outcome::Passed(figures.join(", ")))
 }

@@ -50,6 +50,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },
     Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: true, wants: peers::wants, run: peers::minimum },
     Step { name: "engine", what: "instructions of core to relocate 57 objects, beside libbpf's", full: true, wants: peers::wants, run: peers::engine },
+    Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },

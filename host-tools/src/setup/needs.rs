@@ -120,6 +120,13 @@ pub const VALGRIND: Need = Need {
     why: "counts the instructions that budgets are held to",
 };
 
+/// Disassembles BPF: what our listings are compared with.
+pub const LLVM_OBJDUMP: Need = Need {
+    proof: Proof::Program(&["llvm-objdump-19", "llvm-objdump-20", "llvm-objdump-21", "llvm-objdump-22"]),
+    packages: &["llvm-19", "llvm-20", "llvm-21", "llvm-22"],
+    why: "what listings of instructions are compared with",
+};
+
 /// What booting a board takes.
 pub fn of_board(board: &Board) -> Vec<&'static Need> {
     let mut needs = vec![&DPKG_DEB, &KEYRING];
