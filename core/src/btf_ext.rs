@@ -13,8 +13,6 @@ use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Part, Result};
 use crate::id::TypeId;
 use core::marker::PhantomData;
-use nom::Parser;
-use nom::number::complete::{u8, u16, u32};
 
 /// Bytes of the header without the part for CO-RE relocations (before clang 10).
 const MIN_LEN: u32 = 24;
@@ -251,12 +249,11 @@ impl<'a> BtfExt<'a> {
             }
             _ => return Err(short),
         };
-        let word = || u32::<_, nom::error::Error<&[u8]>>(endian.nom());
-        let half = u16::<_, nom::error::Error<&[u8]>>(endian.nom());
         // magic, version, flags, hdr_len, then offset and length of func_info and line_info
-        let fixed = (half, u8, u8, word(), (word(), word()), (word(), word()));
-        let (rest, (_, version, _, hdr_len, func_info, line_info)) =
-            { fixed }.parse(data).map_err(|_: nom::Err<_>| short)?;
+        let header = Bytes::new(data, endian, Part::BtfExtHeader);
+        let fixed = || Ok((header.u8(2)?, header.u32(4)?, words(&header, 8)?));
+        let (version, hdr_len, [func_off, func_len, line_off, line_len]) =
+            fixed().map_err(|_: Error| short)?;
         if version != 1 {
             return Err(Error::UnknownVersion { found: version.into() });
         }
@@ -264,20 +261,19 @@ impl<'a> BtfExt<'a> {
             return Err(Error::BadValue { part: Part::BtfExtHeader, at: 4, found: hdr_len });
         }
         let tables = data.get(hdr_len as usize..).ok_or(short)?;
-        let core_relo = if hdr_len >= CORE_RELO_LEN {
-            (word(), word()).parse(rest).map(|(_, pair)| pair).map_err(|_: nom::Err<_>| short)?
-        } else {
-            (0, 0)
+        let [relo_off, relo_len] = match hdr_len {
+            CORE_RELO_LEN.. => words(&header, MIN_LEN as usize).map_err(|_| short)?,
+            _ => [0, 0],
         };
-        let part = |(off, len): (u32, u32), part| {
+        let part = |off: u32, len: u32, part| {
             let table = tables.get(off as usize..).and_then(|t| t.get(..len as usize));
             table.ok_or(Error::Truncated { part, at: off })
         };
         Ok(BtfExt {
             endian,
-            func_info: Table::parse(part(func_info, Part::FuncInfo)?, endian)?,
-            line_info: Table::parse(part(line_info, Part::LineInfo)?, endian)?,
-            core_relo: Table::parse(part(core_relo, Part::CoreRelos)?, endian)?,
+            func_info: Table::parse(part(func_off, func_len, Part::FuncInfo)?, endian)?,
+            line_info: Table::parse(part(line_off, line_len, Part::LineInfo)?, endian)?,
+            core_relo: Table::parse(part(relo_off, relo_len, Part::CoreRelos)?, endian)?,
         })
     }
 

@@ -15,14 +15,6 @@ impl Endian {
     /// The byte order this code runs with; only for what the kernel wants in its own order.
     pub const HOST: Endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
 
-    /// nom's word for the same.
-    pub(crate) fn nom(self) -> nom::number::Endianness {
-        match self {
-            Endian::Little => nom::number::Endianness::Little,
-            Endian::Big => nom::number::Endianness::Big,
-        }
-    }
-
     /// A `u16` of two bytes.
     pub fn u16(self, b: [u8; 2]) -> u16 {
         match self {

@@ -71,7 +71,9 @@ impl<'a> Parts<'a> {
             let f = self.functions.clone().at(function)?;
             let from = self.insns_of(&f)?;
             let at = (start as usize).saturating_mul(INSN_SIZE);
-            out.get_mut(at..).and_then(|o| o.get_mut(..from.len())).ok_or(too_long)?.copy_from_slice(from);
+            let to = out.get_mut(at..).and_then(|o| o.get_mut(..from.len())).ok_or(too_long)?;
+            // equally long; `copy_from_slice` would bring its panic
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
             *placed.get_mut(count).ok_or(too_many)? = Placed { function, start, count: f.count };
             count = count.saturating_add(1);
             start = start.saturating_add(f.count);

@@ -38,7 +38,11 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
         None => None,
     };
-    let files: Vec<&PackFile<'_>, 2> = extra.iter().chain([&pack]).collect();
+    let mut files: Vec<&PackFile<'_>, 2> = Vec::new();
+    for file in extra.iter().chain([&pack]) {
+        // two at most
+        let _ = files.push(file);
+    }
     let chosen = choose(kernel, &pack, &files, &session.identity, options)?;
     within_limit(kernel, session, &chosen)?;
     let mut objects =

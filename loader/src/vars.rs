@@ -92,7 +92,7 @@ fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Mi
     let bytes = value.to_le_bytes();
     match bytes.get(..place.len()) {
         // a value's low bytes come first on every architecture that has a loader
-        Some(low) => place.copy_from_slice(low),
+        Some(low) => place.iter_mut().zip(low).for_each(|(to, &from)| *to = from),
         None => return Err(Misfit::Kind(t.kind())),
     }
     Ok(())

@@ -1,11 +1,8 @@
 //! The ELF file header of a BPF object. Source: `Elf64_Ehdr`, `include/uapi/linux/elf.h`, and what `bpf_object__elf_init`
 //! of libbpf asks of it.
 
-use crate::bytes::Endian;
+use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Part, Result};
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::{u16, u32, u64};
 
 /// Bytes of an ELF64 header.
 const HEADER_LEN: usize = 64;
@@ -32,8 +29,6 @@ pub struct Header {
     pub shstrndx: u16,
 }
 
-type In<'a> = nom::error::Error<&'a [u8]>;
-
 impl Header {
     /// Reads the header at the start of `data`.
     ///
@@ -58,15 +53,9 @@ impl Header {
             2 => Endian::Big,
             n => return Err(Error::BadValue { part: Part::ElfHeader, at: 5, found: n.into() }),
         };
-        let half = || u16::<_, In<'_>>(endian.nom());
-        let word = || u32::<_, In<'_>>(endian.nom());
-        let xword = || u64::<_, In<'_>>(endian.nom());
-        // e_ident, then type, machine, version, entry, phoff, shoff, flags, and six half words.
-        let fixed = (take(16usize), half(), half(), word(), xword(), xword(), xword(), word());
-        let sizes = (half(), half(), half(), half(), half(), half());
-        let parsed: nom::IResult<&[u8], _> = { (fixed, sizes) }.parse(data);
-        let (_, ((_, kind, machine, _, _, _, shoff, _), (_, _, _, shentsize, shnum, shstrndx))) =
-            parsed.map_err(|_| short)?;
+        let b = Bytes::new(data.get(..HEADER_LEN).ok_or(short)?, endian, Part::ElfHeader);
+        let (kind, machine, shoff) = (b.u16(16)?, b.u16(18)?, b.u64(40)?);
+        let (shentsize, shnum, shstrndx) = (b.u16(58)?, b.u16(60)?, b.u16(62)?);
         if machine != EM_BPF && machine != EM_NONE {
             return Err(Error::ElfMachine { found: machine });
         }

@@ -72,9 +72,17 @@ impl<'b> Output<'b> {
                 }
             }
         }
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end = self.end.saturating_sub(self.start);
-        self.start = 0;
+        let waiting = self.end.saturating_sub(self.start);
+        if self.start > 0 {
+            // byte by byte: `copy_within` would bring its panic
+            for to in 0..waiting {
+                let from = self.buffer.get(self.start.saturating_add(to)).copied();
+                if let (Some(to), Some(from)) = (self.buffer.get_mut(to), from) {
+                    *to = from;
+                }
+            }
+        }
+        (self.start, self.end) = (0, waiting);
     }
 
     /// Writes everything, waiting for the reader as long as it takes something within two seconds; whether nothing waits

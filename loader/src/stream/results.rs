@@ -70,8 +70,8 @@ impl<K: Kernel> Reader<'_, '_, K> {
         open: &OpenMap,
         out: Option<&'v mut [u8]>,
     ) -> Result<Option<&'v [u8]>, Errno> {
-        let len = open.map.value_len().next_multiple_of(at.job.page_size as usize);
-        let Some(out) = out else { return Ok(None) };
+        let len = open.map.value_len().checked_next_multiple_of(at.job.page_size as usize);
+        let (Some(out), Some(len)) = (out, len) else { return Ok(None) };
         let shared = self.kernel.map_shared(open.map.fd(), 0, len, false)?;
         Ok(shared.copy(at.record.offset as usize, out).then_some(&*out))
     }
@@ -86,17 +86,13 @@ impl<K: Kernel> Reader<'_, '_, K> {
     fn walk(&mut self, at: &Place<'_>, map: &Map<'_>, open: &OpenMap, scratch: &mut [u8]) {
         let (key_len, len, one) = (open.map.key_len(), open.map.value_len(), map.value_size as usize);
         let need = key_len.saturating_mul(2).saturating_add(one).saturating_add(len);
-        if need > scratch.len() {
+        let Some([key, next, sum, value]) = parts(scratch, [key_len, key_len, one, len]) else {
             return self.too_large(at, need);
-        }
-        let (key, rest) = scratch.split_at_mut(key_len);
-        let (next, rest) = rest.split_at_mut(key_len);
-        let (sum, rest) = rest.split_at_mut(one);
-        let Some(value) = rest.get_mut(..len) else { return };
+        };
         // A key that is deleted meanwhile starts the walk again; the number of entries ends it.
         for i in 0..open.max_entries {
             match self.kernel.map_next_key(&open.map, (i > 0).then_some(&*key), next) {
-                Ok(()) => key.copy_from_slice(next),
+                Ok(()) => copy(key, next),
                 Err(Errno::ENOENT) => return,
                 Err(e) => return self.failed(at, e),
             }
@@ -123,12 +119,14 @@ impl<K: Kernel> Reader<'_, '_, K> {
         // Of a per-CPU map the values of all CPUs, each padded to 8 bytes; else the value is its own only slot.
         let one = sum.len();
         let stride = if value.len() == one { one } else { one.next_multiple_of(8) }.max(1);
-        let slots = || value.chunks_exact(stride).map(|v| v.get(..one).unwrap_or_default());
+        let count = value.len().checked_div(stride).unwrap_or(0);
+        let slot = |i: usize| value.get(i.saturating_mul(stride)..).and_then(|v| v.get(..one));
+        let slots = || (0..count).map(|i| slot(i).unwrap_or_default());
         let filled = |v: &[u8]| v.iter().any(|&b| b != 0);
         let mut summed = true;
         for (cpu, slot) in slots().enumerate() {
             if cpu == 0 {
-                sum.copy_from_slice(slot);
+                copy(sum, slot);
             } else {
                 summed = summed && add_cpu(&at.source.btf, at.record, sum, slot);
             }
@@ -165,6 +163,20 @@ impl<K: Kernel> Reader<'_, '_, K> {
     fn failed(&mut self, at: &Place<'_>, e: Errno) {
         say(self.kernel, "result %: cannot read the map: %", &[S(at.record.name), E(e)]);
     }
+}
+
+/// Pieces of these lengths, one behind the other.
+fn parts(bytes: &mut [u8], lens: [usize; 4]) -> Option<[&mut [u8]; 4]> {
+    let [a, b, c, d] = lens;
+    let (a, rest) = bytes.split_at_mut_checked(a)?;
+    let (b, rest) = rest.split_at_mut_checked(b)?;
+    let (c, rest) = rest.split_at_mut_checked(c)?;
+    Some([a, b, c, rest.get_mut(..d)?])
+}
+
+/// Copies as far as both go: `copy_from_slice` would bring its panic.
+fn copy(to: &mut [u8], from: &[u8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
 
 /// A result and whose it is.

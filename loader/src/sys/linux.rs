@@ -9,8 +9,8 @@ use core::ffi::CStr;
 use core::ptr::NonNull;
 use linux_raw_sys::general as nr;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::BorrowedFd;
+use rustix::fs::OFlags;
 use rustix::mm::{MapFlags, ProtFlags};
 
 /// `PERF_EVENT_IOC_ENABLE`
@@ -19,8 +19,8 @@ const IOC_ENABLE: usize = 0x2400;
 const IOC_SET_BPF: usize = 0x4004_2408;
 /// `PERF_FLAG_FD_CLOEXEC`
 const PERF_CLOEXEC: usize = 8;
-/// `SFD_CLOEXEC`, which is `O_CLOEXEC` and the same on our architectures.
-const SFD_CLOEXEC: usize = 0o2000000;
+/// `SFD_CLOEXEC` and `EPOLL_CLOEXEC`, which are `O_CLOEXEC` and the same on our architectures.
+const CLOEXEC: usize = 0o2000000;
 
 /// The set of one signal: 64 bits, the lowest for signal 1.
 const fn signal(number: u32) -> u64 {
@@ -41,12 +41,10 @@ impl From<rustix::io::Errno> for Errno {
 }
 
 fn borrowed<'a>(fd: Fd) -> BorrowedFd<'a> {
-    // SAFETY: -1 is never passed; a number that is not open makes the call fail with EBADF and nothing else.
-    unsafe { BorrowedFd::borrow_raw(fd.0) }
-}
-
-fn owned(fd: OwnedFd) -> Fd {
-    Fd(fd.into_raw_fd())
+    // No descriptor is negative; saying so leaves out the panic for -1.
+    let number = fd.0 & i32::MAX;
+    // SAFETY: not -1; a number that is not open makes the call fail with EBADF and nothing else.
+    unsafe { BorrowedFd::borrow_raw(number) }
 }
 
 /// `bpf(2)`
@@ -68,7 +66,11 @@ impl Kernel for Linux {
             Open::Read => OFlags::RDONLY,
             Open::Append => OFlags::WRONLY | OFlags::APPEND,
         };
-        Ok(owned(rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())?))
+        // not rustix's, whose owned descriptors bring a panic for -1
+        const AT_FDCWD: usize = -100isize as usize;
+        let flags = (flags | OFlags::CLOEXEC | OFlags::LARGEFILE).bits() as usize;
+        // SAFETY: the path is NUL-terminated.
+        unsafe { syscall(nr::__NR_openat, AT_FDCWD, path.as_ptr() as usize, flags, 0, 0) }.map(fd)
     }
 
     fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
@@ -91,7 +93,7 @@ impl Kernel for Linux {
 
     fn close(&mut self, fd: Fd) {
         // SAFETY: the ledger closes a descriptor once.
-        drop(unsafe { OwnedFd::from_raw_fd(fd.0) });
+        unsafe { rustix::io::close(fd.0) };
     }
 
     fn file_len(&mut self, fd: Fd) -> Sys<u64> {
@@ -220,7 +222,7 @@ impl Kernel for Linux {
         // SAFETY: the kernel reads a set of 8 bytes.
         unsafe { syscall(nr::__NR_rt_sigprocmask, SIG_BLOCK, blocked, 0, 8, 0) }?;
         // SAFETY: the kernel reads a set of 8 bytes.
-        unsafe { syscall(nr::__NR_signalfd4, new_fd, stop, 8, SFD_CLOEXEC, 0) }.map(fd)
+        unsafe { syscall(nr::__NR_signalfd4, new_fd, stop, 8, CLOEXEC, 0) }.map(fd)
     }
 
     fn now(&mut self) -> u64 {
@@ -236,7 +238,8 @@ impl Kernel for Linux {
     }
 
     fn epoll_create(&mut self) -> Sys<Fd> {
-        Ok(owned(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+        // SAFETY: no addresses in it.
+        unsafe { syscall(nr::__NR_epoll_create1, CLOEXEC, 0, 0, 0, 0) }.map(fd)
     }
 
     fn epoll_add(&mut self, epoll: Fd, fd: Fd, token: u32) -> Sys<()> {
@@ -253,7 +256,12 @@ impl Kernel for Linux {
             Err(rustix::io::Errno::INTR) => 0,
             other => other?,
         };
-        Ok(events.iter().take(n).map(|e| e.data.u64() as u32).collect())
+        let mut tokens = heapless::Vec::new();
+        for event in events.iter().take(n) {
+            // as many as there are events; collecting would bring the panic for more
+            let _ = tokens.push(event.data.u64() as u32);
+        }
+        Ok(tokens)
     }
 
     fn writable(&mut self, fd: Fd) -> bool {

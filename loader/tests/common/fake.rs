@@ -233,7 +233,9 @@ impl Kernel for Fake {
 
     fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()> {
         self.call()?;
-        assert_eq!((key.len(), value.len()), (map.key_len(), map.value_len()));
+        if (key.len(), value.len()) != (map.key_len(), map.value_len()) {
+            return Err(Errno::EINVAL);
+        }
         self.contents.push((map.fd().0, value.to_vec()));
         Ok(())
     }
