@@ -56,6 +56,12 @@ impl Endian {
     }
 }
 
+/// The pieces of `size` bytes, the rest left out; none of size 0, for which `chunks_exact` would bring its panic.
+pub(crate) fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    let count = bytes.len().checked_div(size).unwrap_or(0);
+    (0..count).map_while(move |i| bytes.get(i.saturating_mul(size)..)?.get(..size))
+}
+
 /// A window over untrusted bytes that knows its byte order and what part of a file it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes<'a> {

@@ -63,6 +63,8 @@ pub struct Objects<'r, 'f> {
 
 /// Loads all objects, opens their channels and attaches them where the command is `run`. Gives memory that is free again,
 /// the longest piece of it.
+///
+/// Calls itself for the next object: no deeper than [`MAX_PACK_OBJECTS`], which is all that `chosen` holds.
 pub fn load<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,

@@ -76,7 +76,7 @@ fn ipv4(w: &mut Writer<'_, '_>, bytes: [u8; 4]) {
 /// Prints an IPv6 address by RFC 5952: groups without leading zeros, the longest run of two or more zero groups as `::`.
 fn ipv6(w: &mut Writer<'_, '_>, bytes: &[u8]) {
     let mut groups = [0u16; 8];
-    for (g, b) in groups.iter_mut().zip(bytes.chunks_exact(2)) {
+    for (g, b) in groups.iter_mut().zip(bytes.as_chunks::<2>().0) {
         *g = b.iter().fold(0, |high, &low| high << 8 | u16::from(low));
     }
     let (mut start, mut len) = (groups.len(), 1usize);

@@ -3,7 +3,7 @@
 use super::Printer;
 use super::out::Out;
 use super::write::{Style, Writer};
-use crate::bytes::{Bytes, Endian};
+use crate::bytes::{Bytes, Endian, pieces};
 use crate::error::Part;
 use crate::id::TypeId;
 use crate::pack::{How, ResultMap};
@@ -76,7 +76,7 @@ impl<'a> Printer<'a> {
             w.name(b"counters");
             w.open(b'{');
         }
-        for (i, part) in value.chunks_exact(size.max(1)).enumerate() {
+        for (i, part) in pieces(value, size.max(1)).enumerate() {
             let Some(n) = self.layout.number(&elem, part, 0, None).filter(|_| w.step()) else { break };
             let index = (i as u64).saturating_add(first.into());
             match self.layout.enumerator(&labels, index, 32) {

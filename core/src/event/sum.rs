@@ -1,7 +1,7 @@
 //! Adding up what the CPUs counted.
 
 use crate::btf::{Btf, Kind};
-use crate::bytes::Endian;
+use crate::bytes::{Endian, pieces};
 use crate::pack::{How, ResultMap};
 
 /// Adds the counters of one CPU's value to `sum`, number by number, wrapping; the other bytes of `sum` stay as they are.
@@ -18,12 +18,10 @@ pub fn add_cpu(btf: &Btf<'_>, result: &ResultMap<'_>, sum: &mut [u8], cpu: &[u8]
     if size == 0 {
         return false;
     }
-    let part = sum
-        .get_mut(from..)
-        .unwrap_or_default()
-        .chunks_exact_mut(size)
-        .take(len.checked_div(size).unwrap_or(0));
-    for (s, c) in part.zip(cpu.get(from..).unwrap_or_default().chunks_exact(size)) {
+    let count = len.checked_div(size).unwrap_or(0);
+    for (i, c) in pieces(cpu.get(from..).unwrap_or_default(), size).take(count).enumerate() {
+        let at = i.saturating_mul(size).saturating_add(from);
+        let Some(s) = sum.get_mut(at..).and_then(|s| s.get_mut(..size)) else { break };
         let mut carry = false;
         let mut add = |s: &mut u8, c: &u8| {
             let (low, over) = s.overflowing_add(*c);

@@ -119,7 +119,7 @@ impl<'a> Layout<'a> {
         let size = self.btf.size_of(elem.id).unwrap_or(0) as usize;
         w.open(b'[');
         if size > 0 {
-            for part in field.chunks_exact(size) {
+            for part in crate::bytes::pieces(field, size) {
                 if !w.step() {
                     break;
                 }

@@ -186,7 +186,8 @@ impl Bits {
             return Ok(Bits { byte_off, byte_size, bit_off: bit_offset % 8, bit_size });
         }
         // the smallest aligned integer, from the declared type's size up, that holds the field
-        let mut byte_size = mt.size();
+        // a pointer's record has an id where others have a size: no compiler makes such a bitfield
+        let mut byte_size = if mt.kind().refers_to_type() { 0 } else { mt.size() };
         loop {
             let start = (bit_offset / 8).checked_div(byte_size).ok_or(Error::NoSize { id: mt.id })?;
             let byte_off = start.saturating_mul(byte_size);
@@ -207,5 +208,28 @@ impl Bits {
             Endian::Little => 64u32.wrapping_sub(self.bit_off.wrapping_add(self.bit_size)),
             Endian::Big => 8u32.wrapping_sub(self.byte_size).wrapping_mul(8).wrapping_add(self.bit_off),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Found by fuzzing: the id of the pointee was taken for the bitfield's size, so that the value depended on numbering.
+    #[test]
+    fn a_bitfield_of_a_pointer_has_no_value() {
+        // INT i; PTR to it; struct s { i *p : 3 at bit 192 }, with kflag
+        let types = [1, 1 << 24, 4, 32, 0, 2 << 24, 1, 3, 1 << 31 | 4 << 24 | 1, 32, 1, 2, 3 << 24 | 192];
+        let strings = b"\0i\0s\x000:0\0";
+        let len = size_of_val(&types) as u32;
+        let words = [0x0001_eb9f, 24, 0, len, len, strings.len() as u32];
+        let mut blob: Vec<u8> = words.iter().chain(&types).flat_map(|w| w.to_le_bytes()).collect();
+        blob.extend(strings);
+        let mut index = [0; 3];
+        let btf = Btf::parse(&blob, &mut index).unwrap();
+        let mut spec = Spec::default();
+        spec.parse(&btf, TypeId(3), 5, ReloKind::FieldByteOffset).unwrap();
+        assert!(matches!(field(&btf, &spec, &mut ()), Err(Error::NoSize { id: TypeId(2) })));
     }
 }

@@ -57,6 +57,9 @@ pub struct Fake {
     now: u64,
 }
 
+/// Bytes that the fake machine has.
+const MEMORY: usize = 1 << 20;
+
 pub const TRACING: &str = "/sys/kernel/tracing/events";
 pub const EVENT_ID: &str = "/sys/kernel/tracing/events/syscalls/sys_enter_openat/id";
 pub const PMU: &str = "/sys/bus/event_source/devices/kprobe/type";
@@ -205,6 +208,9 @@ impl Kernel for Fake {
 
     fn region(&mut self, len: usize) -> Sys<Region> {
         self.call()?;
+        if len > MEMORY {
+            return Err(Errno::ENOMEM);
+        }
         self.regions.push(len);
         let words = vec![0u64; len.div_ceil(8)].leak();
         // a u64 slice gives the alignment that a mapping has
