@@ -12,6 +12,8 @@ mod header;
 mod kind;
 pub mod names;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use header::{Header, MAGIC};
