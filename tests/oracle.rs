@@ -1,29 +1,35 @@
-//! Other implementations on the same input: libbpf must relocate as we do, on the whole of a kernel's types and on the
-//! minimum; what bpftool keeps of a kernel's types and what `corelet btf min` keeps must give the same instructions as the
-//! whole; and bpftool must read what is written here.
+//! Other implementations on the same input: libbpf must relocate and link as we do, instruction by instruction, on the whole
+//! of a kernel's types and on the minimum; what bpftool keeps of a kernel's types and what `corelet btf min` keeps must give
+//! the same instructions as the whole; and bpftool must read what is written here.
 //!
 //! One thing differs by nature: plain BTF numbers its types anew, so an instruction that takes the kernel's own id of a
-//! type (TYPE_ID_TARGET) is right through the whole only. Those instructions are counted and left out.
+//! type (TYPE_ID_TARGET) is right through the whole only. Between the whole and a minimum those instructions are counted and
+//! left out; libbpf gets the same minimum as we do.
 
+pub mod calls;
 pub mod cost;
 pub mod libbpf;
+pub mod linked;
 pub mod newest;
+pub mod packages;
 
 use anyhow::{Context, Result, ensure};
-use corelet_boards::Progress;
-use corelet_boards::debian::Debian;
+use corelet_boards::Kernel;
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::object::Object;
 use corelet_core::relo::ReloKind;
 use corelet_host_tools::btf::excerpt::{Wanted, excerpt};
 use corelet_host_tools::btf::{OwnedBtf, Source};
-use corelet_host_tools::cmd::extract_objects;
 use corelet_host_tools::relocate::{Program, core_relo, relocate, type_count};
 use corelet_host_tools::subset::{self, KernelTypes};
-use libbpf::Libbpf;
+use libbpf::{Libbpf, Running};
+use linked::Linker;
+pub use packages::{of_package, packaged};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A BPF object by the name of its program.
 pub type Named = (String, Vec<u8>);
@@ -32,36 +38,16 @@ pub type Named = (String, Vec<u8>);
 /// off it; bpftool keeps none.
 const LONG: usize = 16 + "long unsigned int\0".len();
 
-/// Every object in the programs of Debian's package libbpf-tools for `arch`, by name.
-///
-/// # Errors
-/// The package cannot be had; a program has not one object.
-pub fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Vec<Named>> {
-    let one = Debian::open()?.file(arch, "trixie", "libbpf-tools", "usr/sbin/opensnoop-libbpf", progress)?;
-    let folder = one.parent().context("a file without a folder")?;
-    let mut objects = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        // links give one program several names
-        if fs::symlink_metadata(&path)?.is_symlink() {
-            continue;
-        }
-        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        for found in extract_objects::find(&bytes) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            objects.push((name, bytes[found.at..found.at + found.len].to_vec()));
-        }
-    }
-    objects.sort();
-    Ok(objects)
-}
-
 /// What the comparison came to.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Relocations compared, of all objects on all kernels.
     pub relocations: usize,
-    /// Instructions left out, since they take the kernel's id of a type.
+    /// Instructions of linked programs compared with libbpf's, of all objects on all kernels.
+    pub insns: usize,
+    /// Of those the ones whose map descriptor or kernel id was left out.
+    pub masked: usize,
+    /// Instructions left out between the whole and minima, since they take the kernel's id of a type.
     pub ids: usize,
     /// Bytes of all minima: ours, without the integer `long`, and bpftool's.
     pub bytes: (usize, usize),
@@ -72,27 +58,62 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Compares all `objects` on the kernel in `image`. What is made on the way goes into `folder`.
+    /// Compares all `objects` on `kernel`, and with a `bpftool` also through minima. What is made on the way goes into
+    /// `folder`.
     ///
     /// # Errors
-    /// A file that cannot be read or written, a bpftool that does not start.
-    pub fn add(&mut self, image: &Path, objects: &[Named], bpftool: &Path, folder: &Path) -> Result<()> {
+    /// A file that cannot be read or written, a program that does not start.
+    pub fn add(
+        &mut self,
+        kernel: &Kernel,
+        objects: &[Named],
+        bpftool: Option<&Path>,
+        folder: &Path,
+    ) -> Result<()> {
         let libbpf = &Libbpf::build(folder)?;
-        let whole = OwnedBtf::open(image)?;
+        let whole = OwnedBtf::open(&kernel.image)?;
         let whole_file = folder.join("kernel.btf");
         fs::write(&whole_file, whole.bytes()).with_context(|| whole_file.display().to_string())?;
         let types = KernelTypes::new(whole.view());
-        for (name, bytes) in objects {
-            let one = One { bpftool, libbpf, folder, whole: &whole, types: &types, name, bytes };
-            one.compare(self).with_context(|| name.clone())?;
-        }
+        let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = |folder: &Path| {
+            while let Some((name, bytes)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let one = One { kernel, bpftool, libbpf, folder, whole: &whole, types: &types, name, bytes };
+                let mut outcome = Outcome::default();
+                let result = one.compare(&mut outcome).with_context(|| name.clone()).map(|()| outcome);
+                results.lock().expect("no worker panics with it").push((name, result));
+            }
+        };
+        std::thread::scope(|scope| -> Result<()> {
+            for worker in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                let folder = folder.join(worker.to_string());
+                fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+                scope.spawn(move || work(&folder));
+            }
+            Ok(())
+        })?;
+        let mut results = results.into_inner().expect("no worker panics with it");
+        results.sort_by_key(|(name, _)| *name);
+        results.into_iter().try_for_each(|(_, outcome)| -> Result<()> { self.and(outcome?) })
+    }
+
+    fn and(&mut self, other: Outcome) -> Result<()> {
+        self.relocations += other.relocations;
+        self.insns += other.insns;
+        self.masked += other.masked;
+        self.ids += other.ids;
+        self.bytes.0 += other.bytes.0;
+        self.bytes.1 += other.bytes.1;
+        self.lines.extend(other.lines);
+        self.failures.extend(other.failures);
         Ok(())
     }
 }
 
 /// One object on one kernel.
 struct One<'x> {
-    bpftool: &'x Path,
+    kernel: &'x Kernel,
+    bpftool: Option<&'x Path>,
     libbpf: &'x Libbpf,
     folder: &'x Path,
     whole: &'x OwnedBtf,
@@ -105,9 +126,72 @@ impl One<'_> {
     fn compare(&self, outcome: &mut Outcome) -> Result<()> {
         let mut index = vec![0; type_count(self.bytes)?];
         let object = Object::parse(self.bytes, &mut index)?;
-        let pointer_size = self.whole.view().pointer_size();
         let expected = relocate(&object, self.types, &|_| true)?;
+        fs::write(self.object_file(), self.bytes)?;
+        self.with_libbpf(&object, &self.kernel_file(), &expected, outcome)?;
+        let count = expected.iter().flat_map(|p| &p.relocations).count();
+        outcome.relocations += count;
+        let mut line = format!("{}: {count} relocations", self.name);
+        if let Some(bpftool) = self.bpftool {
+            line.push_str(&self.minima(&object, &expected, bpftool, outcome)?);
+        }
+        outcome.lines.push(line);
+        Ok(())
+    }
 
+    fn object_file(&self) -> std::path::PathBuf {
+        self.folder.join("object.bpf.o")
+    }
+
+    /// Beside the workers' folders.
+    fn kernel_file(&self) -> std::path::PathBuf {
+        self.folder.with_file_name("kernel.btf")
+    }
+
+    fn fail(&self, what: &str, outcome: &mut Outcome) {
+        outcome.failures.push(format!("{} on {}: {what}", self.name, self.kernel.release));
+    }
+
+    /// Holds libbpf's relocation on the types in `btf` against `expected`.
+    fn with_libbpf(
+        &self,
+        object: &Object<'_>,
+        btf: &Path,
+        expected: &[Program],
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let kernel_file = self.kernel_file();
+        let running = Running {
+            btf: &kernel_file,
+            release: &self.kernel.release,
+            config: self.kernel.config.as_deref(),
+        };
+        let loaded = self.libbpf.load(self.bytes, btf, running, self.folder)?;
+        for what in loaded.differences(expected) {
+            self.fail(&what, outcome);
+        }
+        match Linker::new(object).and_then(|linker| linker.compare(object, expected, &loaded.events)) {
+            Ok(compared) => {
+                outcome.insns += compared.insns;
+                outcome.masked += compared.masked;
+                for what in compared.differences {
+                    self.fail(&format!("{what} {}", loaded.warnings), outcome);
+                }
+            }
+            Err(e) => self.fail(&format!("{e:#}"), outcome),
+        }
+        Ok(())
+    }
+
+    /// Compares through our minimum and bpftool's; gives words about them.
+    fn minima(
+        &self,
+        object: &Object<'_>,
+        expected: &[Program],
+        bpftool: &Path,
+        outcome: &mut Outcome,
+    ) -> Result<String> {
+        let pointer_size = self.whole.view().pointer_size();
         let relos =
             object.core_relos().map(|r| r.and_then(|r| core_relo(&r))).collect::<Result<Vec<_>, _>>()?;
         let marks = subset::marks(object.btf(), self.types, relos.iter());
@@ -115,7 +199,6 @@ impl One<'_> {
         let bare = subset::write(&self.whole.view(), &marks, false)?.bytes.len();
         let read = OwnedBtf::from_bytes(ours.clone()).context("our minimum")?;
         ensure!(read.view().pointer_size() == pointer_size, "our minimum lost the pointer size");
-        let mut fail = |what: &str| outcome.failures.push(format!("{}: {what}", self.name));
         // what `corelet btf min` does: it reads an excerpt of the kernel's types
         let mut wanted = Wanted::default();
         wanted.add(object.btf(), relos.iter());
@@ -123,59 +206,46 @@ impl One<'_> {
         let types = KernelTypes::new(excerpt.view());
         let marks = subset::marks(object.btf(), &types, relos.iter());
         if subset::write(&excerpt.view(), &marks, true)?.bytes != ours {
-            fail("the minimum of the excerpt is not that of the whole");
+            self.fail("the minimum of the excerpt is not that of the whole", outcome);
         }
-        for what in differences(&expected, &through(&object, read)?) {
-            fail(&format!("our minimum: {what}"));
+        let found = through(object, read)?;
+        for what in differences(expected, &found) {
+            self.fail(&format!("our minimum: {what}"), outcome);
         }
 
-        let (our_file, object_file, their_file) =
-            (self.folder.join("ours.btf"), self.folder.join("object.bpf.o"), self.folder.join("theirs.btf"));
+        let (our_file, their_file) = (self.folder.join("ours.btf"), self.folder.join("theirs.btf"));
         fs::write(&our_file, &ours)?;
-        fs::write(&object_file, self.bytes)?;
-        let dump = Command::new(self.bpftool).args(["btf", "dump", "file"]).arg(&our_file).output()?;
+        let dump = Command::new(bpftool).args(["btf", "dump", "file"]).arg(&our_file).output()?;
         if !dump.status.success() {
-            fail(&format!("bpftool does not read our minimum: {}", String::from_utf8_lossy(&dump.stderr)));
+            let said = String::from_utf8_lossy(&dump.stderr);
+            self.fail(&format!("bpftool does not read our minimum: {said}"), outcome);
         }
-        for btf in [&self.folder.join("kernel.btf"), &our_file] {
-            for what in self.libbpf.differences(&object_file, btf, &expected)? {
-                fail(&what);
-            }
-        }
-        let mut min = Command::new(self.bpftool);
-        min.args(["gen", "min_core_btf"])
-            .arg(self.folder.join("kernel.btf"))
-            .args([&their_file, &object_file]);
+        self.with_libbpf(object, &our_file, &found, outcome)?;
+        let mut min = Command::new(bpftool);
+        min.args(["gen", "min_core_btf"]).args([&self.kernel_file(), &their_file, &self.object_file()]);
         let min = min.output()?;
-        let theirs = match min.status.success() {
-            true => fs::read(&their_file)?,
-            false => {
-                fail(&format!("bpftool makes no minimum: {}", String::from_utf8_lossy(&min.stderr)));
-                return Ok(());
-            }
-        };
+        if !min.status.success() {
+            let said = String::from_utf8_lossy(&min.stderr);
+            self.fail(&format!("bpftool makes no minimum: {said}"), outcome);
+            return Ok(String::new());
+        }
+        let theirs = fs::read(&their_file)?;
         let their_len = theirs.len();
         let read = OwnedBtf::from_bytes(theirs).context("bpftool's minimum")?.with_pointer_size(pointer_size);
-        for what in differences(&expected, &through(&object, read)?) {
-            fail(&format!("bpftool's minimum: {what}"));
+        for what in differences(expected, &through(object, read)?) {
+            self.fail(&format!("bpftool's minimum: {what}"), outcome);
         }
         if bare > their_len || ours.len() > bare + LONG {
-            fail(&format!(
-                "our minimum has {} bytes, {bare} of them without `long`; bpftool's {their_len}",
-                ours.len()
-            ));
+            let all = ours.len();
+            let what =
+                format!("our minimum has {all} bytes, {bare} of them without `long`; bpftool's {their_len}");
+            self.fail(&what, outcome);
         }
-
-        let relocations = || expected.iter().flat_map(|p| &p.relocations);
-        outcome.relocations += relocations().count();
-        outcome.ids += relocations().filter(|r| r.kind == ReloKind::TypeIdTarget.name()).count();
+        let relocations = expected.iter().flat_map(|p| &p.relocations);
+        outcome.ids += relocations.filter(|r| r.kind == ReloKind::TypeIdTarget.name()).count();
         outcome.bytes.0 += bare;
         outcome.bytes.1 += their_len;
-        let count = relocations().count();
-        outcome
-            .lines
-            .push(format!("{}: {count} relocations, minimum {bare} bytes, bpftool's {their_len}", self.name));
-        Ok(())
+        Ok(format!(", minimum {bare} bytes, bpftool's {their_len}"))
     }
 }
 

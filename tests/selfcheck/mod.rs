@@ -11,7 +11,7 @@ pub mod case;
 pub mod vm;
 pub mod ways;
 
-use crate::oracle::libbpf::Libbpf;
+use crate::oracle::libbpf::{Libbpf, Running};
 use anyhow::{Context, Result, ensure};
 use case::{Compiler, Expected, Family, Source, Target, families, parallel};
 use corelet_core::Endian;
@@ -193,7 +193,11 @@ impl Case<'_> {
                 let until = until_failure(programs);
                 outcome.libbpf.0 += 1;
                 outcome.libbpf.1 += until.iter().map(|p| p.relocations.len()).sum::<usize>();
-                for difference in self.libbpf.differences(&self.object, &file, &until)? {
+                let running = Running { btf: &file, release: "6.12.0", config: None };
+                // cases run beside each other
+                let folder = tempfile::tempdir().context("a folder for libbpf's object")?;
+                let loaded = self.libbpf.load(self.program, &file, running, folder.path())?;
+                for difference in loaded.differences(&until) {
                     fail(format!("{what}: {difference}"));
                 }
             }

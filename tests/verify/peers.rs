@@ -162,8 +162,8 @@ pub(crate) fn engine(context: &mut Context<'_>) -> Result<Outcome> {
     let mut figures = Vec::new();
     for (name, objects) in [("opensnoop", std::slice::from_ref(&files.one)), ("all", &files.objects[..])] {
         let ours = instructions(&pairs(&[&core], objects, &minimum), &["relocate::relocate"])?;
-        let same = instructions(&pairs(&[&libbpf, "-q"], objects, &minimum), &theirs)?;
-        let full = instructions(&pairs(&[&libbpf, "-q"], objects, &|_| files.btf.clone()), &theirs)?;
+        let same = instructions(&pairs(&[&libbpf], objects, &minimum), &theirs)?;
+        let full = instructions(&pairs(&[&libbpf], objects, &|_| files.btf.clone()), &theirs)?;
         let held = hold(&budgets, &format!("relocate-{name}"), ours)?;
         let (tenth, hundredth) = (same as f64 / ours as f64, full as f64 / ours as f64);
         let missed = |reached: f64, goal: f64| {

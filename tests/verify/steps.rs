@@ -45,7 +45,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
     Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
-    Step { name: "oracle", what: "57 objects on both kernels: libbpf relocates as we do, our minimum and bpftool's as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
+    Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },
     Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: true, wants: peers::wants, run: peers::minimum },
