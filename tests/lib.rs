@@ -6,6 +6,7 @@ pub mod disasm;
 pub mod fleet;
 #[cfg(test)]
 mod golden;
+pub mod kernel_relo;
 pub mod matrix;
 pub mod mcu;
 pub mod objects;

@@ -5,6 +5,7 @@
 
 mod boards;
 mod context;
+mod kernel_relo;
 mod mcu;
 mod oracle;
 mod peers;

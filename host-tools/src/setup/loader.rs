@@ -63,6 +63,21 @@ pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> 
     Ok(Loader { path, size, std })
 }
 
+/// Builds another executable of ours that is linked as the loader is, as `corelet-replay` of the tests, and gives its path.
+///
+/// # Errors
+/// As [`build`].
+pub fn executable(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    package: &str,
+    target: &str,
+) -> Result<PathBuf> {
+    let words = [package, "--bin", package, "--features", "device", "--profile=device"];
+    let (_, folder) = build_package(machine, workspace, &words, target)?;
+    Ok(folder.join(target).join("device").join(package))
+}
+
 /// Builds the library of one of our packages for any target, with or without an operating system.
 ///
 /// # Errors

@@ -1,0 +1,67 @@
+//! The step that lets the boards' kernels relocate.
+
+use anyhow::{Context as _, Result, ensure};
+use corelet_boards::{Board, kernel_for, on_stderr};
+use corelet_host_tools::setup::loader;
+use corelet_tests::kernel_relo::differences::{differences, unlisted};
+use corelet_tests::{kernel_relo, objects, oracle};
+
+use crate::context::Context;
+use crate::run::Outcome;
+
+/// Objects of which a kernel must take every program, at least.
+const ACCEPTED: usize = 40;
+
+/// Packages whose objects are the same for all architectures, as they call no kprobes.
+const PACKAGES: [&str; 2] = ["xdp-tools", "systemd"];
+
+/// Debian's libbpf-tools on both boards, as packaged for AArch64, compiled from source for RISC-V; and on both what other
+/// packages have.
+pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
+    let mut progress = on_stderr();
+    let (mut words, mut failures) = (Vec::new(), Vec::new());
+    let list = differences()?;
+    for board in ["qemu-aarch64", "qemu-riscv64"] {
+        let board = Board::find(board)?;
+        let kernel = kernel_for(&board, &mut *progress)?;
+        let folder = context.workspace.target.join("verify").join(format!("kernel-relo-{}", board.name));
+        let mut objects = if board.arch.debian == "arm64" {
+            oracle::packaged("arm64", &mut *progress)?
+        } else {
+            objects::all_compiled(&board, &kernel, &folder, &mut context.machine, &mut *progress)?
+        };
+        for (name, _) in &mut objects {
+            *name = name.trim_end_matches("-libbpf").to_owned();
+        }
+        for package in PACKAGES {
+            let others = oracle::of_package("amd64", package, &mut *progress)?;
+            objects.extend(others.into_iter().map(|(name, bytes)| (format!("{package}/{name}"), bytes)));
+        }
+        let replay =
+            loader::executable(&mut context.machine, context.workspace, "corelet-replay", &board.arch.rust)?;
+        let replay = std::fs::read(&replay).with_context(|| replay.display().to_string())?;
+        let mut console = Vec::new();
+        let mut hear = |line: &str| console.push(line.to_owned());
+        let outcome =
+            kernel_relo::run(&board, &kernel, &replay, &objects, &folder, &mut *progress, &mut hear);
+        console.iter().try_for_each(|line| context.note(line))?;
+        let outcome = outcome?;
+        outcome.facts.iter().try_for_each(|fact| context.note(&fact.to_string()))?;
+        failures.extend(unlisted(&board.name, &outcome.facts, &list));
+        if outcome.accepted < ACCEPTED {
+            failures.push(format!("{}: only {} objects accepted", board.name, outcome.accepted));
+        }
+        words.push(format!(
+            "{} ({}): {} of {} objects accepted, {} of {} programs, {} relocations as ours",
+            board.name,
+            kernel.release,
+            outcome.accepted,
+            outcome.objects,
+            outcome.programs.0,
+            outcome.programs.1,
+            outcome.relocations
+        ));
+    }
+    ensure!(failures.is_empty(), "{}\n{}", words.join("\n"), failures.join("\n"));
+    Ok(Outcome::Passed(words.join("; ")))
+}
