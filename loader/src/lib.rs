@@ -1,7 +1,8 @@
 //! Loads, attaches and reads a corelet pack on a device: static, without libc, heap or `std`.
 //!
 //! The order of things: [`args`] the command line, [`identity`] the running kernel, [`mod@file`] the pack, [`choose`] the target
-//! of each object, then for each object [`load`]: [`plan`] which programs, [`relocate`], [`maps`], [`programs`], [`attach`];
+//! of each object, then for each object [`load`]: [`plan`] which programs, [`relocate`] (with [`kernel_btf`] where no target
+//! fits), [`maps`], [`programs`], [`attach`];
 //! then [`stream`] what the programs report. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
 //! happens. Memory is a region of the size that the pack states ([`corelet_core::pack::work`], [`arena`]); all calls go through one seam
 //! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).

@@ -7,10 +7,10 @@
 //! 1. the strings, once: where the names stand that matter (`strings`), which are those of the relocations' root types and
 //!    of the members and enumerators of their specs (`wanted`). Every offset counts whose text, to its NUL, has the essential
 //!    name, flavored names and ends of longer strings included, so that BTF whose strings share their ends is read right;
-//! 2. the types, once: the candidates, by name and kind, and the place of every so manyth record (`blob`);
-//! 3. what relocation may read of each candidate (`close`): each type is found again by a walk from the last place that is
-//!    known, and read once or twice;
-//! 4. the kept records, then their names one by one, are written (`write`).
+//! 2. the types, once: the candidates, by name and kind, and the place of one record in some hundreds (`blob`);
+//! 3. what relocation may read of each candidate (`close`): a type that is no candidate is found again by a walk from the last
+//!    place that is known;
+//! 4. the kept records, then their names one by one, are read once more and written (`write`).
 //!
 //! Modules' BTF takes part where a root type has no candidate in the kernel itself, as in libbpf (`bpf_core_find_cands`): each
 //! module's strings and types once, and a module without candidates is forgotten.
@@ -23,9 +23,11 @@
 //! local type has more members than its target where it had not before; behind pointers names only.
 //!
 //! # Cost
-//! Time: linear in the blob for passes 1 and 2; for 3 and 4 the types that are kept × a walk of 512 records in a kernel of
-//! 130,000 types. Bytes read: the blob once, and some KiB for each kept type; [`Stats`] tells. Memory: [`Stats::peak`]; of the
-//! caller's region nothing behind that is touched, and the result is moved to its start.
+//! Time: linear in the blob for passes 1 and 2; for 3 the types that are kept × a walk of up to 1200 records in a kernel of
+//! 130,000 types. Bytes read: the blob once, up to 30 KiB for each kept type that is no candidate, and some windows; [`Stats`]
+//! tells. Memory: [`Stats::peak`]; of the caller's region nothing behind that is touched, and the result is moved to its start.
+//! opensnoop on AArch64's 6.12 (4,905,904 bytes): 5 types, 4,893,721 bytes in 2395 reads, 4,892 bytes of memory. Of 165 objects
+//! on four kernels the worst takes 22 KiB and reads 5.9 MB.
 //!
 //! # Contract
 //! Any bytes give a result or an error. What is not read is not checked; [`crate::btf::Btf::parse`] checks what was kept. An
