@@ -164,7 +164,7 @@ impl Watcher for Watch<'_, '_, '_> {
         if !candidates.iter().any(|c| c.fits) {
             candidates.extend(self.of_other_kinds(local));
         } else {
-            let by = format!("(by relo #{} of {})", relo.number, program.name);
+            let by = format!("(by relo #{} of {}, for all later ones)", relo.number, program.name);
             let losers = candidates.iter().filter(|c| !c.fits).cloned();
             let losers: Vec<Candidate> = losers
                 .map(|c| Candidate { dropped: c.dropped.map(|why| format!("{why} {by}")), ..c })

@@ -1,6 +1,6 @@
 //! `relocate` and `btf min`: the contract that other programs rely on.
 
-use crate::common::Folder;
+use crate::common::{Folder, input};
 use serde_json::Value;
 
 fn programs(document: &Value) -> &[Value] {
@@ -181,6 +181,49 @@ fn each_relocation_is_explained() {
         assert!(failed.contains(line), "{line}{failed}");
     }
     folder.refused("relocate sample.bpf.o --btf kernel.o --program nobody", 3, &["nobody", "handle_open"]);
+}
+
+#[test]
+fn each_candidate_that_is_dropped_has_its_reason() {
+    let folder = Folder::new();
+    for name in ["dropped.bpf.o", "dropped.kernel.o"] {
+        folder.put(name, &input(name));
+    }
+    let document = folder.done("relocate dropped.bpf.o --btf dropped.kernel.o --json").json();
+    let relocations = programs(&document)[0]["relocations"].as_array().unwrap();
+    let candidates = |r: &Value| -> Vec<String> {
+        let one = |c: &Value| match c["dropped"].as_str() {
+            Some(why) => format!("{}: {why}", c["name"].as_str().unwrap()),
+            None => format!("{} gives {}", c["name"].as_str().unwrap(), c["value"]),
+        };
+        r["candidates"].as_array().unwrap().iter().map(one).collect()
+    };
+    let all: Vec<_> = relocations.iter().map(candidates).collect();
+    assert_eq!(
+        all,
+        [
+            &[
+                "struct box___ptr: its `value` is int *, not int",
+                "struct box___other: has no member `value`, but `__value`",
+                "struct box___short gives 0",
+                "struct box___good gives 0",
+            ][..],
+            &[
+                "struct box___short: has no element 5: it is int[2] there",
+                "struct box___good gives 24",
+                "struct box___ptr: its `value` is int *, not int (by relo #0 of dropped, for all later ones)",
+                "struct box___other: has no member `value`, but `__value` (by relo #0 of dropped, for all later ones)",
+            ],
+            &["struct shape: its `in.a` is long, not int"],
+            &["typedef only: is another kind of type than a struct"],
+            &["enum color: has no enumerator `BLUE`"],
+        ]
+    );
+    assert_eq!(relocations[1]["access"], "box->arr[5]");
+    assert_eq!(
+        relocations[1]["local"],
+        serde_json::json!({"field": {"offset": 24, "size": 4, "bits": null}})
+    );
 }
 
 #[test]
