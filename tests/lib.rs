@@ -11,6 +11,8 @@ pub mod matrix;
 pub mod mcu;
 pub mod objects;
 pub mod oracle;
+#[cfg(test)]
+mod property;
 pub mod refusals;
 pub mod selfcheck;
 pub mod streamed;

@@ -20,6 +20,8 @@ pub struct Marks {
     types: BTreeMap<TypeId, Keep>,
     kernel_ids: BTreeSet<TypeId>,
     counts: BTreeMap<TypeId, u32>,
+    /// Types and parts that are kept if the type in front is.
+    with: Vec<(TypeId, Vec<(TypeId, Option<u32>)>)>,
 }
 
 impl Marks {
@@ -80,6 +82,28 @@ impl Marks {
         self.kernel_ids.insert(id);
     }
 
+    /// Keeps `parts` if `id` is kept for any other reason.
+    pub fn with(&mut self, id: TypeId, parts: Vec<(TypeId, Option<u32>)>) {
+        self.with.push((id, parts));
+    }
+
+    /// The same marks with all that belongs to kept types.
+    pub(super) fn settled(&self) -> Marks {
+        let mut marks = self.clone();
+        // what one type brings along may be what another waits for: each turn settles one at least
+        loop {
+            let waiting = std::mem::take(&mut marks.with);
+            let (kept, rest): (Vec<_>, _) = waiting.into_iter().partition(|(id, _)| marks.get(*id).is_some());
+            marks.with = rest;
+            if kept.is_empty() {
+                return marks;
+            }
+            for (id, part) in kept.into_iter().flat_map(|(_, parts)| parts) {
+                marks.part(id, part);
+            }
+        }
+    }
+
     /// Adds all that `other`, marks on the same BTF, keeps.
     pub fn merge(&mut self, other: Marks) {
         for (id, keep) in other.types {
@@ -94,6 +118,7 @@ impl Marks {
         }
         self.kernel_ids.extend(other.kernel_ids);
         other.counts.into_iter().for_each(|(id, count)| self.count(id, count));
+        self.with.extend(other.with);
     }
 
     /// Types whose own ids in the kernel are needed.

@@ -2,7 +2,8 @@
 //!
 //! The relocation engine itself says what it reads ([`corelet_core::relo::Observer`]). Each relocation is tried against
 //! each candidate apart, so that the subset serves every set of programs that may be loaded: which candidates survive
-//! depends on the set. Of a candidate that does not match, nothing is kept: it takes no part in the result.
+//! depends on the set. Of a candidate that does not match, nothing is kept: it takes no part in the result. One that other
+//! relocations keep a part of must not match by what that part lacks: there, what decided is kept with it.
 
 mod mark;
 #[cfg(test)]
@@ -34,6 +35,9 @@ pub struct Subset {
 struct Collector {
     marks: Marks,
     pending: Vec<Read>,
+    /// Whether the relocation at hand is about a whole type. What is not kept of a type turns into `void`, which a pointer to
+    /// void would match. Fields cannot come to match in that way: members are kept with their types.
+    of_type: bool,
 }
 
 enum Read {
@@ -64,8 +68,17 @@ impl Observer for Collector {
         self.pending.push(Read::KernelId(id));
     }
 
-    fn candidate(&mut self, _id: TypeId, matched: CoreResult<bool>) {
+    fn candidate(&mut self, id: TypeId, matched: CoreResult<bool>) {
         let reads = std::mem::take(&mut self.pending);
+        if matched == Ok(false) && self.of_type {
+            let parts = reads.iter().filter_map(|read| match *read {
+                // fewer members make no match
+                Read::Type(id) | Read::Count(id, _) => Some((id, None)),
+                Read::Part(id, part) => Some((id, Some(part))),
+                Read::KernelId(_) => None,
+            });
+            self.marks.with(id, parts.collect());
+        }
         // what made the engine give up is kept too, so that it gives up on the subset as well
         if matched != Ok(false) {
             for read in reads {
@@ -113,6 +126,7 @@ pub fn marks<'r>(
                 cands: Cands::new(&mut lists, &mut pool),
                 scratch: &mut scratch,
             };
+            collector.of_type = relo.kind.is_type();
             // no instructions: what is read matters here and not what is patched, so the error that follows is expected
             let _ = relocator.relocate(relo, &mut [], local.endian(), &mut collector);
         }
@@ -123,6 +137,7 @@ pub fn marks<'r>(
 /// Writes the subset that `marks` describes. With `named_long`, an integer called `long` of the kernel's pointer size is
 /// added where none was kept: libbpf takes the pointer size from it.
 pub fn write(target: &Btf<'_>, marks: &Marks, named_long: bool) -> Result<Subset> {
+    let marks = &marks.settled();
     let mut writer = BtfWriter::new(target.endian());
     let mut marks = marks.clone();
     marks.fill();
