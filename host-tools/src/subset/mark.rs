@@ -14,6 +14,9 @@ pub enum Keep {
     Whole,
 }
 
+/// A type's record, or a member or enumerator of it too.
+pub type Part = (TypeId, Option<u32>);
+
 /// What is kept of one BTF, by type id.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
@@ -21,7 +24,7 @@ pub struct Marks {
     kernel_ids: BTreeSet<TypeId>,
     counts: BTreeMap<TypeId, u32>,
     /// Types and parts that are kept if the type in front is.
-    with: Vec<(TypeId, Vec<(TypeId, Option<u32>)>)>,
+    with: Vec<(TypeId, Vec<Part>)>,
 }
 
 impl Marks {
@@ -83,7 +86,7 @@ impl Marks {
     }
 
     /// Keeps `parts` if `id` is kept for any other reason.
-    pub fn with(&mut self, id: TypeId, parts: Vec<(TypeId, Option<u32>)>) {
+    pub fn with(&mut self, id: TypeId, parts: Vec<Part>) {
         self.with.push((id, parts));
     }
 

@@ -1,6 +1,6 @@
 //! Hostile types by hand: cycles, sizes that wrap, counts that lie, strings without end, layouts that describe nonsense.
 
-use super::*;
+use super::super::*;
 use std::vec;
 use std::vec::Vec;
 
