@@ -12,6 +12,8 @@ pub mod mcu;
 pub mod objects;
 pub mod oracle;
 #[cfg(test)]
+mod parsing;
+#[cfg(test)]
 mod property;
 pub mod refusals;
 pub mod selfcheck;

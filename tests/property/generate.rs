@@ -167,7 +167,7 @@ impl Ty {
                 false,
                 0,
                 *size,
-                &[encoding << 24 | size * 8],
+                &[(encoding << 24) | (size * 8)],
             ),
             Ty::Float(size) => w.push(&format!("float{size}"), Kind::Float, false, 0, *size, &[]),
             Ty::Ptr(to) => {

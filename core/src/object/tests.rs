@@ -3,8 +3,8 @@
 use super::*;
 use crate::elf::testing::{Builder, Sym};
 use crate::elf::{
-    R_BPF_64_32, R_BPF_64_64, SHF_EXECINSTR, SHT_PROGBITS, STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC,
-    STT_NOTYPE, STT_OBJECT, STT_SECTION,
+    R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, SHF_EXECINSTR, SHT_PROGBITS, STB_GLOBAL, STB_LOCAL, STB_WEAK,
+    STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION,
 };
 use crate::id::TypeId;
 use crate::insn::{CALL, Insn, LD_IMM64};
@@ -210,6 +210,41 @@ fn an_object_in_both_byte_orders() {
         let places: Vec<_> = relos.iter().map(|r| (r.function, r.insn, r.number, r.record.kind)).collect();
         assert_eq!(places, [(3, 0, 0, 8), (2, 0, 1, 2)]);
     }
+}
+
+/// What the instructions of a changed sample refer to.
+fn references(e: Endian, change: impl FnOnce(&mut Builder)) -> Vec<Reference> {
+    let file = sample(e, change);
+    let mut index = vec![0; Object::type_count(&file).unwrap()];
+    Object::parse(&file, &mut index).unwrap().references().map(Result::unwrap).collect()
+}
+
+#[test]
+fn early_clangs_relocations_of_calls_mean_the_same() {
+    for e in [Endian::Little, Endian::Big] {
+        let old = references(e, |b| {
+            let rels = &mut b.sections.last_mut().unwrap().data;
+            // the words of r_info that hold the type
+            let types = rels.chunks_mut(16).map(|r| if e == Endian::Little { &mut r[8] } else { &mut r[15] });
+            let of_calls: Vec<_> = types.filter(|t| u32::from(**t) == R_BPF_64_32).collect();
+            assert_eq!(of_calls.len(), 3);
+            of_calls.into_iter().for_each(|t| *t = R_BPF_64_ABS64 as u8);
+        });
+        assert_eq!(old, references(e, |_| {}));
+    }
+}
+
+#[test]
+fn a_static_and_a_global_function_can_share_a_name() {
+    let e = Endian::Little;
+    let change = |b: &mut Builder| b.symbols.iter_mut().filter(|s| s.0 == "st").for_each(|s| s.0 = "sub");
+    let file = sample(e, change);
+    let mut index = vec![0; Object::type_count(&file).unwrap()];
+    let o = Object::parse(&file, &mut index).unwrap();
+    let functions: Vec<_> = o.functions().map(|f| (f.index, f.name, f.global)).collect();
+    assert_eq!(functions, [(0, "sub", true), (1, "sub", false), (2, "p", true), (3, "q", true)]);
+    // a call is of a place and not of a name
+    assert_eq!(references(e, change), references(e, |_| {}));
 }
 
 /// The fault that walking a changed sample ends with.

@@ -15,7 +15,7 @@ pub enum Keep {
 }
 
 /// A type's record, or a member or enumerator of it too.
-pub type Part = (TypeId, Option<u32>);
+type Part = (TypeId, Option<u32>);
 
 /// What is kept of one BTF, by type id.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +86,7 @@ impl Marks {
     }
 
     /// Keeps `parts` if `id` is kept for any other reason.
-    pub fn with(&mut self, id: TypeId, parts: Vec<Part>) {
+    pub(super) fn with(&mut self, id: TypeId, parts: Vec<Part>) {
         self.with.push((id, parts));
     }
 
