@@ -58,7 +58,12 @@ fn compiled(
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
     let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
-    tools::tools().map(|tool| Ok((tool, compiler.compile(tool, progress)?))).collect()
+    tools::tools()
+        .map(|tool| {
+            progress.step(&format!("compiling {tool}"));
+            Ok((tool, compiler.compile(tool)?))
+        })
+        .collect()
 }
 
 /// Compiles every tool of the source package.
@@ -72,16 +77,27 @@ pub fn all_compiled(
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Named>> {
-    let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
-    let mut objects = Vec::new();
+    let compiler = &Compiler::prepare(board, kernel, folder, machine, progress)?;
+    let mut tools = Vec::new();
     for entry in std::fs::read_dir(&compiler.source)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some(tool) = name.strip_suffix(".bpf.c") {
-            objects.push((tool.to_owned(), compiler.compile(tool, progress)?));
-        }
+        tools.extend(name.strip_suffix(".bpf.c").map(str::to_owned));
     }
-    objects.sort();
-    Ok(objects)
+    tools.sort();
+    progress.step(&format!("compiling {} tools", tools.len()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let part = |tools: &[String]| -> Result<Vec<Named>> {
+        tools.iter().map(|tool| Ok((tool.clone(), compiler.compile(tool)?))).collect()
+    };
+    let parts = std::thread::scope(|scope| {
+        let parts = tools.chunks(tools.len().div_ceil(workers).max(1));
+        let started: Vec<_> = parts.map(|tools| scope.spawn(move || part(tools))).collect();
+        started
+            .into_iter()
+            .map(|part| part.join().expect("compiling does not panic"))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    Ok(parts.concat())
 }
 
 /// clang with a header of the board's own kernel's types.
@@ -118,8 +134,7 @@ impl Compiler {
         Ok(Compiler { clang, arch, folder: folder.to_owned(), source, headers: headers.to_owned() })
     }
 
-    fn compile(&self, tool: &str, progress: &mut dyn Progress) -> Result<Vec<u8>> {
-        progress.step(&format!("compiling {tool}"));
+    fn compile(&self, tool: &str) -> Result<Vec<u8>> {
         let object = self.folder.join(format!("{tool}.bpf.o"));
         let mut command = Command::new(&self.clang);
         command.args(["-g", "-O2", "-target", "bpf", &format!("-D__TARGET_ARCH_{}", self.arch)]);

@@ -2,15 +2,23 @@
 
 use anyhow::{Context as _, Result, ensure};
 use corelet_boards::{Board, kernel_for, on_stderr};
-use corelet_host_tools::setup::loader;
+use corelet_host_tools::setup::{Wants, loader, needs};
 use corelet_tests::kernel_relo::differences::{differences, unlisted};
 use corelet_tests::{kernel_relo, objects, oracle};
 
+use crate::boards;
 use crate::context::Context;
 use crate::run::Outcome;
 
 /// Objects of which a kernel must take every program, at least.
 const ACCEPTED: usize = 40;
+
+/// What the step takes: both boards, and libbpf to prepare what is sent there.
+pub(crate) fn wants() -> Wants {
+    let mut wants = boards::both_wants();
+    wants.needs.push(&needs::LIBBPF_HEADERS);
+    wants
+}
 
 /// Packages whose objects are the same for all architectures, as they call no kprobes.
 const PACKAGES: [&str; 2] = ["xdp-tools", "systemd"];

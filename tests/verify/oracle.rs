@@ -9,7 +9,7 @@ use corelet_boards::{Board, Kernel, Missing, Source, kernel_for, on_stderr};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::setup::{Wants, needs};
-use corelet_tests::{disasm, oracle, streamed};
+use corelet_tests::{disasm, objects, oracle, streamed};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -19,10 +19,9 @@ const BOARDS: [&str; 2] = ["qemu-aarch64", "qemu-riscv64"];
 
 /// What `oracle` takes.
 pub(crate) fn oracle_wants() -> Wants {
-    Wants {
-        needs: vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::BPFTOOL, &needs::LIBBPF_HEADERS],
-        ..Wants::default()
-    }
+    let mut needs = vec![&needs::DPKG_DEB, &needs::KEYRING, &needs::BPFTOOL, &needs::LIBBPF_HEADERS];
+    needs.extend([&needs::CLANG, &needs::DPKG_SOURCE]);
+    Wants { needs, ..Wants::default() }
 }
 
 /// What `dump` takes.
@@ -53,12 +52,12 @@ const PACKAGES: [(&str, &str); 4] =
     [("amd64", "libbpf-tools"), ("amd64", "xdp-tools"), ("amd64", "systemd"), ("arm64", "bpftop")];
 
 /// Every object of Debian's libbpf-tools for AArch64 through the whole of the kernels' types, through our minimum and
-/// bpftool's, by us and by libbpf; the objects of other packages through the whole.
+/// bpftool's, by us and by libbpf; the objects of other packages, and the tools compiled for RISC-V, through the whole.
 pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     let bpftool =
         needs::BPFTOOL.find(&context.machine).ok_or_else(|| Missing::program("bpftool", "bpftool"))?;
-    let objects = oracle::packaged("arm64", &mut *on_stderr())?;
-    ensure!(objects.len() >= 50, "only {} objects in libbpf-tools", objects.len());
+    let packaged = oracle::packaged("arm64", &mut *on_stderr())?;
+    ensure!(packaged.len() >= 50, "only {} objects in libbpf-tools", packaged.len());
     let mut others = Vec::new();
     for (arch, package) in PACKAGES {
         let found = oracle::of_package(arch, package, &mut *on_stderr())?;
@@ -68,10 +67,20 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     }
     let mut outcome = oracle::Outcome::default();
     let mut kernels = kernels()?;
+    let (riscv, kernel) = &kernels[1];
+    let compiled = objects::all_compiled(
+        &Board::find(riscv)?,
+        kernel,
+        &folder(context, riscv).join("compiled"),
+        &mut context.machine,
+        &mut *on_stderr(),
+    )?;
+    context.note(&format!("compiled for RISC-V: {} objects", compiled.len()))?;
+    others.extend(compiled.into_iter().map(|(name, bytes)| (format!("riscv64/{name}"), bytes)));
     kernels.push(("amd64", another()?));
     for (name, kernel) in &kernels {
         let folder = folder(context, name);
-        outcome.add(kernel, &objects, Some(&bpftool), &folder).context(*name)?;
+        outcome.add(kernel, &packaged, Some(&bpftool), &folder).context(*name)?;
         outcome.add(kernel, &others, None, &folder).context(*name)?;
     }
     for line in &outcome.lines {
@@ -81,7 +90,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(format!(
         "{} objects on {} kernels: {} relocations and {} instructions as libbpf's (descriptors and ids left out of {}); minima \
          {} bytes in all, bpftool's {} ({} ids of types left out)",
-        objects.len() + others.len(),
+        packaged.len() + others.len(),
         kernels.len(),
         outcome.relocations,
         outcome.insns,

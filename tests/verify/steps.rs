@@ -52,7 +52,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: true, wants: peers::wants, run: peers::minimum },
     Step { name: "engine", what: "instructions of core to relocate 57 objects, beside libbpf's", full: true, wants: peers::wants, run: peers::engine },
     Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },
-    Step { name: "kernel-relo", what: "both boards' kernels relocate real objects themselves, as we do", full: false, wants: boards::both_wants, run: kernel_relo::run },
+    Step { name: "kernel-relo", what: "both boards' kernels relocate real objects themselves, as we do", full: false, wants: kernel_relo::wants, run: kernel_relo::run },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
