@@ -13,6 +13,9 @@ use crate::run::Outcome;
 /// Objects of which a kernel must take every program, at least.
 const ACCEPTED: usize = 40;
 
+/// Relocations that must be compared on each board, at least: a comparison of none would agree too.
+const RELOCATIONS: usize = 900;
+
 /// What the step takes: both boards, and libbpf to prepare what is sent there.
 pub(crate) fn wants() -> Wants {
     let mut wants = boards::both_wants();
@@ -20,7 +23,7 @@ pub(crate) fn wants() -> Wants {
     wants
 }
 
-/// Packages whose objects are the same for all architectures, as they call no kprobes.
+/// Packages whose objects are the same for all architectures, as none of their programs is a kprobe, which sees registers.
 const PACKAGES: [&str; 2] = ["xdp-tools", "systemd"];
 
 /// Debian's libbpf-tools on both boards, as packaged for AArch64, compiled from source for RISC-V; and on both what other
@@ -58,6 +61,9 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         failures.extend(unlisted(&board.name, &outcome.facts, &list));
         if outcome.accepted < ACCEPTED {
             failures.push(format!("{}: only {} objects accepted", board.name, outcome.accepted));
+        }
+        if outcome.relocations < RELOCATIONS {
+            failures.push(format!("{}: only {} relocations as ours", board.name, outcome.relocations));
         }
         words.push(format!(
             "{} ({}): {} of {} objects accepted, {} of {} programs, {} relocations as ours",
