@@ -5,9 +5,11 @@
 
 mod boards;
 mod context;
+mod fuzz;
 mod kernel_relo;
 mod mcu;
 mod oracle;
+mod panics;
 mod peers;
 mod run;
 mod selfcheck;

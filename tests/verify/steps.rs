@@ -13,9 +13,11 @@ use corelet_tests::{big_endian, budgets};
 
 use crate::boards;
 use crate::context::Context;
+use crate::fuzz;
 use crate::kernel_relo;
 use crate::mcu;
 use crate::oracle;
+use crate::panics;
 use crate::peers;
 use crate::run::Outcome;
 use crate::selfcheck;
@@ -45,6 +47,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "nostd", what: "core builds where there is no std and relocates on s390x as here, the loader builds without libc", full: false, wants: nostd_wants, run: nostd },
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
     Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
+    Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
+    Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: false, wants: fuzz::wants, run: fuzz::short },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
@@ -57,6 +61,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
+    Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::both_wants, run: boards::fleet },
 ];
 

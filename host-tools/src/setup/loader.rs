@@ -87,6 +87,21 @@ pub fn library(machine: &mut dyn Machine, workspace: &Workspace, package: &str, 
     Ok(build_package(machine, workspace, &[package, "--lib", "--profile=device"], target)?.0)
 }
 
+/// Builds a program of one of our packages as the device would have it, with these features, to see whether it links.
+///
+/// # Errors
+/// As [`build`].
+pub fn program(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    package: &str,
+    features: &str,
+    target: &str,
+) -> Result<Std> {
+    let words = [package, "--bins", "--features", features, "--profile=device"];
+    Ok(build_package(machine, workspace, &words, target)?.0)
+}
+
 /// Gives also the target folder, which is one of its own: so the build neither waits for the cargo that runs us nor
 /// shares features with a host's build. There is one for each way to the standard library.
 fn build_package(

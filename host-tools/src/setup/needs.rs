@@ -106,6 +106,13 @@ pub const LIBBPF_HEADERS: Need = Need {
     why: "what relocation is compared with",
 };
 
+/// Builds libFuzzer, which its crate brings as source.
+pub const CXX: Need = Need {
+    proof: Proof::Program(&["c++", "g++"]),
+    packages: &["g++"],
+    why: "builds libFuzzer for the fuzz targets",
+};
+
 /// The other implementation: what `btf min` is compared with.
 pub const BPFTOOL: Need = Need {
     proof: Proof::Program(&["bpftool"]),
