@@ -27,7 +27,7 @@ const NO_ADDRESS: [usize; 2] = [32, 120];
 /// `r0 = *(u32 *)(r0 + 0)` with a field set that must be 0, and `exit`. The kernel refuses them right after it has relocated
 /// ("BPF_LDX uses reserved fields"), so that the log ends there and no time goes into verifying.
 const STOP: [u8; 2 * INSN_SIZE] = [0x61, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-/// What the kernel says of [`STOP`].
+/// What the kernel says of `STOP`.
 pub const STOPPED: &str = "uses reserved fields";
 
 /// What a board is asked about one object.

@@ -1,7 +1,7 @@
 //! Types of modules with those of their kernel: one BTF, split over the kernel's, that holds all modules' one behind the
 //! other. Each module numbers its types from where the kernel's end; here every type has a number of its own.
 //!
-//! Modules that were built apart from their kernel bring a distilled base: [`super::distilled`] finds in the kernel what it
+//! Modules that were built apart from their kernel bring a distilled base: `distilled.rs` finds in the kernel what it
 //! stands for.
 
 use std::collections::BTreeMap;
