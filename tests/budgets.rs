@@ -16,9 +16,9 @@ pub struct Budgets {
     /// What the project wants: bytes of a loader, bytes of opensnoop's pack, KiB resident and anonymous.
     pub goals: Goals,
     /// Bytes of the loader by Rust target, with rustup's standard library.
-    pub loader: BTreeMap<String, u64>,
+    pub loader: BTreeMap<String, Loader>,
     /// The same with the standard library built from source, which gives other bytes.
-    pub loader_std_from_source: BTreeMap<String, u64>,
+    pub loader_std_from_source: BTreeMap<String, Loader>,
     /// Bytes of opensnoop's pack by board.
     pub pack: BTreeMap<String, u64>,
     /// Memory to load opensnoop's pack, by board.
@@ -49,6 +49,16 @@ pub struct Goals {
     pub mcu_flash: u64,
     /// Bytes of its RAM, stack included.
     pub mcu_ram: u64,
+}
+
+/// Bytes of a loader.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loader {
+    /// With all features.
+    pub whole: u64,
+    /// Without the feature `kernel-btf`.
+    pub without_kernel_btf: u64,
 }
 
 /// What a microcontroller takes, in bytes.

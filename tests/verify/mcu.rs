@@ -41,7 +41,8 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     for machine in &MACHINES {
         let lints = ["--package", "corelet-mcu", "--features", "device", "--target", machine.target];
         context.cargo(&[&["clippy"], lints.as_slice(), &["--", "-D", "warnings"]].concat())?;
-        let firmware = loader::firmware(&mut context.machine, context.workspace, machine.target)?;
+        let firmware =
+            loader::executable(&mut context.machine, context.workspace, "corelet-mcu", machine.target)?;
         let flash = Flash::of(&firmware)?;
         let [(work, stack), _] = [
             relocates(context, machine, &firmware, &packed[0])?,

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::run::Outcome;
 
 /// Bare metal, where core runs without the loader.
-const BARE: [&str; 2] = ["riscv32imc-unknown-none-elf", "thumbv7m-none-eabi"];
+const BARE: [&str; 2] = ["riscv32imac-unknown-none-elf", "thumbv7m-none-eabi"];
 /// Core alone, all of it that a device can call.
 const CORE: &str = "corelet-panic-free";
 /// What the panic handlers call.

@@ -24,38 +24,40 @@ pub struct Loader {
 const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
-/// What makes a build of `boards/mcu` the firmware.
-const FIRMWARE: [&str; 6] =
-    ["corelet-mcu", "--bin", "corelet-mcu", "--features", "device", "--profile=device"];
-
-/// Builds the firmware for a microcontroller's target of Rust, `thumbv7m-none-eabi`; gives its path.
-///
-/// # Errors
-/// As [`build`].
-pub fn firmware(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    let (_, folder) = build_package(machine, workspace, &FIRMWARE, target)?;
-    Ok(folder.join(target).join("device/corelet-mcu"))
-}
-
-/// What makes a build of `tests/big-endian` the test's executable.
-const BIG_ENDIAN: [&str; 6] =
-    ["corelet-big-endian", "--bin", "corelet-big-endian", "--features", "device", "--profile=device"];
-
-/// Builds the executable that relocates on a big-endian machine; gives its path.
-///
-/// # Errors
-/// As [`build`].
-pub fn big_endian(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    let (_, folder) = build_package(machine, workspace, &BIG_ENDIAN, target)?;
-    Ok(folder.join(target).join("device/corelet-big-endian"))
-}
+/// The same without the kernel's own types, for an image whose packs have a target for each kernel that it ships.
+const SMALL_LOADER: [&str; 7] = [
+    "corelet-loader",
+    "--bin",
+    "corelet-loader",
+    "--no-default-features",
+    "--features",
+    "device,format",
+    "--profile=device",
+];
 
 /// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
 ///
 /// # Errors
 /// [`Missing`] without the target's standard library; cargo's last lines where it does not build.
 pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<Loader> {
-    let (std, folder) = build_package(machine, workspace, &LOADER, target)?;
+    of_package(machine, workspace, &LOADER, target)
+}
+
+/// The same without the feature `kernel-btf`, in the place of the other.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_small(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<Loader> {
+    of_package(machine, workspace, &SMALL_LOADER, target)
+}
+
+fn of_package(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    package: &[&str],
+    target: &str,
+) -> Result<Loader> {
+    let (std, folder) = build_package(machine, workspace, package, target)?;
     let path = folder.join(target).join("device/corelet-loader");
     let size = std::fs::metadata(&path)
         .with_context(|| format!("{}: cargo left no loader here", path.display()))?
@@ -63,7 +65,8 @@ pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> 
     Ok(Loader { path, size, std })
 }
 
-/// Builds another executable of ours that is linked as the loader is, as `corelet-replay` of the tests, and gives its path.
+/// Builds another executable of ours that is linked for a device: the microcontrollers' firmware, those of the tests. Gives its
+/// path.
 ///
 /// # Errors
 /// As [`build`].

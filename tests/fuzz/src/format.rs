@@ -9,7 +9,7 @@ use corelet_core::event::{Out, Printer, Style, add_cpu};
 use corelet_core::link::{Parts, Placed};
 use corelet_core::object::Object;
 use corelet_core::pack::{
-    self, Choice, ENTRY_LEN, Event, Fixup, FuncInfo, Function, HEADER_LEN, Hint, How, KernelId, LineInfo,
+    self, Choice, ENTRY_LEN, Event, FuncInfo, HEADER_LEN, Hint, How, KernelId, LineInfo,
     Map, Memory, Program, Relo, ResultMap, Target, crc32, section,
 };
 use corelet_core::relo::{ReloKind, Spec, SpecText};
@@ -163,10 +163,17 @@ fn link(file: &File<'_>, owner: u16) {
     let Ok(programs) = file.records::<Program<'_>>(section::PROGRAMS, owner) else { return };
     let [functions, insns, fixups] = [section::FUNCTIONS, section::INSNS, section::FIXUPS]
         .map(|id| file.section(id, owner).unwrap_or_default());
+    // what a loader does as it reads them
+    if [(section::FUNCTIONS, functions), (section::FIXUPS, fixups)]
+        .iter()
+        .any(|(id, b)| pack::check(*id, b).is_err())
+    {
+        return;
+    }
     let parts = Parts {
-        functions: pack::Records::<Function<'_>>::new(functions, section::FUNCTIONS),
+        functions: pack::Checked::new(functions, section::FUNCTIONS),
         insns,
-        fixups: pack::Records::<Fixup>::new(fixups, section::FIXUPS),
+        fixups: pack::Checked::new(fixups, section::FIXUPS),
         endian: corelet_core::Endian::Little,
     };
     let (mut placed, mut out) = ([Placed::default(); 16], [0; 16384]);

@@ -14,8 +14,8 @@ use corelet_core::event::{Out, Printer, Style, add_cpu, print_lost};
 use corelet_core::link::{Parts, Placed};
 use corelet_core::object::Object;
 use corelet_core::pack::{
-    self, Choice, Event, Fixup, FuncInfo, Function, Hint, KernelId, LineInfo, Map, Memory, Program, Records,
-    Relo, ResultMap, Sizes, Subset, Target, Wire, section, work,
+    self, Checked, Choice, Event, FuncInfo, Hint, KernelId, LineInfo, Map, Memory, Program, Records, Relo,
+    ResultMap, Sizes, Subset, Target, Wire, section, work,
 };
 use corelet_core::relo::{
     CandList, Cands, CoreRelo, ReloKind, Relocator, Scratch, Spec, SpecText, TargetTypes,
@@ -150,6 +150,10 @@ fn packs(file: &'static [u8]) {
         Records::<T>::new(bytes(), id).for_each(|r| see(r.map_err(say)));
         Records::new(bytes(), id)
     }
+    fn checked<T: Wire<'static>>(id: u16) -> Checked<'static, T> {
+        see(pack::check(id, bytes()).map_err(say));
+        Checked::new(bytes(), id)
+    }
     let Ok(table) = pack::Table::parse(file, word() as u64).map_err(say) else { return };
     for e in table.entries() {
         see(table.section(file, e.id, e.owner).map_err(say));
@@ -170,9 +174,9 @@ fn packs(file: &'static [u8]) {
     let sizes = Sizes { types: word(), roots: word(), lines: word(), ..Sizes::default() };
     see(work(&sizes, table.entries().map(|e| (e.id, e.len as usize))));
     let parts = Parts {
-        functions: all::<Function<'_>>(section::FUNCTIONS),
+        functions: checked(section::FUNCTIONS),
         insns: bytes(),
-        fixups: all::<Fixup>(section::FIXUPS),
+        fixups: checked(section::FIXUPS),
         endian: Endian::Little,
     };
     for program in all::<Program<'_>>(section::PROGRAMS).flatten() {
