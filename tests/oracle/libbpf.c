@@ -305,19 +305,3 @@ int main(int argc, char **argv)
 	bpf_object__close(object);
 	return 0;
 }
-
-int main(int argc, char **argv)
-{
-	int quiet = argc > 1 && strcmp(argv[1], "-q") == 0;
-
-	/* with -q nothing is printed, any number of pairs are relocated, and what libbpf executes can be counted */
-	if (argc != 3 && !quiet) {
-		fprintf(stderr, "usage: %s OBJECT BTF, or %s -q [OBJECT BTF]...\n", argv[0], argv[0]);
-		return 2;
-	}
-	libbpf_set_print(quiet ? NULL : print_relocations);
-	for (argv += 1 + quiet; argv[0] && argv[1]; argv += 2)
-		if (relocate(argv[0], argv[1]))
-			return 1;
-	return 0;
-}

@@ -9,8 +9,8 @@ use corelet_core::event::{Out, Printer, Style, add_cpu};
 use corelet_core::link::{Parts, Placed};
 use corelet_core::object::Object;
 use corelet_core::pack::{
-    self, Choice, ENTRY_LEN, Event, FuncInfo, HEADER_LEN, Hint, How, KernelId, LineInfo,
-    Map, Memory, Program, Relo, ResultMap, Target, crc32, section,
+    self, Choice, ENTRY_LEN, Event, FuncInfo, HEADER_LEN, Hint, How, KernelId, LineInfo, Map, Memory,
+    Program, Relo, ResultMap, Target, crc32, section,
 };
 use corelet_core::relo::{ReloKind, Spec, SpecText};
 use corelet_host_tools::btf::{OwnedBtf, dump};
