@@ -73,6 +73,7 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
 }
 
 /// Prints events until the time is over or a signal comes.
+#[cold] // once, when everything is loaded: it lies with what it calls
 #[inline(never)]
 fn stream<K: Kernel>(
     kernel: &mut K,
