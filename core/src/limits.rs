@@ -13,6 +13,11 @@ pub const MAX_TYPE_DEPTH: usize = 32;
 /// Modifiers, typedefs and arrays followed in one chain: `MAX_RESOLVE_DEPTH`, kernel `kernel/bpf/btf.c`.
 pub const MAX_RESOLVE_DEPTH: usize = 32;
 
+/// Bytes of a name of a type, member or enumerator, without its NUL: `KSYM_NAME_LEN`, kernel `include/linux/kallsyms.h`, 512
+/// since 6.1, past which `__btf_name_valid` of `kernel/bpf/btf.c` refuses a name. So a walk over names is bounded by their
+/// number, even where all of them lie in one string without an end.
+pub const MAX_NAME_LEN: usize = 512;
+
 /// Sections of one pack that a loader holds the table of: 12 for an object, 5 for a target.
 pub const MAX_PACK_SECTIONS: usize = 256;
 

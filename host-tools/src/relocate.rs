@@ -292,7 +292,7 @@ impl<'o> Lines<'o> {
 
     /// The text of an instruction's source line, with its indentation; empty where the object has none.
     pub fn text(&self, function: u32, insn: u32) -> &'o str {
-        self.record(function, insn).map_or("", |l| self.btf.string(l.record.line_off))
+        self.record(function, insn).map_or("", |l| self.btf.text(l.record.line_off))
     }
 
     /// The texts of all source lines of an instruction's function that are in the same file, each once, the nearest first.
@@ -305,13 +305,13 @@ impl<'o> Lines<'o> {
             .collect();
         near.sort_unstable();
         near.dedup();
-        near.into_iter().map(|(_, text)| self.btf.string(text)).collect()
+        near.into_iter().map(|(_, text)| self.btf.text(text)).collect()
     }
 
     /// `file.bpf.c:57`, the file without its folder so that it reads the same wherever the object was compiled.
     pub fn at(&self, function: u32, insn: u32) -> Option<String> {
         let l = self.record(function, insn)?;
-        let file = self.btf.string(l.record.file_name_off);
+        let file = self.btf.text(l.record.file_name_off);
         Some(format!("{}:{}", file.rsplit('/').next().unwrap_or(file), l.record.line()))
     }
 }

@@ -13,6 +13,8 @@ mod kind;
 pub mod names;
 mod resolve;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod types;
 
@@ -23,6 +25,7 @@ pub use types::{Array, Enumerator, IntEncoding, Member, Param, SecVar, Type, enc
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
 use crate::id::TypeId;
+use crate::limits::MAX_NAME_LEN;
 use resolve::TOO_DEEP;
 
 /// Bytes of the part of a record that all kinds have.
@@ -187,15 +190,28 @@ impl<'a> Btf<'a> {
         (btf.id_start()..btf.id_end()).map(move |id| btf.get(TypeId(id)))
     }
 
-    /// The string at `off`; empty for an offset outside the strings, which no parsed name has.
+    /// The name at `off`, which is any string of up to [`MAX_NAME_LEN`] bytes; empty for a longer one, which the kernel
+    /// refuses as a name, and for an offset outside the strings, which no parsed name has.
+    ///
+    /// Whoever walks names of types or members thus takes no longer for them than their number allows.
     pub fn string(&self, off: u32) -> &'a str {
+        let rest = self.tail(off);
+        let end = rest.bytes().take(MAX_NAME_LEN.saturating_add(1)).position(|b| b == 0);
+        end.and_then(|end| rest.get(..end)).unwrap_or("")
+    }
+
+    /// The string at `off` of any length, for what is no name: source lines and the paths of their files.
+    pub fn text(&self, off: u32) -> &'a str {
+        self.tail(off).split('\0').next().unwrap_or("")
+    }
+
+    /// All strings from `off` on.
+    fn tail(&self, off: u32) -> &'a str {
         let start = self.string_start();
         if let (Some(base), true) = (self.base, off < start) {
-            return base.string(off);
+            return base.tail(off);
         }
-        let rest = self.strings.get(off.wrapping_sub(start) as usize..).unwrap_or("");
-        let end = rest.as_bytes().iter().position(|&b| b == 0).unwrap_or(rest.len());
-        rest.get(..end).unwrap_or("")
+        self.strings.get(off.wrapping_sub(start) as usize..).unwrap_or("")
     }
 
     /// The name of a type; empty for an anonymous one.

@@ -165,7 +165,7 @@ fn strings<'o>(c: &collect::Collected<'o>, options: &Options) -> Result<Vec<&'o 
     if options.lines {
         for l in c.object.line_infos() {
             let l = l?;
-            out.extend([btf.string(l.record.file_name_off), btf.string(l.record.line_off)]);
+            out.extend([btf.text(l.record.file_name_off), btf.text(l.record.line_off)]);
         }
     }
     Ok(out)

@@ -364,8 +364,8 @@ fn lines(c: &Collected<'_>, types: &PackTypes, options: &Options) -> Result<Vec<
     let line = |l: corelet_core::object::Located<corelet_core::btf_ext::LineInfo>| LineInfo {
         function: l.function as u16,
         insn: l.insn,
-        file_off: types.string(btf.string(l.record.file_name_off)),
-        line_off: types.string(btf.string(l.record.line_off)),
+        file_off: types.string(btf.text(l.record.file_name_off)),
+        line_off: types.string(btf.text(l.record.line_off)),
         line_col: l.record.line_col,
     };
     Ok(c.object.line_infos().map(|l| l.map(line)).collect::<Result<_, _>>()?)

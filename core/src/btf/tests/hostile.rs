@@ -92,6 +92,17 @@ fn names_lie_in_strings_that_end() {
 }
 
 #[test]
+fn a_name_is_as_long_as_the_kernel_takes_it_and_a_text_of_any_length() {
+    for (len, named) in [(MAX_NAME_LEN, MAX_NAME_LEN), (MAX_NAME_LEN + 1, 0), (1 << 20, 0)] {
+        let strings = [b"\0", &vec![b'x'; len][..], b"\0"].concat();
+        let lengths =
+            |b: Btf<'_>| (b.name(&b.get(TypeId(1))).len(), b.text(1).len(), b.text(2 + len as u32).len());
+        let int = blob(&[1, kind(Kind::Int, 0), 4, 32], &strings);
+        assert_eq!(parse(&int, lengths), Ok((named, len, 0)));
+    }
+}
+
+#[test]
 fn a_layout_may_say_anything_and_the_walk_still_ends() {
     // kind 20, of 100 elements, whose layout says how long it is
     let with_layout = |once: u8, each: u8| {

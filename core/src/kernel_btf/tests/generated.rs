@@ -1,8 +1,8 @@
 //! Generated pairs of local types and kernels: every relocation alike, and enough of each outcome.
 
-use super::build::{Build, INT_SIGNED, numbered};
 use super::same;
 use crate::btf::Kind;
+use crate::btf::testing::{Build, INT_SIGNED, numbered};
 use crate::bytes::Endian;
 use crate::relo::{CoreRelo, Outcome, ReloKind};
 use std::collections::BTreeMap;

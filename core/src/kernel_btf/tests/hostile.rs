@@ -1,7 +1,7 @@
 //! Bytes that no kernel writes: an error, or a result; never a panic, and an end in any case.
 
-use super::build::{Build, INT_SIGNED};
 use super::{Files, fates_selected};
+use crate::btf::testing::{Build, INT_SIGNED};
 use crate::btf::{Btf, Kind};
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};

@@ -1,7 +1,6 @@
 //! Through what is selected, relocation must give what it gives through the whole: on BTF made by hand for each rule, on
 //! generated types, and on what no kernel writes.
 
-mod build;
 mod generated;
 mod hostile;
 mod rules;

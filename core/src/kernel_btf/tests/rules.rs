@@ -1,7 +1,7 @@
 //! One case for each rule.
 
-use super::build::{Build, INT_SIGNED, numbered};
 use super::{Fate, Files, fates_selected, same};
+use crate::btf::testing::{Build, INT_SIGNED, numbered};
 use crate::btf::{Btf, Kind};
 use crate::bytes::Endian;
 use crate::error::{Error, Limit};

@@ -1,4 +1,4 @@
-//! Writes BTF of either byte order and of any header.
+//! Builds BTF for tests, of either byte order and with any header.
 
 use crate::btf::Kind;
 use crate::bytes::Endian;
@@ -8,24 +8,24 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
-pub(super) const INT_SIGNED: u32 = 1 << 24;
+pub(crate) const INT_SIGNED: u32 = 1 << 24;
 
 /// Types and strings so far.
-pub(super) struct Build {
-    pub(super) endian: Endian,
-    pub(super) types: Vec<u8>,
-    pub(super) strings: Vec<u8>,
+pub(crate) struct Build {
+    pub(crate) endian: Endian,
+    pub(crate) types: Vec<u8>,
+    pub(crate) strings: Vec<u8>,
     first_name: u32,
     last: u32,
 }
 
 impl Build {
-    pub(super) fn new(endian: Endian) -> Build {
+    pub(crate) fn new(endian: Endian) -> Build {
         Build { endian, types: Vec::new(), strings: vec![0], first_name: 0, last: 0 }
     }
 
     /// Split BTF over `base`.
-    pub(super) fn over(base: &Build) -> Build {
+    pub(crate) fn over(base: &Build) -> Build {
         Build {
             endian: base.endian,
             types: Vec::new(),
@@ -35,7 +35,7 @@ impl Build {
         }
     }
 
-    pub(super) fn string(&mut self, s: &str) -> u32 {
+    pub(crate) fn string(&mut self, s: &str) -> u32 {
         if s.is_empty() {
             return 0;
         }
@@ -49,7 +49,7 @@ impl Build {
         at as u32 + self.first_name
     }
 
-    pub(super) fn raw(&mut self, name_off: u32, info: u32, size_or_type: u32, rest: &[u32]) -> u32 {
+    pub(crate) fn raw(&mut self, name_off: u32, info: u32, size_or_type: u32, rest: &[u32]) -> u32 {
         for word in [name_off, info, size_or_type].iter().chain(rest) {
             self.types.extend(self.endian.from_u32(*word));
         }
@@ -57,7 +57,7 @@ impl Build {
         self.last
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         name: &str,
         kind: Kind,
@@ -69,20 +69,20 @@ impl Build {
         self.raw(name_off, (kind as u32) << 24 | vlen as u32, size_or_type, rest)
     }
 
-    pub(super) fn int(&mut self, name: &str, size: u32, encoding: u32) -> u32 {
+    pub(crate) fn int(&mut self, name: &str, size: u32, encoding: u32) -> u32 {
         self.add(name, Kind::Int, 0, size, &[encoding | (size * 8)])
     }
 
-    pub(super) fn to(&mut self, name: &str, kind: Kind, ty: u32) -> u32 {
+    pub(crate) fn to(&mut self, name: &str, kind: Kind, ty: u32) -> u32 {
         self.add(name, kind, 0, ty, &[])
     }
 
-    pub(super) fn array(&mut self, elem: u32, nelems: u32) -> u32 {
+    pub(crate) fn array(&mut self, elem: u32, nelems: u32) -> u32 {
         self.add("", Kind::Array, 0, 0, &[elem, elem, nelems])
     }
 
     /// Members as name, type, offset in bits.
-    pub(super) fn composite(
+    pub(crate) fn composite(
         &mut self,
         kind: Kind,
         name: &str,
@@ -93,31 +93,31 @@ impl Build {
         self.add(name, kind, members.len(), size, &rest)
     }
 
-    pub(super) fn structure(&mut self, name: &str, size: u32, members: &[(&str, u32, u32)]) -> u32 {
+    pub(crate) fn structure(&mut self, name: &str, size: u32, members: &[(&str, u32, u32)]) -> u32 {
         self.composite(Kind::Struct, name, size, members)
     }
 
-    pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, u32)]) -> u32 {
+    pub(crate) fn enumeration(&mut self, name: &str, values: &[(&str, u32)]) -> u32 {
         let rest: Vec<u32> = values.iter().flat_map(|(n, v)| [self.string(n), *v]).collect();
         self.add(name, Kind::Enum, values.len(), 4, &rest)
     }
 
-    pub(super) fn proto(&mut self, ret: u32, params: &[u32]) -> u32 {
+    pub(crate) fn proto(&mut self, ret: u32, params: &[u32]) -> u32 {
         let rest: Vec<u32> = params.iter().flat_map(|p| [0, *p]).collect();
         self.add("", Kind::FuncProto, params.len(), ret, &rest)
     }
 
     /// A relocation on `root`.
-    pub(super) fn relo(&mut self, kind: ReloKind, root: u32, access: &str) -> CoreRelo {
+    pub(crate) fn relo(&mut self, kind: ReloKind, root: u32, access: &str) -> CoreRelo {
         CoreRelo { insn: 0, type_id: TypeId(root), access_str_off: self.string(access), kind }
     }
 
-    pub(super) fn finish(&self) -> Vec<u8> {
+    pub(crate) fn finish(&self) -> Vec<u8> {
         self.with_header(24, &[])
     }
 
     /// With a header of `len` bytes, and the strings in front of the types where there is a layout behind both.
-    pub(super) fn with_header(&self, len: u32, layout: &[u8]) -> Vec<u8> {
+    pub(crate) fn with_header(&self, len: u32, layout: &[u8]) -> Vec<u8> {
         let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
         let mut out = self.endian.from_u16(crate::btf::MAGIC).to_vec();
         out.extend([1, 0]);
@@ -137,6 +137,6 @@ impl Build {
 }
 
 /// The text of a number, for names.
-pub(super) fn numbered(stem: &str, n: u32) -> String {
+pub(crate) fn numbered(stem: &str, n: u32) -> String {
     std::format!("{stem}{n}")
 }
