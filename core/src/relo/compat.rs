@@ -1,5 +1,7 @@
 //! Whether two types are compatible, for TYPE_EXISTS, TYPE_SIZE and TYPE_ID_TARGET: kinds are compared, names only at the
 //! root (by the candidate search). Source: `__bpf_core_types_are_compat`, libbpf `src/relo_core.c`.
+//!
+//! Time: [`MAX_COMPARISONS`] steps, where prototypes return themselves or take two of their kind at every level.
 
 use super::cand::kinds_compat;
 use super::field::skip_mods;
@@ -7,7 +9,7 @@ use super::{Mismatch, Observer};
 use crate::btf::{Btf, Kind};
 use crate::error::{Error, Limit, Result};
 use crate::id::TypeId;
-use crate::limits::MAX_TYPE_DEPTH;
+use crate::limits::{MAX_COMPARISONS, MAX_TYPE_DEPTH};
 use heapless::Vec;
 
 const TOO_DEEP: Error = Error::TooMany { what: Limit::TypeDepth, limit: MAX_TYPE_DEPTH as u32 };
@@ -33,7 +35,7 @@ pub(super) fn types_are_compat(
     }
     let mut open: Vec<Proto, MAX_TYPE_DEPTH, u8> = Vec::new();
     let mut pair = Some((local, targ));
-    loop {
+    for _ in 0..MAX_COMPARISONS {
         if let Some((local, targ)) = pair.take()
             && !leaf(local_btf, local, targ_btf, targ, &mut open, observer)?
         {
@@ -53,6 +55,7 @@ pub(super) fn types_are_compat(
             }
         }
     }
+    Err(Error::TooMany { what: Limit::Comparisons, limit: MAX_COMPARISONS })
 }
 
 /// Follows pointers and arrays down to what decides; a pair of prototypes is left open.

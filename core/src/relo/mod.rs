@@ -23,6 +23,8 @@ mod cand;
 mod compat;
 mod display;
 mod field;
+#[cfg(test)]
+mod hostile;
 mod kind;
 mod matches;
 mod mismatch;
