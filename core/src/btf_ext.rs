@@ -7,7 +7,7 @@
 //! [`BtfExt::parse`] proves that header, tables and blocks lie inside the section and that records are long enough. After
 //! that the iterators cannot fail. Offsets of strings and ids of types are the object's words, to be looked up in its BTF.
 //!
-//! Memory: none. Time: linear. Source: `Documentation/bpf/btf.rst`; `struct btf_ext_header` and `btf_ext_parse`, libbpf.
+//! Memory: none. Time: linear, a step for each block. Source: `Documentation/bpf/btf.rst`; `struct btf_ext_header` and `btf_ext_parse`, libbpf.
 
 use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Part, Result};
@@ -355,5 +355,74 @@ mod tests {
         for len in 0..data.len() {
             assert!(BtfExt::parse(&data[..len]).is_err(), "cut at {len}");
         }
+    }
+
+    /// The parts of a sample with one of its words changed.
+    fn with(at: usize, value: u32) -> Result<()> {
+        let mut data = sample(Endian::Little, 32);
+        data[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        BtfExt::parse(&data).map(drop)
+    }
+
+    /// Where a sample's table of functions and that of relocations start.
+    const TABLES: [(usize, Part); 2] = [(32, Part::FuncInfo), (52, Part::CoreRelos)];
+
+    #[test]
+    fn records_of_sizes_that_lie_are_refused() {
+        for (table, part) in TABLES {
+            for size in [0, 1, 3, 4, 7, 18, u32::MAX, u32::MAX - 1] {
+                assert_eq!(with(table, size), Err(Error::BadValue { part, at: 0, found: size }));
+            }
+            // multiples of four that end behind the table, one of which wraps where lengths are of 32 bits
+            for size in [24, 1 << 31, u32::MAX - 3] {
+                let e = with(table, size).unwrap_err();
+                assert!(matches!(e, Error::Truncated { part: p, .. } if p == part), "{size:#x}: {e:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_of_records_that_lie_are_refused() {
+        for (table, part) in TABLES {
+            let count = table + 8;
+            assert_eq!(with(count, 0), Err(Error::BadValue { part, at: 8, found: 0 }));
+            // 2^29 records of 8 bytes are none where lengths wrap at 32 bits
+            for n in [5, 1 << 28, 1 << 29, 1 << 31, u32::MAX] {
+                let e = with(count, n).unwrap_err();
+                assert!(matches!(e, Error::Truncated { part: p, .. } if p == part), "{n:#x}: {e:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn tables_and_headers_that_wrap_or_pass_the_end_are_refused() {
+        let len = sample(Endian::Little, 32).len() as u32;
+        for (offset, part) in [(8, Part::FuncInfo), (16, Part::LineInfo), (24, Part::CoreRelos)] {
+            for value in [len, 1 << 31, u32::MAX - 19, u32::MAX - 31, u32::MAX] {
+                let e = with(offset, value).unwrap_err();
+                assert_eq!(e, Error::Truncated { part, at: value }, "offset {value:#x}");
+                let e = with(offset + 4, value).unwrap_err();
+                assert!(matches!(e, Error::Truncated { part: p, .. } if p == part), "length {value:#x}");
+            }
+        }
+        for hdr_len in [0, 1, 8, 23] {
+            assert_eq!(
+                with(4, hdr_len),
+                Err(Error::BadValue { part: Part::BtfExtHeader, at: 4, found: hdr_len })
+            );
+        }
+        for hdr_len in [len + 1, 1 << 31, u32::MAX - 31, u32::MAX] {
+            assert_eq!(with(4, hdr_len), Err(Error::Truncated { part: Part::BtfExtHeader, at: len }));
+        }
+        // a header that ends with the section leaves no table
+        assert!(matches!(with(4, len), Err(Error::Truncated { part: Part::FuncInfo, .. })));
+    }
+
+    #[test]
+    fn tables_may_share_bytes() {
+        let mut data = sample(Endian::Little, 32);
+        data[8..16].copy_from_slice(&[[20, 0, 0, 0], [80, 0, 0, 0]].concat());
+        let ext = BtfExt::parse(&data).unwrap();
+        assert_eq!((ext.func_info().len(), ext.core_relo().len()), (3, 3));
     }
 }
