@@ -18,6 +18,10 @@ pub const MAX_RESOLVE_DEPTH: usize = 32;
 /// number, even where all of them lie in one string without an end.
 pub const MAX_NAME_LEN: usize = 512;
 
+/// Bytes of a name of a section or symbol of an object, without its NUL. No format limits them: eight times what the kernel
+/// takes of names in BTF leaves room for mangled ones. As [`MAX_NAME_LEN`], it keeps names from being walked over and over.
+pub const MAX_ELF_NAME_LEN: usize = 4096;
+
 /// Sections of one pack that a loader holds the table of: 12 for an object, 5 for a target.
 pub const MAX_PACK_SECTIONS: usize = 256;
 

@@ -4,7 +4,8 @@
 //! one symbol table lie inside the file; string tables are terminated UTF-8 and every name points into them. After that
 //! the iterators cannot fail; an index given by the caller can be out of range.
 //!
-//! Memory: none. Time: linear in sections, symbols and their names; a lookup by name walks the table.
+//! Memory: none. Time: linear in sections and symbols, of whose names [`crate::limits::MAX_ELF_NAME_LEN`] bytes are looked at;
+//! a lookup by name walks the table. Sections may share bytes.
 
 mod header;
 mod rel;

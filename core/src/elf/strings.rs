@@ -1,6 +1,7 @@
 //! ELF string tables.
 
 use crate::error::{Error, Part, Result};
+use crate::limits::MAX_ELF_NAME_LEN;
 
 /// A string table that was checked to be UTF-8 and terminated.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +17,18 @@ impl<'a> Strings<'a> {
     }
 
     /// The string at `off`. Offset 0 is the empty string, of an empty table too.
+    ///
+    /// # Errors
+    /// [`Error::BadString`] for an offset behind the table, and for more than [`MAX_ELF_NAME_LEN`] bytes.
     pub(super) fn get(&self, off: u32) -> Result<&'a str> {
         let bad = Error::BadString { part: Part::ElfStrings, at: off };
         match self.0.get(off as usize..) {
             Some("") if off != 0 => Err(bad),
-            Some(rest) => Ok(rest.split('\0').next().unwrap_or("")),
+            Some("") => Ok(""),
+            Some(rest) => {
+                let end = rest.bytes().take(MAX_ELF_NAME_LEN.saturating_add(1)).position(|b| b == 0);
+                end.and_then(|end| rest.get(..end)).ok_or(bad)
+            }
             None => Err(bad),
         }
     }

@@ -1,5 +1,7 @@
 //! ELF files made by hand: what is read, and what is refused.
 
+mod hostile;
+
 use super::testing::{Builder, Sym};
 use super::*;
 use std::vec;
