@@ -283,6 +283,67 @@ fn broken_objects_are_named() {
 }
 
 #[test]
+fn symbols_that_wrap_or_pass_their_section_are_named() {
+    let symbol = |name: &str, value: Option<u64>, size: Option<u64>| {
+        fault_of(|b| {
+            let s = b.symbols.iter_mut().find(|s| s.0 == name).unwrap();
+            (s.2, s.3) = (value.unwrap_or(s.2), size.unwrap_or(s.3));
+        })
+    };
+    // multiples of an instruction's 8 bytes that pass the section, or come back to its start in 64 or 32 bits
+    for wrapping in [104, 1 << 32, 1 << 63, u64::MAX - 7] {
+        assert_eq!(symbol("q", Some(wrapping), None), Fault::LongFunction, "{wrapping:#x}");
+        assert_eq!(symbol("q", None, Some(wrapping)), Fault::LongFunction, "{wrapping:#x}");
+        assert_eq!(symbol("m", Some(wrapping), None), Fault::OverlappingMaps, "{wrapping:#x}");
+        assert_eq!(symbol("m", None, Some(wrapping)), Fault::OverlappingMaps, "{wrapping:#x}");
+        assert_eq!(symbol("g", Some(wrapping), None), Fault::OutsideSection, "{wrapping:#x}");
+    }
+    assert_eq!(symbol("q", Some(8), Some(u64::MAX - 7)), Fault::LongFunction);
+    // functions that start together, that reach into the next one, that hold it
+    assert_eq!(symbol("q", Some(0), None), Fault::OverlappingFunctions);
+    assert_eq!(symbol("sub", None, Some(24)), Fault::OverlappingFunctions);
+    assert_eq!(symbol("p", None, Some(104)), Fault::OverlappingFunctions);
+    // sections that are not there
+    for section in [99, 0xff00, 0xfff1, 0xffff] {
+        let gone = |name: &str| fault_of(|b| b.symbols.iter_mut().find(|s| s.0 == name).unwrap().1 = section);
+        assert_eq!(gone("sub"), Fault::BadCall, "{section:#x}");
+        assert_eq!(gone("g"), Fault::NoVariableSymbol, "{section:#x}");
+    }
+}
+
+#[test]
+fn relocations_at_places_that_no_instruction_starts_at_are_named() {
+    // the first two relocations of p: a load of 16 bytes at 0, and one at 16
+    let offset = |number: usize, at: u64| {
+        fault_of(|b| {
+            let rels = &mut b.sections.last_mut().unwrap().data;
+            rels[16 * number..16 * number + 8].copy_from_slice(&at.to_le_bytes());
+        })
+    };
+    for at in [1, 7, 8, 15] {
+        assert_eq!(offset(0, at), Fault::MisplacedReloc, "in a load, at {at}");
+    }
+    assert_eq!(offset(1, 0), Fault::MisplacedReloc, "two at one instruction");
+    for at in [104, 1 << 32, 1 << 63, u64::MAX - 7, u64::MAX] {
+        assert_eq!(offset(0, at), Fault::MisplacedReloc, "behind the section, at {at:#x}");
+    }
+    let symbol = |number: u32| {
+        walk(&sample(Endian::Little, |b| {
+            b.sections.last_mut().unwrap().data[12..16].copy_from_slice(&number.to_le_bytes());
+        }))
+    };
+    for index in [11, u32::MAX] {
+        assert_eq!(symbol(index), Err(Error::NoSuchIndex { part: crate::error::Part::Symbols, index }));
+    }
+    // in any order they mean the same
+    let backwards = references(Endian::Little, |b| {
+        let rels = &mut b.sections.last_mut().unwrap().data;
+        *rels = rels.chunks(16).rev().flatten().copied().collect();
+    });
+    assert_eq!(backwards, references(Endian::Little, |_| {}));
+}
+
+#[test]
 fn no_cut_and_no_flipped_byte_panics() {
     let file = sample(Endian::Little, |_| {});
     for len in 0..file.len() {
