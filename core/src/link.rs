@@ -3,6 +3,9 @@
 //!
 //! A linked program is one run of instructions, as `BPF_PROG_LOAD` takes it. Functions are relocated (CO-RE) before, in
 //! place; linking copies them. func_info and line_info move by the starts that linking reports.
+//!
+//! Which functions a program is linked of is the pack's list, so that calls in circles need no walk here. Time: for each entry
+//! of the list a walk over the functions, and for each fix-up one over the list, which is as long as the caller's `placed`.
 //! Source: `bpf_object__relocate_calls` and `bpf_object__relocate_data`, libbpf `src/libbpf.c`; instruction forms,
 //! `Documentation/bpf/standardization/instruction-set.rst`.
 
@@ -133,3 +136,6 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

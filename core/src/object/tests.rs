@@ -344,6 +344,16 @@ fn relocations_at_places_that_no_instruction_starts_at_are_named() {
 }
 
 #[test]
+fn calls_in_circles_are_references_like_others() {
+    // st, which sub calls, calls sub
+    let e = Endian::Little;
+    let found = references(e, |b| b.sections[0].data = code(e, &[call(1), EXIT, call(-3)]));
+    let calls: Vec<_> = found.iter().map(|r| (r.function, r.insn, r.to)).take(2).collect();
+    assert_eq!(calls, [(0, 0, Referent::Call { function: 1 }), (1, 0, Referent::Call { function: 0 })]);
+    assert_eq!(found[2..], references(e, |_| {})[1..]);
+}
+
+#[test]
 fn no_cut_and_no_flipped_byte_panics() {
     let file = sample(Endian::Little, |_| {});
     for len in 0..file.len() {

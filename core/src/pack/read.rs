@@ -1,4 +1,7 @@
 //! Reading packs: the header and section table, then one section at a time, so that a device holds only what it uses.
+//!
+//! Time: linear in the table, of [`MAX_PACK_SECTIONS`] entries at most, and in each section that is read; a record by number
+//! walks those before it.
 
 use super::crc::{Crc, crc32};
 use super::wire::{Reader, Wire};
@@ -245,3 +248,6 @@ impl<'a, T: Wire<'a>> Iterator for Checked<'a, T> {
         (!self.reader.is_empty()).then(|| T::read(&mut self.reader))
     }
 }
+
+#[cfg(test)]
+mod tests;

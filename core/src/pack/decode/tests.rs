@@ -206,6 +206,23 @@ fn numbers_have_one_encoding() {
 }
 
 #[test]
+fn lengths_that_pass_the_section_are_refused_before_anything_is_read() {
+    for len in [3, 1 << 7, 1 << 31, u32::MAX] {
+        let mut bytes = postcard::to_allocvec(&len).unwrap();
+        bytes.extend(b"ab");
+        assert_eq!(by_hand::<&str>(&bytes), None, "{len:#x}");
+        assert_eq!(by_hand::<&[u8]>(&bytes), None, "{len:#x}");
+        assert_eq!(
+            check(section::FUNCTIONS, &bytes),
+            Err(Error::BadRecord { id: section::FUNCTIONS, index: 0 })
+        );
+    }
+    // a length of 64 bits is none
+    let long = postcard::to_allocvec(&(1u64 << 32 | 2)).unwrap();
+    assert_eq!(by_hand::<&[u8]>(&[&long[..], b"ab"].concat()), None);
+}
+
+#[test]
 fn a_bad_record_is_an_error_and_the_last() {
     let mut bytes = postcard::to_allocvec(&Event { map: 0, type_id: ID, name: "x" }).unwrap();
     bytes.extend([0, 1, 1, 0xff]); // a name that is no UTF-8
