@@ -78,22 +78,7 @@ impl<'o> Collected<'o> {
 
     /// The subprograms that `function` reaches, in the order they are met.
     pub(super) fn reached(&self, function: u32) -> Vec<u32> {
-        use corelet_core::object::Referent;
-        let mut order = vec![function];
-        let mut at = 0;
-        while at < order.len() {
-            let caller = order[at];
-            for r in self.references.iter().filter(|r| r.function == caller) {
-                if let Referent::Call { function } | Referent::FunctionAddress { function } = r.to
-                    && !order.contains(&function)
-                {
-                    order.push(function);
-                }
-            }
-            at += 1;
-        }
-        order.remove(0);
-        order
+        reached(&self.references, function)
     }
 
     /// All functions that the given programs are linked of.
@@ -126,10 +111,60 @@ impl<'o> Collected<'o> {
     }
 }
 
+/// The functions that `function` reaches by calls and addresses, each once and without itself, in the order they are met.
+/// Time: for each of them a walk over the references.
+fn reached(references: &[Reference], function: u32) -> Vec<u32> {
+    use corelet_core::object::Referent;
+    let mut order = vec![function];
+    let mut at = 0;
+    while at < order.len() {
+        let caller = order[at];
+        for r in references.iter().filter(|r| r.function == caller) {
+            if let Referent::Call { function } | Referent::FunctionAddress { function } = r.to
+                && !order.contains(&function)
+            {
+                order.push(function);
+            }
+        }
+        at += 1;
+    }
+    order.remove(0);
+    order
+}
+
 /// The role of a section of variables in a pack.
 pub(super) fn role(role: DataRole) -> MapRole {
     match role {
         DataRole::Data | DataRole::Bss => MapRole::Data,
         DataRole::Rodata => MapRole::Rodata,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelet_core::limits::MAX_FUNCTIONS;
+    use corelet_core::object::Referent;
+
+    fn call(function: u32, callee: u32) -> Reference {
+        Reference { function, insn: 0, to: Referent::Call { function: callee } }
+    }
+
+    #[test]
+    fn calls_in_circles_are_followed_once() {
+        let taken = Reference { to: Referent::FunctionAddress { function: 3 }, ..call(2, 3) };
+        let circle =
+            [call(0, 1), call(1, 2), call(1, 1), call(2, 0), call(2, 1), taken, call(3, 2), call(4, 0)];
+        assert_eq!(reached(&circle, 0), [1, 2, 3]);
+        assert_eq!(reached(&circle, 3), [2, 0, 1]);
+        assert_eq!(reached(&circle, 4), [0, 1, 2, 3]);
+        assert_eq!(reached(&[call(0, 0)], 0), [0; 0]);
+    }
+
+    #[test]
+    fn chains_are_followed_to_their_end() {
+        let last = MAX_FUNCTIONS - 1;
+        let chain: Vec<_> = (0..last).map(|f| call(f, f + 1)).collect();
+        assert!(reached(&chain, 0).into_iter().eq(1..=last));
     }
 }
