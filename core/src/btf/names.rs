@@ -1,6 +1,7 @@
 //! Essential names: what remains of a type's name without its flavor.
 //! Source: `bpf_core_essential_name_len`, libbpf `src/relo_core.c`: the cut is at the last `X___Y` where X and Y are no
 //! underscores.
+//! Time: linear in the name, which [`super::Btf::string`] bounds.
 
 /// Length of `name` without its flavor, in bytes.
 pub fn essential_len(name: &str) -> usize {

@@ -1,5 +1,6 @@
 //! Following modifiers and computing sizes.
 //! Source: `skip_mods_and_typedefs`, `btf__resolve_size` and `btf__pointer_size`, libbpf `src/btf.c`.
+//! Time: [`MAX_RESOLVE_DEPTH`] steps for what modifies or holds a type, times the same for arrays of arrays.
 
 use super::{Btf, Kind, Type};
 use crate::error::{Error, Limit, Result};

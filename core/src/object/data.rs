@@ -1,5 +1,6 @@
 //! Sections of variables, which become maps: `.data`, `.rodata`, `.bss` and their likes.
 //! Source: `bpf_object__elf_collect`, `bpf_object__init_global_data_maps` and `btf_fixup_datasec`, libbpf `src/libbpf.c`.
+//! Time: a walk over the types for each section, and one over the symbols for each variable.
 
 use super::{Fault, Object};
 use crate::btf::{Kind, SecVar};

@@ -1,5 +1,6 @@
 //! What an object expects the kernel or its configuration to define.
 //! Source: `bpf_object__collect_externs`, `find_kcfg_type` and `cmp_externs`, libbpf `src/libbpf.c`.
+//! Time: a walk over both DATASECs and over the symbols for each extern, of which each has a symbol of its own name.
 
 use super::{Fault, Object};
 use crate::btf::{Btf, Kind, Type, encoding};

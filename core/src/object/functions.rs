@@ -1,5 +1,6 @@
 //! Functions of an object: entry programs and subprograms.
 //! Source: `bpf_object__add_programs` and `cmp_progs`, libbpf `src/libbpf.c`.
+//! Time: a walk over the symbols for each function.
 
 use super::{Fault, Object};
 use crate::elf::{STB_LOCAL, STT_FUNC, Symbol};

@@ -1,4 +1,5 @@
 //! Records of `.BTF.ext`, each with the function and instruction it belongs to.
+//! Time: a walk over the sections for each block, and one over the symbols where neighbours are of two functions.
 
 use super::{Fault, Function, Object};
 use crate::btf_ext::{CoreRelo, FuncInfo, LineInfo, Record, Table};

@@ -1,6 +1,7 @@
 //! What a map's definition in BTF says: a struct whose members are pointers, the pointee being the value.
 //! Source: `parse_btf_map_def` and `get_map_field_int`, libbpf `src/libbpf.c`; the macros `__uint`, `__type`, `__ulong` and
 //! `__array`, `src/bpf_helpers.h`.
+//! Time: a step for each member.
 
 use super::Fault;
 use crate::btf::{Btf, Kind, Member, Type};

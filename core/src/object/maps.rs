@@ -1,5 +1,6 @@
 //! Maps that are defined in `.maps`, and what they hold from the start.
 //! Source: `bpf_object__init_user_btf_map` and `bpf_object__collect_map_relos`, libbpf `src/libbpf.c`.
+//! Time: a walk over the symbols and over the DATASEC for each map; one over the maps for each value that a map holds.
 
 use super::{Fault, MapSpec, Object};
 use crate::btf::{Kind, Type};

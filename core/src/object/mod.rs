@@ -7,9 +7,9 @@
 //! Functions are numbered by section and then by offset, maps by offset in `.maps`, externs as [`Object::externs`] says;
 //! these are libbpf's orders, and the numbers are the places in the iterators.
 //!
-//! Memory: none beside the BTF's index. Time: each function, map or change of function walks the symbol table, so files
-//! are held to [`limits::MAX_SYMBOLS`] and [`limits::MAX_FUNCTIONS`]. Source: `bpf_object__elf_collect` and what follows
-//! it, libbpf `src/libbpf.c`.
+//! Memory: none beside the BTF's index. Time: each function, map, extern or change of function walks the symbol table, so
+//! files are held to [`limits::MAX_SYMBOLS`] and [`limits::MAX_FUNCTIONS`]; the parts say what more they take.
+//! Source: `bpf_object__elf_collect` and what follows it, libbpf `src/libbpf.c`.
 
 mod data;
 mod externs;

@@ -1,4 +1,5 @@
 //! How the records of [`super::records`] are read: their fields and variants in the order of the wire.
+//! Time: linear in the section, since every record takes a byte or more.
 
 use super::memory::{Formula, Memory};
 use super::records::{

@@ -6,6 +6,7 @@
 //! readers against each other for every record type.
 //!
 //! Stricter than postcard in one point: a number has one encoding, the shortest, which is the one that postcard writes.
+//! Time: linear in the bytes; a number has ten of them at most, and a length that passes what is left takes nothing.
 
 use crate::id::TypeId;
 

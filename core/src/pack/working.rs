@@ -4,6 +4,8 @@
 //! then what loading needs, whose place the stream's buffers take afterwards. Every piece is padded to 8 bytes.
 //!
 //! [`relocation`] is the part of it that relocation alone takes, where a microcontroller uses the pack out of its flash.
+//!
+//! Time: that of a formula; [`candidates`] walks the target's types once for each root type.
 
 use super::{Formula, Records, Relo, section};
 use crate::btf::{Btf, names};

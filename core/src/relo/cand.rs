@@ -4,6 +4,8 @@
 //! drops from it the candidates that did not match. That is a safety rule: without it two fields of one local struct could
 //! be resolved against two different kernel structs of the same name.
 //! Source: `bpf_core_add_cands`, libbpf `src/libbpf.c`; the pruning, `bpf_core_calc_relo_insn`, `src/relo_core.c`.
+//!
+//! Time: for each relocation a walk over the lists, for each new list one over the target's types.
 
 use super::TargetTypes;
 use crate::btf::{Btf, Kind, names};

@@ -1,5 +1,7 @@
 //! Finding a local spec's place in a candidate type.
 //! Source: `bpf_core_spec_match`, `bpf_core_match_member`, `bpf_core_fields_are_compat`, libbpf `src/relo_core.c`.
+//!
+//! Time: [`MAX_COMPARISONS`] members for each point of the spec, or all enumerators once.
 
 use super::cand::kinds_compat;
 use super::spec::{Accessor, Spec, too_long};

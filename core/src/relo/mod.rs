@@ -16,6 +16,10 @@
 //! Semantics are libbpf's (`src/relo_core.c`, f7081a6), which are the kernel's. They differ where libbpf takes the byte
 //! order or pointer size of the machine it runs on: here the target's decide. Differences in what is refused: negative
 //! numbers in access strings and chains of more than 32 modifiers are errors; work is bounded (`limits.rs`).
+//!
+//! Time of one relocation: at the first one of a root type a walk over the target's types ([`scan`]); then for each
+//! candidate [`MAX_COMPARISONS`](crate::limits::MAX_COMPARISONS) members or pairs of types at most, of whose names
+//! [`MAX_NAME_LEN`](crate::limits::MAX_NAME_LEN) bytes are looked at.
 
 mod access_str;
 mod calc;

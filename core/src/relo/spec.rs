@@ -12,6 +12,7 @@
 //! (4 + 8 + 3 × 4) × 8 = 192.
 //!
 //! Source: `bpf_core_parse_spec`, libbpf `src/relo_core.c`.
+//! Time: a step for each number of the access string, of which there is room for `LEN`.
 
 use super::ReloKind;
 use super::access_str::{self, RawSpec};
