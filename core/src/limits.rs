@@ -25,10 +25,6 @@ pub const MAX_ELF_NAME_LEN: usize = 4096;
 /// Sections of one pack that a loader holds the table of: 12 for an object, 5 for a target.
 pub const MAX_PACK_SECTIONS: usize = 256;
 
-/// Functions that one program is linked of: its own and its subprograms. `BPF_MAX_SUBPROGS`, kernel
-/// `include/linux/bpf_verifier.h`.
-pub const MAX_SUBPROGS: usize = 256;
-
 /// Members visited or pairs of types compared for one candidate of one relocation: hostile types can nest anonymous structs
 /// so that a walk of them would take for ever. The largest struct of a kernel has some thousands of members.
 pub const MAX_COMPARISONS: u32 = 1 << 20;
