@@ -2,7 +2,7 @@
  * Lets libbpf relocate pairs of an object and a kernel's types, and prints nothing, so that what libbpf executes can be counted.
  *
  * Nothing reaches the running kernel: libbpf's calls of syscall(2) come to the function below, which says yes to everything until
- * programs are loaded. What libbpf does otherwise than it would for a real kernel is what libbpf.c beside this file is for.
+ * programs are loaded. libbpf.c beside this file is the one whose results are compared.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
