@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The boards that are part of Corelet, the one that starts soonest first.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("qemu-aarch64", include_str!("../linux/qemu-aarch64.toml")),
     ("qemu-riscv64", include_str!("../linux/qemu-riscv64.toml")),
+    ("qemu-armv7", include_str!("../linux/qemu-armv7.toml")),
 ];
 
 /// A machine to boot.
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn an_unknown_board_lists_the_known_ones() {
         let error = Board::find("qemu-vax").unwrap_err().to_string();
-        assert!(error.contains("qemu-aarch64, qemu-riscv64"), "{error}");
+        assert!(error.contains("qemu-aarch64, qemu-riscv64, qemu-armv7"), "{error}");
     }
 
     #[test]

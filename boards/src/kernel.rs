@@ -3,10 +3,11 @@
 //! Up to 6.18 `linux-image-REL` holds all of it. From 6.19 it is empty and depends on `linux-binary-REL` (the image),
 //! `linux-base-REL` (configuration) and `linux-modules-REL`; the last is large, so it is fetched only when asked for.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use object::Object;
 
 use crate::board::{Board, Source};
 use crate::debian::Debian;
@@ -28,6 +29,7 @@ pub struct Kernel {
     /// That package's version.
     pub version: String,
     arch: String,
+    suite: String,
     modules: Modules,
 }
 
@@ -98,11 +100,44 @@ impl Kernel {
             system_map: file(&base_in, "System.map")
                 .filter(|path| fs::metadata(path).is_ok_and(|m| m.len() > 4096)),
             release,
+            suite: package.suite,
             package: package.package,
             version: package.version,
             arch: arch.to_owned(),
             modules,
         })
+    }
+
+    /// The vmlinux of this kernel with its debug information, out of the package of its name with `-dbg` behind it: read
+    /// as a stream that stops once the file is out, about a tenth of the package (`Debian::early_file`).
+    ///
+    /// `build_id` is what the image says of itself. The package's hash cannot be compared when it is cut short; that it
+    /// is a whole ELF file with this build id can.
+    ///
+    /// # Errors
+    /// As [`Debian::find`] and [`Debian::early_file`]; a `-dbg` package of another version than the image's.
+    pub fn vmlinux(&self, build_id: &[u8], progress: &mut dyn Progress) -> Result<PathBuf> {
+        let debian = Debian::open()?;
+        let source = Source { suites: vec![self.suite.clone()], package: format!("{}-dbg", self.package) };
+        let package = debian.find(&self.arch, &source, progress)?;
+        if package.version != self.version {
+            bail!(
+                "{} is of version {}, the kernel of {}: a mirror in the middle of an update; try again later",
+                package.package,
+                package.version,
+                self.version
+            );
+        }
+        let release = &self.release;
+        // Up to 6.18, and from 6.19.
+        let paths = [
+            format!("usr/lib/debug/boot/vmlinux-{release}"),
+            format!("usr/lib/debug/lib/modules/{release}/vmlinux"),
+        ];
+        let check = |path: &Path| same_build(path, build_id);
+        let path = debian.early_file(&package, &paths, &check, progress)?;
+        same_build(&path, build_id).with_context(|| path.display().to_string())?;
+        Ok(path)
     }
 
     /// The folder `lib/modules/REL` of this kernel, fetched now if it is a package of its own.
@@ -119,6 +154,21 @@ impl Kernel {
             }
         }
     }
+}
+
+/// Whether a file is an ELF file, whole up to the last of its tables, with this build id.
+fn same_build(path: &Path, build_id: &[u8]) -> Result<()> {
+    let cache = object::ReadCache::new(File::open(path)?);
+    let elf = object::File::parse(&cache).context("not an ELF file")?;
+    match elf.build_id().context("its notes cannot be read")? {
+        Some(found) if found == build_id => Ok(()),
+        Some(found) => bail!("its build id is {}, that of the kernel's image {}", hex(found), hex(build_id)),
+        None => bail!("it has no build id, so nothing says that it belongs to the kernel's image"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn modules_folder(unpacked: &Path, release: &str) -> PathBuf {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::mirror;
+use super::stream::Growing;
 use crate::{Missing, Progress, files};
 
 /// An index older than this is fetched again.
@@ -118,6 +119,16 @@ impl Apt {
         succeeded("apt-get download", &child)
             .with_context(|| format!("cannot fetch {name} of {}", self.what))?;
         files::only_of_kind(folder, "deb")
+    }
+
+    /// Begins to fetch the file of a package into `folder`, which is empty, and reads it as it comes. When all of it has
+    /// come apt compares it with the signed index; what is read before that is not checked.
+    pub(super) fn stream(&self, stanza: &Stanza, folder: &Path) -> Result<Growing> {
+        let name = format!("{}={}", stanza.package, stanza.version);
+        let mut apt = self.command(folder, "apt-get", ["download", "-q", &name]);
+        // Nobody reads what it prints there.
+        let child = apt.stdout(Stdio::null()).spawn().context("cannot start apt-get")?;
+        Ok(Growing::new(child, folder, |folder| files::only_of_kind(folder, "deb").ok()))
     }
 
     /// Puts files of the newest version of a source package into `folder`, all or what `options` ask for; gives the

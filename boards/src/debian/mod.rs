@@ -7,6 +7,7 @@
 mod apt;
 mod mirror;
 mod source;
+mod stream;
 mod version;
 
 use std::fs;
@@ -161,6 +162,56 @@ impl Debian {
         if !path.is_file() {
             bail!("the package {} {} ({arch}) has no file {member}", package.package, package.version);
         }
+        Ok(path)
+    }
+
+    /// One file of a large package, taken out while the package comes and no longer: the first regular file that has one
+    /// of `paths`, without leading slashes. It is kept by the package's name and version, and `check` sees it before.
+    ///
+    /// Where the package was cut short, apt's comparison with the signed index did not take place: the file is what the
+    /// mirror sent, whole by the package's own sizes and checksums, and vouched for by `check` alone.
+    ///
+    /// # Errors
+    /// As [`Debian::unpack`]; a package that has no such file or ends before it; what `check` says.
+    pub fn early_file(
+        &self,
+        package: &Package,
+        paths: &[String],
+        check: &dyn Fn(&Path) -> Result<()>,
+        progress: &mut dyn Progress,
+    ) -> Result<PathBuf> {
+        let Package { arch, package: name, version, .. } = package;
+        let folder = self.cache.join("files").join(format!("{name}_{version}_{arch}"));
+        let here = || paths.iter().map(|path| folder.join(path)).find(|path| path.is_file());
+        if let Some(path) = here() {
+            return Ok(path);
+        }
+        let _lock = self.lock(progress)?;
+        // Somebody may have done it while we waited.
+        if let Some(path) = here() {
+            return Ok(path);
+        }
+        let apt = Apt::open(&self.cache, Some(arch), &package.suite)?;
+        let work = self.work_folder()?;
+        let coming = work.path().join("coming");
+        files::create_dir(&coming)?;
+        let mut out = tempfile::NamedTempFile::new_in(work.path()).context("cannot write in the cache")?;
+        progress.step(&format!("reading {name} {version} ({arch}) as it comes"));
+        let mut stream = apt.stream(&package.into(), &coming)?;
+        let found =
+            stream::extract(&mut stream, paths, out.as_file_mut(), |done, of| progress.bytes(done, Some(of)))
+                .with_context(|| format!("the package {name} {version} ({arch})"))?;
+        let Some(found) = found else {
+            bail!("the package {name} {version} ({arch}) has no file {}", paths.join(" or "));
+        };
+        if !stream.end()? {
+            progress
+                .note(&format!("{found} is here before the end of its package: its hash was not compared"));
+        }
+        check(out.path()).with_context(|| format!("{found} of {name} {version} ({arch})"))?;
+        let path = folder.join(&found);
+        files::create_dir(path.parent().unwrap_or(&folder))?;
+        out.persist(&path).with_context(|| format!("{}: cannot put a file here", path.display()))?;
         Ok(path)
     }
 

@@ -17,6 +17,7 @@ pub mod elf;
 pub mod identity;
 pub mod image;
 pub mod notes;
+pub mod packaged;
 
 pub use config::Config;
 pub use corelet_core::Endian;
