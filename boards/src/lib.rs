@@ -26,6 +26,7 @@ mod image;
 mod initramfs;
 mod kernel;
 mod missing;
+pub mod modules;
 mod progress;
 mod qemu;
 
