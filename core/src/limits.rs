@@ -22,8 +22,12 @@ pub const MAX_NAME_LEN: usize = 512;
 /// takes of names in BTF leaves room for mangled ones. As [`MAX_NAME_LEN`], it keeps names from being walked over and over.
 pub const MAX_ELF_NAME_LEN: usize = 4096;
 
-/// Sections of one pack that a loader holds the table of: 12 for an object, 5 for a target.
+/// Sections of one pack that a loader holds the table of: 12 for an object, 6 for a target.
 pub const MAX_PACK_SECTIONS: usize = 256;
+
+/// Bytes of one target's section `MODULES`, which a loader reads before the pack has said how much memory it takes: six modules
+/// of the longest names (`MODULE_NAME_LEN`, kernel `include/linux/moduleparam.h`), a dozen of usual ones.
+pub const MAX_MODULES_BYTES: usize = 512;
 
 /// Members visited or pairs of types compared for one candidate of one relocation: hostile types can nest anonymous structs
 /// so that a walk of them would take for ever. The largest struct of a kernel has some thousands of members.

@@ -4,7 +4,7 @@
 use super::memory::{Formula, Memory};
 use super::records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
+    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -31,6 +31,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::IDS => skip::<KernelId>,
         section::PLAN => skip::<Choice>,
         section::MEMORY => skip::<Memory>,
+        section::MODULES => skip::<Module<'a>>,
         _ => return Ok(()),
     };
     let mut reader = Reader::new(bytes);
@@ -85,6 +86,7 @@ fields!(Event<'a> { map, type_id, name });
 fields!(ResultMap<'a> { map, name, offset, type_id, how });
 fields!(Hint { type_id, member, format });
 fields!(Target<'a> { object, build_id, release, version, arch, pointer_size, big_endian });
+fields!(Module<'a> { name, build_id });
 fields!(KernelId { subset, kernel });
 fields!(Choice { program, decision });
 fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });

@@ -59,10 +59,12 @@
 //! 0x23   KCONFIG    target  yes       contents of the .kconfig map
 //! 0x24   PLAN       target  yes       records Choice: which programs are loaded on this target
 //! 0x25   MEMORY     target  yes       one record Memory
+//! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
 //! 0x7f   SIGNATURE  0       no        reserved
 //! ```
 //!
-//! Sections without content are left out. `TARGET` names its object by digest, so that a target may travel in a file of its
+//! Sections without content are left out: `MODULES` is of those targets only that have types of modules, and is critical, since
+//! a loader that cannot check the modules must not take such a target. `TARGET` names its object by digest, so that a target may travel in a file of its
 //! own and still finds its object.
 
 mod crc;
@@ -80,7 +82,7 @@ pub use memory::{Formula, Memory};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
+    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -120,21 +122,22 @@ pub mod section {
     pub const KCONFIG: u16 = 0x23;
     pub const PLAN: u16 = 0x24;
     pub const MEMORY: u16 = 0x25;
+    pub const MODULES: u16 = 0x26;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=HINTS | TARGET..=MEMORY | SIGNATURE)
+        matches!(id, OBJECT..=HINTS | TARGET..=MODULES | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
     pub fn of_target(id: u16) -> bool {
-        matches!(id, TARGET..=MEMORY)
+        matches!(id, TARGET..=MODULES)
     }
 
     /// Whether a writer marks the section as critical.
     pub fn critical(id: u16) -> bool {
-        matches!(id, OBJECT..=DATA | TARGET..=MEMORY)
+        matches!(id, OBJECT..=DATA | TARGET..=MODULES)
     }
 
     /// The name in the documentation, for messages.
@@ -160,6 +163,7 @@ pub mod section {
             KCONFIG => "KCONFIG",
             PLAN => "PLAN",
             MEMORY => "MEMORY",
+            MODULES => "MODULES",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

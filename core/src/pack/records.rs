@@ -403,6 +403,15 @@ pub struct Target<'a> {
     pub big_endian: bool,
 }
 
+/// Section `MODULES`: a module that some type of the target is of. The target fits only where this build of it is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module<'a> {
+    /// Name as in `/sys/module`, with underscores.
+    pub name: &'a str,
+    /// Build id of its ELF note, as in `/sys/module/NAME/notes/.note.gnu.build-id`.
+    pub build_id: &'a [u8],
+}
+
 /// Section `IDS`: the id that a type of the subset has in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelId {

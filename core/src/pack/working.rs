@@ -58,6 +58,11 @@ pub fn stays(id: u16) -> bool {
     )
 }
 
+/// Whether a section is read on a small stack, before the memory is asked for.
+fn before_memory(id: u16) -> bool {
+    matches!(id, section::MEMORY | section::MODULES)
+}
+
 /// Distinct root types of `relos`, and the candidates of all of them: [`Sizes::roots`] and [`Sizes::candidates`]. `seen` has
 /// a bit for every id of `local` and begins with zeros.
 ///
@@ -125,7 +130,7 @@ pub fn relocation<const LEN: usize>(s: &Sizes, insns: usize) -> usize {
 pub fn work(s: &Sizes, sections: impl Iterator<Item = (u16, usize)>) -> Formula {
     let mut stay = sum(&[times(s.types, 4), times(s.maps, OPEN_MAP)]);
     let mut load = sum(&[times(s.subset_types, 4), pad(s.programs), pad(s.license.saturating_add(1))]);
-    for (id, len) in sections.filter(|&(id, _)| id != section::MEMORY && section::known(id)) {
+    for (id, len) in sections.filter(|&(id, _)| !before_memory(id) && section::known(id)) {
         let part = if stays(id) { &mut stay } else { &mut load };
         *part = part.saturating_add(pad(len));
     }

@@ -173,6 +173,10 @@ fn targets() {
         target(Arch::Arm, false),
         target(Arch::Riscv64, false),
     );
+    agree!(Module<'_>:
+        Module { name: "", build_id: &[] },
+        Module { name: TEXT, build_id: &[0xff; 20] },
+    );
     agree!(KernelId: KernelId { subset: TypeId(1), kernel: ID });
     let choice = |decision| Choice { program: 9, decision };
     agree!(Choice:
