@@ -5,6 +5,7 @@ use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
 use crate::identity::Identity;
 use crate::kernel_btf;
+use crate::modules;
 use crate::say::{
     Arg::{N, S, X},
     bad, bare, fail, say,
@@ -39,14 +40,25 @@ impl Chosen<'_> {
 }
 
 /// How well a target fits the running kernel.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It is for another object.
     OtherObject,
+    /// For another architecture.
     OtherArch,
+    /// For another kernel.
     OtherKernel,
+    /// For this kernel, with another build of a module.
+    OtherModule,
+    /// For this kernel, with a module that is not loaded.
+    NoModule,
+    /// Release, version and architecture are this kernel's.
     Release,
+    /// The build id is this kernel's.
     BuildId,
 }
+
+const OTHER_MODULE: &str = "the pack's target is for another build of a module";
 
 fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
     let pointer = size_of::<usize>() as u8;
@@ -78,12 +90,13 @@ pub fn choose<'f, K: Kernel>(
     id: &Identity,
     options: &Options<'_>,
 ) -> Done<Vec<Chosen<'f>, MAX_PACK_OBJECTS>> {
+    let least = if options.allow_release { Fit::Release } else { Fit::BuildId };
     let mut chosen = Vec::new();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
         let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
         let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
-        let best = best(kernel, files, &object.digest, id, false)?;
+        let best = best(kernel, files, &object.digest, id, least, false)?;
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true, false),
             Some((file, target, Fit::Release)) if options.allow_release => {
@@ -91,14 +104,17 @@ pub fn choose<'f, K: Kernel>(
                 say(kernel, "%: no build id matches; taken by release % and version %", &args);
                 (file, target, false, false)
             }
-            Some((file, target, Fit::Release | Fit::OtherKernel))
+            Some((file, target, fit @ (Fit::Release | Fit::OtherModule | Fit::OtherKernel)))
                 if cfg!(feature = "kernel-btf") && !options.only_targets && kernel_btf::is_there(kernel)? =>
             {
+                if fit == Fit::OtherModule {
+                    say(kernel, "%: %", &[S(object.name), S(OTHER_MODULE)]);
+                }
                 (file, target, false, true)
             }
             other => {
                 let close = other.map_or(Fit::OtherObject, |(_, _, fit)| fit);
-                return Err(refuse(kernel, files, &object, id, close));
+                return Err(refuse(kernel, files, &object, id, close, least));
             }
         };
         let (file, target, by_build_id, own_types) = target;
@@ -121,12 +137,13 @@ pub fn choose<'f, K: Kernel>(
     Ok(chosen)
 }
 
-/// The target that fits best, the first of equals. With `list`, says each target of this object on the way.
+/// The target that fits best, the first of equals. One that fits `least` or better must find its modules too. With `list`, says each target of this object on the way.
 fn best<'f, K: Kernel>(
     kernel: &mut K,
     files: &[&'f PackFile<'f>],
     digest: &[u8; 32],
     id: &Identity,
+    least: Fit,
     list: bool,
 ) -> Done<Option<(&'f PackFile<'f>, u16, Fit)>> {
     let mut best: Option<(&PackFile<'_>, u16, Fit)> = None;
@@ -135,7 +152,7 @@ fn best<'f, K: Kernel>(
             let mut buffer = [0; SMALL];
             let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
             let target = bad(kernel, file.path, Checked::<Target<'_>>::new(bytes, entry.id).at(0))?;
-            let fit = fit(&target, digest, id);
+            let mut fit = fit(&target, digest, id);
             if list && fit != Fit::OtherObject {
                 describe(
                     kernel,
@@ -145,6 +162,9 @@ fn best<'f, K: Kernel>(
                     target.version,
                     target.build_id,
                 );
+            }
+            if fit >= least {
+                fit = modules::misfit(kernel, file, entry.owner, list)?.unwrap_or(fit);
             }
             if best.as_ref().is_none_or(|(_, _, b)| fit > *b) {
                 best = Some((file, entry.owner, fit));
@@ -174,17 +194,23 @@ fn refuse<K: Kernel>(
     object: &Object<'_>,
     id: &Identity,
     close: Fit,
+    least: Fit,
 ) -> Exit {
     let why = match close {
         Fit::OtherObject => "the pack has no target for this object",
         Fit::OtherArch => "the pack is for another architecture",
         Fit::OtherKernel => "the pack has no target for this kernel",
+        Fit::OtherModule => OTHER_MODULE,
+        Fit::NoModule => "the pack's target needs a module that is not loaded",
         _ => "the pack's target has this kernel's release, but another build id",
     };
     say(kernel, "%: %", &[S(object.name), S(why)]);
     describe(kernel, "running", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
-    if let Err(exit) = best(kernel, files, &object.digest, id, true) {
+    if let Err(exit) = best(kernel, files, &object.digest, id, least, true) {
         return exit;
+    }
+    if close == Fit::NoModule {
+        return Exit::Missing;
     }
     let allow = match close {
         Fit::Release => "; or --allow-release if you know that release and version name one build",

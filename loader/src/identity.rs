@@ -82,8 +82,8 @@ pub fn number_in<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<u32> {
     number::first(read_file(kernel, path, &mut text)?).ok_or(Errno::EINVAL)
 }
 
-/// The build id in a file of ELF notes.
-fn build_id<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<Vec<u8, MAX_BUILD_ID>> {
+/// The build id in a file of ELF notes; empty where they have none.
+pub fn build_id<K: Kernel>(kernel: &mut K, path: &CStr) -> Sys<Vec<u8, MAX_BUILD_ID>> {
     let notes = kernel.open(path, Open::Read)?;
     let found = build_id_in(kernel, notes);
     kernel.close(notes);

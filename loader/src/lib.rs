@@ -22,6 +22,7 @@ pub mod kernel_btf;
 pub mod kprobe;
 pub mod load;
 pub mod maps;
+pub mod modules;
 pub mod number;
 pub mod object;
 pub mod plan;

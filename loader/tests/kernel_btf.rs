@@ -252,3 +252,19 @@ fn memory_is_the_packs_formula_and_the_bound() {
     let with_target = asked(&mut Fake::new(Sample::default().pack()));
     assert_eq!(asked(&mut other_kernel(&Sample::default())), with_target + KERNEL_BTF_MEMORY);
 }
+
+#[test]
+fn with_another_build_of_a_module_the_kernels_own_types_serve() {
+    let sample = Sample { modules: &[("one", &[1; 20])], ..Sample::default() };
+    let mut k = Fake::new(sample.pack());
+    k.load_module("one", &[2; 20]);
+    k.files.insert(BTF.into(), Vec::new());
+    k.files.insert(VMLINUX.into(), types("task_struct", PID));
+    assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
+    assert_eq!(offset(&k), PID as i16);
+    assert!(k.stderr.contains("sample: the pack's target is for another build of a module"), "{}", k.stderr);
+    // one that is not loaded has no types there either
+    let mut k = Fake::new(sample.pack());
+    k.files.insert(VMLINUX.into(), types("task_struct", PID));
+    assert_eq!(run(&mut k, &["verify", "/p"]), 4, "{}", k.stderr);
+}

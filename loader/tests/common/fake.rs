@@ -64,21 +64,26 @@ pub const TRACING: &str = "/sys/kernel/tracing/events";
 pub const EVENT_ID: &str = "/sys/kernel/tracing/events/syscalls/sys_enter_openat/id";
 pub const PMU: &str = "/sys/bus/event_source/devices/kprobe/type";
 
+/// ELF notes: of others, and of this build id.
+fn notes(build_id: &[u8]) -> Vec<u8> {
+    let mut notes = Vec::new();
+    for (name, kind, desc) in [(*b"XYZ\0", 3u32, &[1u8; 8][..]), (*b"GNU\0", 3, build_id)] {
+        notes.extend(4u32.to_ne_bytes());
+        notes.extend((desc.len() as u32).to_ne_bytes());
+        notes.extend(kind.to_ne_bytes());
+        notes.extend(name);
+        notes.extend(desc);
+    }
+    notes
+}
+
 impl Fake {
     /// A machine of four CPUs with everything mounted, and a pack at `/p`.
     pub fn new(pack: Vec<u8>) -> Fake {
-        let mut notes = Vec::new();
-        for (name, kind, desc) in [(*b"XYZ\0", 3u32, &[1u8; 8][..]), (*b"GNU\0", 3, &BUILD_ID)] {
-            notes.extend(4u32.to_ne_bytes());
-            notes.extend((desc.len() as u32).to_ne_bytes());
-            notes.extend(kind.to_ne_bytes());
-            notes.extend(name);
-            notes.extend(desc);
-        }
         let mut fake = Fake { next: 2, ..Fake::default() };
         for (path, bytes) in [
             ("/p", pack),
-            ("/sys/kernel/notes", notes),
+            ("/sys/kernel/notes", notes(&BUILD_ID)),
             ("/sys/devices/system/cpu/possible", b"0-3\n".to_vec()),
             (TRACING, Vec::new()),
             ("/sys/kernel/tracing/kprobe_events", Vec::new()),
@@ -90,6 +95,11 @@ impl Fake {
             fake.files.insert(path.into(), bytes);
         }
         fake
+    }
+
+    /// Has the module `name` loaded, of this build id.
+    pub fn load_module(&mut self, name: &str, build_id: &[u8]) {
+        self.files.insert(format!("/sys/module/{name}/notes/.note.gnu.build-id"), notes(build_id));
     }
 
     fn call(&mut self) -> Sys<()> {

@@ -4,8 +4,8 @@
 use super::btf::Writer;
 use corelet_core::pack::{
     Arch, Attach, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo, Function,
-    HEADER_LEN, MAGIC, Map, MapRole, Memory, Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32,
-    section, work,
+    HEADER_LEN, MAGIC, Map, MapRole, Memory, Module, Object, Program, Relo, Sizes, Sizing, Target, VERSION,
+    crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub struct Sample {
     pub object_in_target: [u8; 32],
     /// Leaves the field out of the target.
     pub poison: bool,
+    /// Name and build id of modules that the target has types of.
+    pub modules: &'static [(&'static str, &'static [u8])],
     /// Bytes more or less than the memory formula says.
     pub formula: i32,
 }
@@ -35,6 +37,7 @@ impl Default for Sample {
             build_id: BUILD_ID.to_vec(),
             object_in_target: DIGEST,
             poison: false,
+            modules: &[],
             formula: 0,
         }
     }
@@ -215,6 +218,11 @@ impl Sample {
         let mut formula = work(&sizes, all.map(|(id, bytes)| (id, bytes.len())));
         formula.fixed = formula.fixed.saturating_add_signed(self.formula);
         let maps = corelet_core::pack::Formula { fixed: 10_000, pages: 4, ..Default::default() };
+        let modules: Vec<Module<'_>> =
+            self.modules.iter().map(|&(name, build_id)| Module { name, build_id }).collect();
+        if !modules.is_empty() {
+            sections.push((section::MODULES, records(&modules)));
+        }
         sections.push((section::MEMORY, records(&[Memory { work: formula, maps }])));
         sections
     }
