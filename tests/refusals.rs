@@ -270,6 +270,7 @@ fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects
     let with = |build_id: &[u8], release: &str, arch: Arch| -> Result<Vec<u8>> {
         let other = pack::Kernel {
             types: kernel.types,
+            modules: kernel.modules,
             btf_len: kernel.btf_len,
             build_id,
             release,

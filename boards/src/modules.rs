@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 pub struct Modules {
     folders: Vec<PathBuf>,
     files: BTreeMap<String, PathBuf>,
-    built_in: Vec<String>,
+    /// By name, the `modules.builtin` that says so.
+    built_in: BTreeMap<String, PathBuf>,
 }
 
 /// Where a module is.
@@ -21,8 +22,8 @@ pub struct Modules {
 pub enum Place<'m> {
     /// In this file, maybe compressed.
     File(&'m Path),
-    /// In the kernel itself.
-    BuiltIn,
+    /// In the kernel itself, as this `modules.builtin` says.
+    BuiltIn(&'m Path),
 }
 
 impl Modules {
@@ -66,7 +67,7 @@ impl Modules {
         let text =
             fs::read_to_string(path).with_context(|| format!("{}: cannot read this file", path.display()))?;
         let stem = |line: &str| Some(spelling(module_stem(line.rsplit('/').next()?)?));
-        self.built_in.extend(text.lines().filter_map(stem));
+        self.built_in.extend(text.lines().filter_map(stem).map(|name| (name, path.to_owned())));
         Ok(())
     }
 
@@ -79,8 +80,8 @@ impl Modules {
         if let Some(path) = self.files.get(&name) {
             return Ok(Place::File(path));
         }
-        if self.built_in.contains(&name) {
-            return Ok(Place::BuiltIn);
+        if let Some(path) = self.built_in.get(&name) {
+            return Ok(Place::BuiltIn(path));
         }
         let folders: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
         let hint = match self.built_in.is_empty() {
@@ -123,8 +124,10 @@ mod tests {
         let here = list();
         assert_eq!(here.find("one").unwrap(), Place::File(&at.join("kernel/fs/one/one.ko.xz")));
         assert_eq!(here.find("two_b").unwrap(), Place::File(&at.join("updates/two-b.ko")));
-        assert_eq!(here.find("three").unwrap(), Place::BuiltIn);
-        assert_eq!(here.find("four_x").unwrap(), Place::BuiltIn);
+        let list = at.join("modules.builtin");
+        for name in ["three", "four_x"] {
+            assert_eq!(here.find(name).unwrap(), Place::BuiltIn(&list));
+        }
         for name in ["old", "five"] {
             let error = here.find(name).unwrap_err().to_string();
             assert!(error.ends_with(&format!("no module {name}")), "{error}");

@@ -97,6 +97,7 @@ pub fn packed(name: &str, bytes: &[u8], types: &KernelTypes<'_>, endian: Endian)
     let input = Input { name: name.to_owned(), bytes: bytes.to_vec(), manifest: Manifest::default() };
     let kernel = Kernel {
         types,
+        modules: &[],
         btf_len: 0,
         build_id: &[1; 20],
         release: "6.1.0-selfcheck",

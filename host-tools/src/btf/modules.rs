@@ -5,30 +5,73 @@
 //! stands for.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use corelet_core::TypeId;
 use corelet_core::btf::{Btf, Header};
 
 use super::{OwnedBtf, distilled};
+use crate::kernel::Kernel;
 use crate::subset::BtfWriter;
 
 /// A module's types as its file has them.
 pub struct Module {
-    /// What messages call it.
+    /// The kernel's name of it.
     pub name: String,
+    /// What messages call it, its file.
+    pub file: String,
+    /// Its GNU note, as `/sys/module/NAME/notes` shows it on the device; empty where it has none.
+    pub build_id: Vec<u8>,
     /// The section `.BTF`.
     pub btf: Vec<u8>,
     /// The section `.BTF.base`, where there is one.
     pub base: Option<Vec<u8>>,
 }
 
+impl Module {
+    /// Reads the types of the module `name` out of its `.ko`, compressed or not, or out of raw split BTF. A module that has
+    /// its types as DWARF only is refused here: what converts them to split BTF takes its place here too.
+    ///
+    /// # Errors
+    /// With the file's name: it cannot be read, is cut or corrupt, is no module, has no BTF, or says that it is of another
+    /// kernel than `release`.
+    pub fn open(path: &Path, name: &str, release: Option<&str>) -> Result<Module> {
+        let file = path.display().to_string();
+        let read = Kernel::open(path, &mut |_, _| {})?;
+        if let (Some(of), Some(release)) = (read.module_release(), release) {
+            ensure!(of == release, "{file}: is a module of the kernel {of}, not of {release}");
+        }
+        let no_btf = || {
+            format!(
+                "{file}: has no BTF: the kernel was built without CONFIG_DEBUG_INFO_BTF_MODULES, or the module was stripped \
+                 (`strip -d` leaves the section .BTF where it is)"
+            )
+        };
+        let btf = match (read.btf(), read.module_release()) {
+            (Err(_), Some(_)) => bail!(no_btf()),
+            (btf, _) => btf.with_context(|| file.clone())?,
+        };
+        ensure!(
+            read.found().is_some_and(|f| f.split),
+            "{file}: its types stand by themselves, so it is no module of this kernel"
+        );
+        Ok(Module {
+            name: name.to_owned(),
+            btf: btf.to_vec(),
+            base: read.btf_base().map(<[u8]>::to_vec),
+            build_id: read.identity().build_id.as_ref().map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
+            file,
+        })
+    }
+}
+
 /// A kernel's types and its modules'.
 #[derive(Debug)]
 pub struct WithModules {
     /// All of them: the modules' are split over the kernel's, where there are any.
-    pub btf: OwnedBtf,
+    pub btf: Arc<OwnedBtf>,
     /// First type of each module.
     pub first: Vec<TypeId>,
 }
@@ -36,22 +79,21 @@ pub struct WithModules {
 /// Joins the types of `modules`, in that order, to those of `kernel`.
 ///
 /// # Errors
-/// With the module's name: its BTF is malformed, does not belong to this kernel, or has the other byte order.
-pub fn join(kernel: OwnedBtf, modules: &[Module]) -> Result<WithModules> {
+/// With the module's file: its BTF is malformed, does not belong to this kernel, or has the other byte order.
+pub fn join(kernel: Arc<OwnedBtf>, modules: &[Module]) -> Result<WithModules> {
     if modules.is_empty() {
         return Ok(WithModules { btf: kernel, first: Vec::new() });
     }
-    let kernel = Arc::new(kernel);
     let mut writer = BtfWriter::over(&kernel.view());
     let mut first = Vec::new();
     for module in modules {
         let at = writer.next_id();
-        add(&kernel, module, &mut writer).with_context(|| module.name.clone())?;
+        add(&kernel, module, &mut writer).with_context(|| module.file.clone())?;
         first.push(at);
     }
     let pointer_size = kernel.view().pointer_size();
     let btf = OwnedBtf::from_split(writer.finish(), kernel).context("the modules' types together")?;
-    Ok(WithModules { btf: btf.with_pointer_size(pointer_size), first })
+    Ok(WithModules { btf: Arc::new(btf.with_pointer_size(pointer_size)), first })
 }
 
 fn add(kernel: &Arc<OwnedBtf>, module: &Module, writer: &mut BtfWriter) -> Result<()> {
@@ -65,9 +107,25 @@ fn add(kernel: &Arc<OwnedBtf>, module: &Module, writer: &mut BtfWriter) -> Resul
         }
         None => (Arc::clone(kernel), identity(&kernel.view())),
     };
-    let own = OwnedBtf::from_split(module.btf.clone(), base)
-        .context("its types are not split over this kernel's: give the vmlinux that it was built with")?;
+    const OF_ANOTHER: &str =
+        "its types are not split over this kernel's: give the vmlinux that it was built with";
+    let own = OwnedBtf::from_split(module.btf.clone(), Arc::clone(&base)).context(OF_ANOTHER)?;
+    if let Some(name) = name_inside_another(&own.view(), &base.view()) {
+        bail!("{OF_ANOTHER} (a name at {name:#x} begins inside another)");
+    }
     writer.push_split(&own.view(), &of_base)
+}
+
+/// Offset of a name that lies in the base's strings and does not begin where one of them does: strings are shared with the base
+/// whole (`btf__add_str` and `btf__dedup`, libbpf), so that this is another base than the one that the types were split over.
+fn name_inside_another(own: &Btf<'_>, base: &Btf<'_>) -> Option<u32> {
+    let inside = |name: &u32| (1..base.string_end()).contains(name) && !base.text(name - 1).is_empty();
+    let mut names = own.own_types().flat_map(|t| {
+        let members = t.members().map(|m| m.name_off);
+        let others = t.enumerators().map(|e| e.name_off).chain(t.params().map(|p| p.name_off));
+        std::iter::once(t.name_off).chain(members).chain(others)
+    });
+    names.find(inside)
 }
 
 fn identity(kernel: &Btf<'_>) -> BTreeMap<TypeId, TypeId> {
@@ -94,7 +152,7 @@ mod tests {
     }
 
     fn module(name: &str, btf: Vec<u8>, base: Option<Vec<u8>>) -> Module {
-        Module { name: name.to_owned(), btf, base }
+        Module { name: name.to_owned(), file: name.to_owned(), btf, base, build_id: Vec::new() }
     }
 
     fn candidates(types: &KernelTypes<'_>, name: &str) -> Vec<u32> {
@@ -112,7 +170,7 @@ mod tests {
         let kernel = OwnedBtf::from_bytes(types(None, None, &[("both", "k"), ("only", "k")])).unwrap();
         let one = types(Some(&kernel.view()), Some(1), &[("mine", "m1"), ("both", "m1")]);
         let two = types(Some(&kernel.view()), Some(1), &[("both", "m2"), ("mine", "m2"), ("two", "m2")]);
-        let joined = join(kernel, &[module("one", one, None), module("two", two, None)]).unwrap();
+        let joined = join(Arc::new(kernel), &[module("one", one, None), module("two", two, None)]).unwrap();
         let types = KernelTypes::with_modules(joined.btf.view(), &joined.first);
         assert_eq!(candidates(&types, "both"), [2]);
         assert_eq!(candidates(&types, "mine"), [4, 7]);
@@ -142,7 +200,10 @@ mod tests {
         own.push("mine", Kind::Struct, false, 3, 16, &trailing);
         let own = own.finish();
         let joined = |kernel: &[u8], base: Vec<u8>| {
-            join(OwnedBtf::from_bytes(kernel.to_vec()).unwrap(), &[module("m", own.clone(), Some(base))])
+            join(
+                Arc::new(OwnedBtf::from_bytes(kernel.to_vec()).unwrap()),
+                &[module("m", own.clone(), Some(base))],
+            )
         };
         let found = joined(&kernel, base.clone()).unwrap();
         let btf = found.btf.view();
@@ -165,7 +226,7 @@ mod tests {
         let kernel = || OwnedBtf::from_bytes(types(None, None, &[("a", "x")])).unwrap();
         let larger = OwnedBtf::from_bytes(types(None, None, &[("a", "x"), ("b", "x"), ("c", "x")])).unwrap();
         let other = types(Some(&larger.view()), Some(4), &[("mine", "m")]);
-        let e = format!("{:#}", join(kernel(), &[module("other.ko", other, None)]).unwrap_err());
+        let e = format!("{:#}", join(Arc::new(kernel()), &[module("other.ko", other, None)]).unwrap_err());
         assert!(e.starts_with("other.ko: ") && e.contains("vmlinux"), "{e}");
     }
 }

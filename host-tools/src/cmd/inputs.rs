@@ -82,15 +82,9 @@ impl Target {
     pub(crate) fn with_modules(path: &Path, modules: &[PathBuf]) -> Result<Target> {
         let mut target = Target::open(path)?;
         for path in modules {
-            let name = path.display().to_string();
-            let kernel = Kernel::open(path, &mut |_, _| {})?;
-            let btf = kernel.btf().with_context(|| name.clone())?.to_vec();
-            ensure!(
-                kernel.found().is_some_and(|f| f.split),
-                "{name}: its types stand by themselves, so it is no module: give it as --btf, or the .ko of a module"
-            );
-            let base = kernel.btf_base().map(<[u8]>::to_vec);
-            target.modules.push(Module { name, btf, base });
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let release = target.kernel.identity().release.as_deref();
+            target.modules.push(Module::open(path, &name, release)?);
         }
         Ok(target)
     }
@@ -111,7 +105,7 @@ impl Target {
 
     /// Calls `f` with the types.
     pub(crate) fn with_types<R>(&self, f: impl FnOnce(&KernelTypes<'_>) -> R) -> Result<R> {
-        let all = modules::join(self.owned_btf()?, &self.modules)?;
+        let all = modules::join(self.owned_btf()?.into(), &self.modules)?;
         Ok(f(&KernelTypes::with_modules(all.btf.view(), &all.first)))
     }
 }

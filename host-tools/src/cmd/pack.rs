@@ -1,7 +1,7 @@
 //! `corelet pack` and `corelet target`: the device's files.
 
 use super::inputs::{read_manifest, read_object};
-use super::target_arg::{Opened, TargetArg, refuse_twins, with_kernels};
+use super::target_arg::{Opened, TargetArg, refuse_twins, with_modules};
 use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
 use crate::output::{print, write_file};
@@ -43,7 +43,7 @@ struct What {
     /// BPF objects.
     #[arg(required = true, value_name = "OBJ")]
     objects: Vec<PathBuf>,
-    /// A kernel: image, vmlinux or BTF, and what the file does not say (config=FILE, release=, version=, arch=, build-id=).
+    /// A kernel: image, vmlinux or BTF, and what the file does not say (config=FILE, modules=DIR, release=, version=, arch=, build-id=).
     #[arg(long = "target", required = true, value_name = "FILE[,KEY=VALUE]…")]
     targets: Vec<TargetArg>,
     /// The manifest of the one object.
@@ -88,7 +88,7 @@ impl What {
             self.objects.iter().map(|o| input(o, self.manifest.as_deref())).collect::<Result<Vec<_>>>()?;
         let opened = self.targets.iter().map(Opened::open).collect::<Result<Vec<_>>>()?;
         refuse_twins(&self.targets, &opened)?;
-        let mut built = with_kernels(&opened, |kernels| build(&inputs, kernels, options))?;
+        let mut built = with_modules(&opened, &inputs, |kernels| build(&inputs, kernels, options))?;
         if makes == Makes::Target {
             built.sections.retain(|s| section::of_target(s.id));
         }
@@ -165,6 +165,8 @@ struct TargetJson<'x> {
     version: &'x str,
     arch: &'static str,
     build_id: String,
+    /// The modules that must be loaded, in these builds.
+    modules: Vec<ModuleJson<'x>>,
     full_btf_bytes: usize,
     subset_bytes: usize,
     subset_types: usize,
@@ -175,6 +177,12 @@ struct TargetJson<'x> {
     unresolved: Vec<UnresolvedJson<'x>>,
     work: FormulaJson,
     maps: FormulaJson,
+}
+
+#[derive(Serialize)]
+struct ModuleJson<'x> {
+    name: &'x str,
+    build_id: String,
 }
 
 /// A relocation that was poisoned or failed.
@@ -231,6 +239,9 @@ impl<'x> Report<'x> {
                     t.poisoned,
                     t.failed
                 )?;
+                for module in &t.modules {
+                    writeln!(out, "    needs module {} of build id {}", module.name, module.build_id)?;
+                }
                 for (program, what) in t.programs.iter().filter(|(_, what)| *what != "loaded") {
                     writeln!(out, "    {program}: {what}")?;
                 }
@@ -270,7 +281,10 @@ impl<'x> TargetJson<'x> {
             release: &t.release,
             version: &t.version,
             arch: t.arch.name(),
-            build_id: t.build_id.iter().map(|b| format!("{b:02x}")).collect(),
+            build_id: hex(&t.build_id),
+            modules: (t.modules.iter())
+                .map(|(name, build_id)| ModuleJson { name, build_id: hex(build_id) })
+                .collect(),
             full_btf_bytes: t.full_btf,
             subset_bytes: t.subset,
             subset_types: t.subset_types,
@@ -285,6 +299,10 @@ impl<'x> TargetJson<'x> {
             maps: t.memory.maps.into(),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Every relocation that was not patched, with what a person can act on.

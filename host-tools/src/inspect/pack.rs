@@ -5,7 +5,7 @@ use crate::pack::{File, relocation_bytes};
 use anyhow::{Context, Result};
 use corelet_core::btf::Type;
 use corelet_core::pack::{
-    Attach, Choice, Decision, Event, Map, Memory, Object, Program, Relo, ResultMap, Target, section,
+    Attach, Choice, Decision, Event, Map, Memory, Module, Object, Program, Relo, ResultMap, Target, section,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ struct TargetPart<'a> {
     release: &'a str,
     version: &'a str,
     build_id: String,
+    modules: Vec<ModulePart<'a>>,
     arch: &'static str,
     pointer_size: u8,
     big_endian: bool,
@@ -68,6 +69,13 @@ struct TargetPart<'a> {
     memory: Memory,
     /// RAM that relocation alone takes of a microcontroller, beside the stack; none for another file's object.
     relocation_bytes: Option<usize>,
+}
+
+/// A module that must be loaded, in this build.
+#[derive(Serialize)]
+struct ModulePart<'a> {
+    name: &'a str,
+    build_id: String,
 }
 
 /// A named type of a subset.
@@ -154,11 +162,14 @@ fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
     let t: Target<'_> = file.record(section::TARGET, owner)?;
     let plan: Vec<Choice> = file.records(section::PLAN, owner)?;
     let subset = file.section(section::SUBSET, owner)?;
+    let modules: Vec<Module<'a>> = file.records(section::MODULES, owner)?;
+    let module = |m: &Module<'a>| ModulePart { name: m.name, build_id: hex(m.build_id) };
     Ok(TargetPart {
         object: hex(&t.object),
         release: t.release,
         version: t.version,
         build_id: hex(t.build_id),
+        modules: modules.iter().map(module).collect(),
         arch: t.arch.name(),
         pointer_size: t.pointer_size,
         big_endian: t.big_endian,
@@ -201,6 +212,9 @@ pub fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
         writeln!(out, "target {} ({}) for object {}…", t.release, t.arch, &t.object[..16])?;
         writeln!(out, "  version  {}", t.version)?;
         writeln!(out, "  build id {}", if t.build_id.is_empty() { "none" } else { &t.build_id })?;
+        for m in &t.modules {
+            writeln!(out, "  module   {}, build id {}", m.name, m.build_id)?;
+        }
         writeln!(out, "  types    {} bytes", t.subset_bytes)?;
         for s in &t.subset {
             let members = if s.members.is_empty() { "no members".to_owned() } else { s.members.join(", ") };

@@ -23,6 +23,8 @@ pub struct Facts {
     pub btf: Option<Range<usize>>,
     /// The bytes of the section `.BTF.base`, the distilled base of a module.
     pub btf_base: Option<Range<usize>>,
+    /// The bytes of the section `.modinfo` of a module.
+    pub modinfo: Option<Range<usize>>,
     /// The GNU note of the note sections or segments.
     pub build_id: Option<BuildId>,
     /// Whether this is an object file, such as a module.
@@ -62,6 +64,7 @@ fn facts_of<H: FileHeader<Endian = object::Endianness>>(bytes: &[u8], pointer_si
         pointer_size,
         btf: range(".BTF"),
         btf_base: range(".BTF.base"),
+        modinfo: range(".modinfo"),
         build_id: file.build_id().ok().flatten().and_then(BuildId::new),
         relocatable: header.e_type(file.endian()) == elf::ET_REL,
         head: range(".head.text"),

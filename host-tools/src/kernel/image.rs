@@ -124,6 +124,15 @@ impl Kernel {
         self.payload.get(facts.btf_base?)
     }
 
+    /// The release that a module was built for, the first word of its `vermagic` (`include/linux/vermagic.h`); `None` for what
+    /// is no module.
+    pub fn module_release(&self) -> Option<&str> {
+        let modinfo = self.payload.get(elf::facts(&self.payload).ok()?.modinfo?)?;
+        let mut fields = modinfo.split(|&b| b == 0);
+        let vermagic = fields.find_map(|field| field.strip_prefix(b"vermagic="))?;
+        std::str::from_utf8(vermagic).ok()?.split(' ').next()
+    }
+
     /// Fills in what the innermost layer tells.
     fn read(&mut self, payload: &[u8], setup: Option<String>) -> Result<()> {
         if is_btf(payload) {

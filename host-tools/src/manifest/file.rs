@@ -5,11 +5,14 @@ use super::{
     decl,
 };
 use anyhow::{Context, Result, bail, ensure};
+use corelet_boards::modules::spelling;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
 
+/// `MODULE_NAME_LEN` of a 64-bit kernel without its NUL: `include/linux/moduleparam.h`.
+const MAX_MODULE_NAME: usize = 55;
 /// Pages of one CPU's perf buffer: 16 MiB with pages of 4 KiB, far above sense, and a `u16` still.
 const MAX_PERF_PAGES: u16 = 4096;
 
@@ -37,6 +40,8 @@ struct File {
 struct ObjectTable {
     spdx: Option<String>,
     description: Option<String>,
+    #[serde(default)]
+    modules: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +133,13 @@ impl File {
     fn check(self) -> Result<Manifest, Fault> {
         let mut manifest =
             Manifest { spdx: self.object.spdx, description: self.object.description, ..Manifest::default() };
+        for name in self.object.modules {
+            let span = name.span();
+            let name = module_name(name.get_ref()).at(span.clone())?;
+            let twice = manifest.modules.contains(&name);
+            (!twice).then_some(()).with_context(|| format!("the module {name} is named twice")).at(span)?;
+            manifest.modules.push(name);
+        }
         let mut grouped = BTreeSet::new();
         for table in self.alternatives {
             let span = table.span();
@@ -164,6 +176,16 @@ impl File {
         }
         Ok(manifest)
     }
+}
+
+/// A module's name in the kernel's spelling.
+fn module_name(name: &str) -> Result<String> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    ensure!(
+        !name.is_empty() && name.len() <= MAX_MODULE_NAME && name.bytes().all(sound),
+        "`{name}`: expected a module's name without folder and `.ko`, such as \"nf_conntrack\""
+    );
+    Ok(spelling(name))
 }
 
 /// The name behind one of `tags`.

@@ -21,6 +21,8 @@ pub struct Manifest {
     pub spdx: Option<String>,
     /// One line for people.
     pub description: Option<String>,
+    /// Modules whose types the programs mean, where the kernel itself has none of the name: in the kernel's spelling.
+    pub modules: Vec<String>,
     /// By the name in the object.
     pub maps: BTreeMap<String, Map>,
     /// Groups of programs of which one set is taken, in the order of the file.

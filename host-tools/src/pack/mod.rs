@@ -2,7 +2,7 @@
 //!
 //! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
 //! kernel loads, `object` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
-//! `write` puts the file together. Before a target is written the object is relocated twice, against all of the kernel's
+//! `modules` finds out which modules a target stands on, `write` puts the file together. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
 
 mod bare;
@@ -11,6 +11,7 @@ mod collect;
 mod file;
 mod kconfig;
 mod memory;
+mod modules;
 mod object;
 mod plan;
 mod sizes;
@@ -20,6 +21,7 @@ mod write;
 
 pub use bare::relocation_bytes;
 pub use file::File;
+pub use modules::WithModules;
 pub use sizes::UntypedEvents;
 pub use target::TargetReport;
 pub use write::{Section, container};
@@ -48,8 +50,10 @@ pub struct Input {
 
 /// A kernel to pack for.
 pub struct Kernel<'x> {
-    /// All its types.
+    /// All its own types.
     pub types: &'x KernelTypes<'x>,
+    /// The same with the types of modules, for each set of them that a manifest names; nothing where its modules are not at hand.
+    pub modules: &'x [WithModules<'x>],
     /// Bytes of its BTF.
     pub btf_len: usize,
     /// Build id; empty where it is not known.
@@ -139,6 +143,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
                 types: &types,
                 maps: &maps,
                 decisions: &decisions,
+                modules: &input.manifest.modules,
                 object_sections: &sections,
                 kernel,
             };

@@ -2,6 +2,7 @@
 
 use super::collect::Collected;
 use super::kconfig;
+use super::modules::Looked;
 use super::object::Maps;
 use super::types::PackTypes;
 use super::write::Section;
@@ -30,6 +31,8 @@ pub struct TargetReport {
     pub arch: Arch,
     /// Build id; empty where it is not known.
     pub build_id: Vec<u8>,
+    /// Name and build id of each module that has types of the subset.
+    pub modules: Vec<(String, Vec<u8>)>,
     /// Bytes of all of the kernel's types.
     pub full_btf: usize,
     /// Bytes of the subset.
@@ -63,6 +66,8 @@ pub(super) struct Job<'x, 'o> {
     pub(super) types: &'x PackTypes,
     pub(super) maps: &'x Maps<'o>,
     pub(super) decisions: &'x [Decision],
+    /// The modules that the manifest names.
+    pub(super) modules: &'x [String],
     pub(super) object_sections: &'x [Section],
     pub(super) kernel: &'x Kernel<'x>,
 }
@@ -71,11 +76,10 @@ impl Job<'_, '_> {
     /// All sections of the target, and what is to be said of it.
     pub(super) fn run(&self) -> Result<(Vec<Section>, TargetReport)> {
         let (c, kernel) = (self.c, self.kernel);
-        let full = kernel.types.btf();
         ensure!(
-            c.object.endian() == full.endian(),
+            c.object.endian() == kernel.types.btf().endian(),
             "the object's byte order is not the kernel's: compile it with clang -target {}",
-            if full.endian() == Endian::Big { "bpfeb" } else { "bpfel" }
+            if kernel.types.btf().endian() == Endian::Big { "bpfeb" } else { "bpfel" }
         );
         let loaded = |d: &Decision| !matches!(d, Decision::Skip(_));
         let chosen: BTreeSet<u32> =
@@ -83,14 +87,16 @@ impl Job<'_, '_> {
         let absent = self.refuse_unresolvable(&chosen)?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
-        let marks = subset::marks(c.object.btf(), kernel.types, relos.into_iter());
+        let looked = Looked::new(kernel, self.modules, c.object.btf(), &relos)?;
+        let full = looked.types.btf();
+        let marks = subset::marks(c.object.btf(), looked.types, relos.into_iter());
         let subset = subset::write(full, &marks, false)?;
-        let programs = relocate(&c.object, kernel.types, &|f| chosen.contains(&f))?;
-        let ids = Section::records(
-            section::IDS,
-            self.owner,
-            subset.kernel_ids.iter().map(|&(subset, kernel)| KernelId { subset, kernel }),
-        )?;
+        let programs = relocate(&c.object, looked.types, &|f| chosen.contains(&f))?;
+        let kernel_ids = subset.kernel_ids.iter().map(|&(subset, id)| {
+            let kernel = looked.types.kernel_id(id)?;
+            Ok(KernelId { subset, kernel })
+        });
+        let ids = Section::records(section::IDS, self.owner, kernel_ids.collect::<Result<Vec<_>>>()?)?;
         let sizes = self.prove_equal(&programs, &chosen, &subset, &ids.bytes)?;
 
         let target = Target {
@@ -108,7 +114,7 @@ impl Job<'_, '_> {
             version: kernel.version,
             arch: kernel.arch,
             config: kernel.config,
-            btf: full,
+            btf: kernel.types.btf(),
         };
         let mut sections = vec![
             Section::records(section::TARGET, self.owner, [target])?,
@@ -129,8 +135,10 @@ impl Job<'_, '_> {
         let maps = self.maps.maps.iter().map(memory::of_map).fold(Formula::default(), |a, b| a.plus(&b));
         let memory = Memory { work: pack::work(&sizes, lengths), maps };
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
+        sections.push(looked.section(self.owner)?);
         let mut report = self.report(&programs, &chosen, &subset, memory);
         report.absent = absent.into_iter().collect();
+        report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
         Ok((sections, report))
     }
 
@@ -281,6 +289,7 @@ impl Job<'_, '_> {
             decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
             patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
             absent: Vec::new(),
+            modules: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,
         }

@@ -32,6 +32,11 @@ impl<'b> KernelTypes<'b> {
         KernelTypes { btf, by_name, modules }
     }
 
+    /// Which of the modules a type is of; `None` for the kernel's own.
+    pub fn module_of(&self, id: TypeId) -> Option<usize> {
+        self.modules.partition_point(|first| *first <= id).checked_sub(1)
+    }
+
     /// Types whose essential name is `name`, of every kind that a relocation can be about.
     pub fn named(&self, name: &str) -> &[TypeId] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
@@ -45,8 +50,7 @@ impl TargetTypes for KernelTypes<'_> {
 
     /// A module numbers its types from where the kernel's end, and so does every other module.
     fn kernel_id(&self, id: TypeId) -> Result<TypeId> {
-        let first = self.modules.iter().take_while(|first| **first <= id).last();
-        Ok(first.map_or(id, |first| TypeId(id.0 - first.0 + self.modules[0].0)))
+        Ok(self.module_of(id).map_or(id, |of| TypeId(id.0 - self.modules[of].0 + self.modules[0].0)))
     }
 
     fn candidates(&self, name: &str, kind: Kind, found: &mut dyn FnMut(TypeId) -> Result<()>) -> Result<()> {
