@@ -12,8 +12,8 @@ use crate::progress::Spinner;
 
 /// Take a kernel's BTF out of the file that holds it.
 ///
-/// FILE is raw BTF, an ELF vmlinux or module, or a kernel image as distributions ship it: Image, EFI zboot, bzImage or zImage,
-/// compressed or not. What was found goes to the standard output (to the standard error with `-o -`).
+/// FILE is raw BTF, an ELF vmlinux or module, a kernel image as distributions and vendors ship it (Image, EFI zboot, bzImage,
+/// zImage, uImage, FIT, Android boot image, compressed or not), or a Debian package with one of them. What was found goes to the standard output (to the standard error with `-o -`).
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The kernel.
@@ -42,6 +42,7 @@ struct Report<'a> {
     endianness: Option<&'static str>,
     page_size: Option<u32>,
     ikconfig: bool,
+    config: Option<String>,
     remarks: &'a [String],
 }
 
@@ -81,6 +82,7 @@ impl<'a> Report<'a> {
             endianness: identity.endianness.map(byte_order),
             page_size: identity.page_size,
             ikconfig: kernel.ikconfig().is_some(),
+            config: kernel.config_place(),
             remarks: kernel.remarks(),
         }
     }
@@ -97,7 +99,7 @@ impl<'a> Report<'a> {
             ("byte order", self.endianness.map(str::to_owned)),
             ("pointers", size(self.pointer_size.map(u32::from))),
             ("pages", size(self.page_size)),
-            ("config", self.ikconfig.then(|| "embedded in the kernel".to_owned())),
+            ("config", self.config.clone()),
         ];
         let mut text: String = lines
             .into_iter()

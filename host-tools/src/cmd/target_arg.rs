@@ -89,10 +89,9 @@ impl Opened {
         let target = Target::open(&arg.file)?;
         let shown = arg.file.display();
         let id = target.kernel.identity();
-        let config = match (&arg.config, target.kernel.ikconfig()) {
-            (Some(path), _) => Some(Config::read(path)?),
-            (None, Some(text)) => Some(Config::parse(text).with_context(|| format!("{shown}: IKCONFIG"))?),
-            (None, None) => None,
+        let config = match &arg.config {
+            Some(path) => Some(Config::read(path)?),
+            None => target.kernel.config().with_context(|| shown.to_string())?,
         };
         let missing = |what: &str, key: &str| {
             let message = format!(

@@ -1,4 +1,4 @@
-//! A kernel's `.config`, as Kconfig writes it.
+//! A kernel's `.config`, as Kconfig writes it, out of a file of its own or whatever holds one.
 //!
 //! The grammar of a line: `CONFIG_NAME=y|m|n`, a decimal or hexadecimal number, or `"text"`; `# CONFIG_NAME is not set`; any
 //! other line that begins with `#`; or nothing. Text keeps the backslashes that Kconfig puts before `"` and `\`, because
@@ -15,11 +15,30 @@ use nom::combinator::{all_consuming, map, map_opt, not, opt, recognize, rest, va
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
+use super::deb;
 use super::decompress::{self, Format};
+use super::image::{Kernel, MAX_FILE};
 use crate::input::read_file;
 
 /// No configuration is larger, in bytes.
-const MAX_CONFIG: usize = 16 << 20;
+pub(super) const MAX_CONFIG: usize = 16 << 20;
+
+/// The choices of a page's size, in KiB, before they had one name (`arch/*/Kconfig`).
+const PAGE_CHOICES: [(&str, u32); 13] = [
+    ("CONFIG_PAGE_SIZE_4KB", 4),
+    ("CONFIG_PAGE_SIZE_8KB", 8),
+    ("CONFIG_PAGE_SIZE_16KB", 16),
+    ("CONFIG_PAGE_SIZE_32KB", 32),
+    ("CONFIG_PAGE_SIZE_64KB", 64),
+    ("CONFIG_PAGE_SIZE_256KB", 256),
+    ("CONFIG_ARM64_4K_PAGES", 4),
+    ("CONFIG_ARM64_16K_PAGES", 16),
+    ("CONFIG_ARM64_64K_PAGES", 64),
+    ("CONFIG_PPC_4K_PAGES", 4),
+    ("CONFIG_PPC_16K_PAGES", 16),
+    ("CONFIG_PPC_64K_PAGES", 64),
+    ("CONFIG_PPC_256K_PAGES", 256),
+];
 
 /// What an option is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +62,38 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file, which may be compressed as `/proc/config.gz` is.
+    /// Reads a file: a `.config`, compressed or not as `/proc/config.gz` is; a kernel's image, its vmlinux or its module
+    /// `configs.ko`, which hold one with `CONFIG_IKCONFIG`; or the package that has it beside the kernel.
     ///
     /// # Errors
-    /// With the path, and the line for a line that is none of a `.config`.
+    /// With the path: the line for a line that is none of a `.config`; a kernel without a configuration.
     pub fn read(path: &Path) -> Result<Config> {
-        let shown = path.display();
-        let mut bytes = read_file(path, MAX_CONFIG as u64)?;
-        if let Some(format) = Format::detect(&bytes) {
-            bytes = decompress::decompress(format, &bytes, MAX_CONFIG, &mut |_| {})
-                .with_context(|| shown.to_string())?;
+        Config::of_bytes(read_file(path, MAX_FILE)?).with_context(|| path.display().to_string())
+    }
+
+    fn of_bytes(mut bytes: Vec<u8>) -> Result<Config> {
+        if deb::is_deb(&bytes) {
+            let found = deb::read(&bytes, decompress::MAX_OUTPUT)?;
+            if let Some((path, text)) = found.config {
+                return Config::parse(&text).context(path);
+            }
+        } else if let Some(format) = Format::detect(&bytes) {
+            match decompress::decompress(format, &bytes, MAX_CONFIG, &mut |_| {}) {
+                Ok(plain) if is_text(&plain) => bytes = plain,
+                // larger than a configuration, or damaged: the kernel's reader says which
+                _ => {}
+            }
         }
-        let text = std::str::from_utf8(&bytes)
-            .with_context(|| format!("{shown}: not text, so not a kernel configuration"))?;
-        Config::parse(text).with_context(|| shown.to_string())
+        if is_text(&bytes) {
+            let text = std::str::from_utf8(&bytes).context("not text, so not a kernel configuration")?;
+            return Config::parse(text);
+        }
+        let kernel = Kernel::parse(bytes, decompress::MAX_OUTPUT, &mut |_, _| {})
+            .context("not text, so no .config, and it holds none either")?;
+        kernel.config()?.context(
+            "a kernel without its configuration (CONFIG_IKCONFIG is off): give the config file of its package, or \
+             kernel/configs.ko where it is a module",
+        )
     }
 
     /// Reads the text of a configuration. An option that is set twice has its last value, as with Kconfig.
@@ -90,6 +127,20 @@ impl Config {
         self.options.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// Whether `name` is built in, a module, or has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        !matches!(self.get(name), None | Some(Value::No))
+    }
+
+    /// Bytes of a page, where an option says so: `CONFIG_PAGE_SHIFT` (6.9), or the choice of an architecture.
+    pub fn page_size(&self) -> Option<u32> {
+        if let Some(Value::Number(shift)) = self.get("CONFIG_PAGE_SHIFT") {
+            return u32::try_from(*shift).ok().and_then(|shift| 1u32.checked_shl(shift));
+        }
+        let chosen = PAGE_CHOICES.iter().find(|(name, _)| self.is_set(name));
+        chosen.map(|(_, kib)| kib * 1024)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.options.len()
@@ -99,6 +150,11 @@ impl Config {
     pub fn is_empty(&self) -> bool {
         self.options.is_empty()
     }
+}
+
+/// A configuration has no NUL and begins with a printable character; of what is empty it is one without options.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && bytes.first().is_none_or(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
 type Setting<'a> = (&'a str, Value);

@@ -1,4 +1,5 @@
-//! The wrappers that boot loaders see: EFI zboot, bzImage, the ARM zImage and the Image header.
+//! The wrappers that boot loaders see: EFI zboot, bzImage, the ARM zImage and the Image header; those of U-Boot and Android
+//! have files of their own ([`uimage`], [`fit`], [`android`]).
 //!
 //! Sources: `drivers/firmware/efi/libstub/zboot-header.S`, `Documentation/arch/x86/boot.rst`,
 //! `Documentation/arch/arm64/booting.rst`, `Documentation/arch/riscv/boot-image-header.rst`,
@@ -8,7 +9,9 @@ use anyhow::{Result, bail};
 use corelet_core::Endian;
 
 use super::bytes::ReadAt;
+use super::decompress::Format;
 use super::identity::Arch;
+use super::{android, fit, uimage};
 
 /// A stretch of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Span {
 
 impl Span {
     /// The bytes it names, or an error that names `what`.
-    fn of<'a>(self, bytes: &'a [u8], what: &str) -> Result<&'a [u8]> {
+    pub(super) fn of<'a>(self, bytes: &'a [u8], what: &str) -> Result<&'a [u8]> {
         match self.at.checked_add(self.len).and_then(|end| bytes.get(self.at..end)) {
             Some(part) => Ok(part),
             None => bail!(
@@ -43,6 +46,21 @@ pub struct ImageHeader {
     pub endian: Endian,
     /// In bytes; the arm64 header may leave it unspecified.
     pub page_size: Option<u32>,
+}
+
+/// A kernel in another file that says where it is and how it is compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapper<'a> {
+    /// What the file is called.
+    pub name: &'static str,
+    /// The kernel, as it is packed.
+    pub payload: &'a [u8],
+    /// Where it is in the file.
+    pub at: usize,
+    /// How it is compressed; a payload may be a wrapper of its own too.
+    pub compression: Option<Format>,
+    /// As the header says; `None` where it names a family of both widths.
+    pub arch: Option<Arch>,
 }
 
 /// What a file is, by its headers.
@@ -73,6 +91,8 @@ pub enum Container<'a> {
         /// Of the kernel, from the header's magic.
         endian: Endian,
     },
+    /// A uImage, a FIT or an Android boot image.
+    Wrapper(Wrapper<'a>),
     /// The kernel itself, ready to be copied to memory.
     Image(ImageHeader),
 }
@@ -84,6 +104,15 @@ pub enum Container<'a> {
 pub fn detect(bytes: &[u8]) -> Result<Option<Container<'_>>> {
     if bytes.starts_with(b"MZ") && bytes.get(4..8) == Some(b"zimg") {
         return zboot(bytes).map(Some);
+    }
+    if uimage::is_uimage(bytes) {
+        return uimage::wrapper(bytes).map(Container::Wrapper).map(Some);
+    }
+    if fit::is_fdt(bytes) {
+        return fit::wrapper(bytes).map(Container::Wrapper).map(Some);
+    }
+    if android::is_android(bytes) {
+        return android::wrapper(bytes).map(Container::Wrapper).map(Some);
     }
     if bytes.get(0x202..0x206) == Some(b"HdrS") && le16(bytes, 0x1fe) == Some(0xaa55) {
         return bzimage(bytes).map(Some);

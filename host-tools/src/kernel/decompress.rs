@@ -1,9 +1,10 @@
 //! The compressions that kernels use, as one function with a limit on what comes out.
 //!
-//! gzip, xz (with BCJ filters), lzma-alone, zstd and the legacy lz4 frame, all in pure Rust. LZO and bzip2 are named in
-//! the error, not read: no distribution ships a kernel with BTF in them.
+//! gzip, xz (with BCJ filters), lzma-alone, zstd, bzip2, and lz4 in the legacy frame that the kernel's build makes and in the
+//! newer one that U-Boot's images hold, all in pure Rust. LZO is named in the error, not read.
 //!
-//! Sources: RFC 1952; the .xz file format 1.2; RFC 8878; `lib/decompress_unlz4.c` for the legacy lz4 frame.
+//! Sources: RFC 1952; the .xz file format 1.2; RFC 8878; `lib/decompress_unlz4.c` for the legacy lz4 frame;
+//! `doc/lz4_Frame_format.md` of lz4 for the newer.
 
 use std::cell::Cell;
 use std::fmt;
@@ -39,19 +40,22 @@ pub enum Format {
     Zstd,
     /// The legacy lz4 frame, which is what the kernel's build makes.
     Lz4,
+    /// The lz4 frame of today, which `lz4` makes unless it is told otherwise.
+    Lz4Frame,
+    /// bzip2, up to Linux 4.x and in U-Boot's images.
+    Bzip2,
     /// Recognised to name it in an error.
     Lzo,
-    /// Recognised to name it in an error.
-    Bzip2,
 }
 
 impl Format {
     /// The magic bytes of those that have one.
-    pub(crate) const MAGICS: [(&'static [u8], Format); 6] = [
+    pub(crate) const MAGICS: [(&'static [u8], Format); 7] = [
         (&[0x1f, 0x8b, 0x08], Format::Gzip),
         (&[0xfd, b'7', b'z', b'X', b'Z', 0x00], Format::Xz),
         (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
         (&[0x02, 0x21, 0x4c, 0x18], Format::Lz4),
+        (&[0x04, 0x22, 0x4d, 0x18], Format::Lz4Frame),
         (&[0x89, b'L', b'Z', b'O', 0x00, 0x0d, 0x0a, 0x1a, 0x0a], Format::Lzo),
         (b"BZh", Format::Bzip2),
     ];
@@ -72,7 +76,7 @@ impl Format {
             Format::Xz => "xz",
             Format::Lzma => "lzma",
             Format::Zstd => "zstd",
-            Format::Lz4 => "lz4",
+            Format::Lz4 | Format::Lz4Frame => "lz4",
             Format::Lzo => "lzo",
             Format::Bzip2 => "bzip2",
         }
@@ -85,14 +89,17 @@ impl fmt::Display for Format {
     }
 }
 
-/// Properties 0x5d (lc 3, lp 0, pb 2), a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a length that is unknown or sane.
+/// Properties 0x5d (lc 3, lp 0, pb 2) or 0x6d (lc 1, lp 2, pb 2, OpenWrt's), a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a length that is unknown or sane.
 fn is_lzma_alone(bytes: &[u8]) -> bool {
     let Some(&[props, d0, d1, d2, d3, ref length @ ..]) = bytes.first_chunk::<13>() else { return false };
     let dictionary = u32::from_le_bytes([d0, d1, d2, d3]);
     let length = u64::from_le_bytes(*length);
     let round =
         dictionary.is_power_of_two() || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two());
-    props == 0x5d && round && dictionary >= 4096 && (length == u64::MAX || length <= MAX_OUTPUT as u64)
+    matches!(props, 0x5d | 0x6d)
+        && round
+        && dictionary >= 4096
+        && (length == u64::MAX || length <= MAX_OUTPUT as u64)
 }
 
 /// Expands the one stream that `bytes` begins with; what follows it is not looked at.
@@ -111,23 +118,35 @@ pub fn decompress(
     if format == Format::Lz4 {
         return lz4_legacy(bytes, limit, progress);
     }
+    if format == Format::Lzo {
+        bail!("lzo compression is not read; unpack it first (lzop -d) and give the result");
+    }
     let at = Cell::new(0);
     let source = Source { bytes, at: &at };
     let out = match format {
-        Format::Gzip => collect(flate2::bufread::GzDecoder::new(source), limit, progress),
-        Format::Xz => {
-            collect(lzma_rust2::XzReader::new_mem_limit(source, false, MAX_WINDOW_KIB), limit, progress)
-        }
-        Format::Lzma => lzma_rust2::LzmaReader::new_mem_limit(source, MAX_WINDOW_KIB, None)
-            .map_err(anyhow::Error::from)
-            .and_then(|reader| collect(reader, limit, progress)),
         Format::Zstd => zstd(source, limit, progress),
-        Format::Lzo | Format::Bzip2 => bail!(
-            "{format} compression is not read; unpack it first (lzop -d or bzip2 -d) and give the result"
-        ),
-        Format::Lz4 => unreachable!("handled above"),
+        _ => stream(format, source).and_then(|reader| collect(reader, limit, progress)),
     };
     out.with_context(|| format!("{format} stream broken near byte {:#x} of {:#x}", at.get(), bytes.len()))
+}
+
+/// What `source` expands to, as a stream; of a zstd frame the checksum is not compared.
+///
+/// # Errors
+/// A header that asks for too much memory, or a compression that comes in no stream here.
+pub(crate) fn stream<'a>(format: Format, source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>> {
+    Ok(match format {
+        Format::Gzip => Box::new(flate2::bufread::GzDecoder::new(source)),
+        Format::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(source, false, MAX_WINDOW_KIB)),
+        Format::Lzma => Box::new(lzma_rust2::LzmaReader::new_mem_limit(source, MAX_WINDOW_KIB, None)?),
+        Format::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(source)),
+        Format::Lz4Frame => Box::new(lz4_flex::frame::FrameDecoder::new(source)),
+        Format::Zstd => {
+            let window = u64::from(MAX_WINDOW_KIB) * 1024;
+            Box::new(ruzstd::decoding::StreamingDecoder::new_with_max_window_size(source, window)?)
+        }
+        Format::Lz4 | Format::Lzo => bail!("{format} is not read as a stream"),
+    })
 }
 
 /// One frame. The decoder computes the frame's checksum but leaves it to its caller to compare.

@@ -12,7 +12,7 @@ use super::btf_scan::{self, Found};
 use super::container::{self, Container, ImageHeader};
 use super::decompress::{self, Format, MAX_OUTPUT};
 use super::identity::{Arch, Identity};
-use super::{banner, elf, notes};
+use super::{Config, banner, deb, elf, notes};
 
 /// The largest file that is read.
 pub(crate) const MAX_FILE: u64 = 4 << 30;
@@ -20,6 +20,9 @@ pub(crate) const MAX_FILE: u64 = 4 << 30;
 const MAX_LAYERS: usize = 5;
 /// Compressed streams that are tried in a wrapper whose header does not say where its payload is.
 const MAX_ATTEMPTS: usize = 64;
+
+/// How lzma-alone data begins: `xz` and the kernel's build, and OpenWrt's (`-lc1 -lp2 -pb2`).
+const LZMA_STARTS: [&[u8]; 2] = [&[0x5d, 0, 0], &[0x6d, 0, 0]];
 
 /// Told about long steps: what is being done, and how many bytes came out so far.
 pub type Progress<'p> = &'p mut dyn FnMut(&str, usize);
@@ -32,6 +35,8 @@ pub struct Kernel {
     identity: Identity,
     remarks: Vec<String>,
     ikconfig: Option<String>,
+    /// Path and text of the configuration in the same package.
+    package_config: Option<(String, String)>,
 }
 
 impl Kernel {
@@ -56,9 +61,16 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::open`], without the file's name.
     pub fn parse(bytes: Vec<u8>, limit: usize, progress: Progress) -> Result<Kernel> {
-        let mut peel = Peel { layers: Vec::new(), known: Identity::default(), setup: None, limit, progress };
+        let mut peel = Peel {
+            layers: Vec::new(),
+            known: Identity::default(),
+            setup: None,
+            package_config: None,
+            limit,
+            progress,
+        };
         let payload = peel.run(bytes).with_context(|| peel.trail())?;
-        let Peel { layers, known, setup, .. } = peel;
+        let Peel { layers, known, setup, package_config, .. } = peel;
         let mut kernel = Kernel {
             layers,
             payload: Vec::new(),
@@ -66,6 +78,7 @@ impl Kernel {
             identity: known,
             remarks: Vec::new(),
             ikconfig: None,
+            package_config,
         };
         kernel.read(&payload, setup).with_context(|| kernel.layers.join(" → "))?;
         kernel.payload = payload;
@@ -94,6 +107,28 @@ impl Kernel {
     /// The configuration embedded with `CONFIG_IKCONFIG`, as text.
     pub fn ikconfig(&self) -> Option<&str> {
         self.ikconfig.as_deref()
+    }
+
+    /// The configuration: the embedded one, else the one that its package holds beside it.
+    ///
+    /// # Errors
+    /// A line that is none of a configuration.
+    pub fn config(&self) -> Result<Option<Config>> {
+        let text = match (&self.ikconfig, &self.package_config) {
+            (Some(text), _) => Config::parse(text).context("IKCONFIG"),
+            (None, Some((path, text))) => Config::parse(text).with_context(|| path.clone()),
+            (None, None) => return Ok(None),
+        };
+        text.map(Some)
+    }
+
+    /// Where [`Kernel::config`] comes from, in words; `None` where there is none.
+    pub fn config_place(&self) -> Option<String> {
+        match (&self.ikconfig, &self.package_config) {
+            (Some(_), _) => Some("embedded in the kernel".to_owned()),
+            (None, Some((path, _))) => Some(format!("{path} in the package")),
+            (None, None) => None,
+        }
     }
 
     /// Where the BTF is in the innermost layer, and what is known of it.
@@ -153,9 +188,30 @@ impl Kernel {
             if let Some(found) = btf_scan::find(payload) {
                 self.take(found);
             }
-            let endian = self.identity.endianness.unwrap_or(Endian::Little);
+            self.read_notes(payload);
+        }
+        self.name(payload, setup);
+        self.ikconfig = ikconfig(payload);
+        self.complete();
+        Ok(())
+    }
+
+    /// The build id of an image without sections. Where no header says the byte order, the notes do: read in the wrong one,
+    /// their lengths are none.
+    fn read_notes(&mut self, payload: &[u8]) {
+        let known = self.identity.endianness.or(self.btf.as_ref().map(|btf| btf.endian));
+        let tried: &[Endian] = match known {
+            Some(Endian::Little) => &[Endian::Little],
+            Some(Endian::Big) => &[Endian::Big],
+            None => &[Endian::Little, Endian::Big],
+        };
+        for &endian in tried {
             match notes::build_id(payload, endian) {
-                notes::Outcome::One(id) => self.identity.build_id = Some(id),
+                notes::Outcome::One(id) => {
+                    self.identity.build_id = Some(id);
+                    self.identity.endianness = Some(endian);
+                    return;
+                }
                 notes::Outcome::None => {}
                 notes::Outcome::Ambiguous(ids) => self.remarks.push(format!(
                     "{} build ids in this image and nothing tells the kernel's own from the others: none taken",
@@ -163,10 +219,6 @@ impl Kernel {
                 )),
             }
         }
-        self.name(payload, setup);
-        self.ikconfig = ikconfig(payload);
-        self.complete();
-        Ok(())
     }
 
     fn read_elf(&mut self, payload: &[u8]) -> Result<()> {
@@ -231,15 +283,18 @@ impl Kernel {
         self.identity.version = Some(name.version);
     }
 
-    /// What follows from the architecture and the types.
+    /// What follows from the architecture, the types and the configuration.
     fn complete(&mut self) {
+        // what is wrong with a configuration, `config` says to whom it matters
+        let of_config = self.config().ok().flatten().and_then(|config| config.page_size());
         let long_size = self.btf.as_ref().and_then(|btf| btf.long_size);
         let identity = &mut self.identity;
         if identity.endianness.is_none() {
             identity.endianness = self.btf.as_ref().map(|btf| btf.endian);
         }
         identity.pointer_size = identity.pointer_size.or(identity.arch.map(Arch::pointer_size)).or(long_size);
-        identity.page_size = identity.page_size.or(identity.arch.and_then(Arch::only_page_size));
+        identity.page_size =
+            identity.page_size.or(identity.arch.and_then(Arch::only_page_size)).or(of_config);
         if let (Some(long), Some(pointer)) = (long_size, identity.pointer_size)
             && long != pointer
         {
@@ -284,6 +339,7 @@ struct Peel<'p> {
     known: Identity,
     /// The text of a bzImage's setup header.
     setup: Option<String>,
+    package_config: Option<(String, String)>,
     limit: usize,
     progress: Progress<'p>,
 }
@@ -307,11 +363,17 @@ impl Peel<'_> {
 
     /// The bytes inside the outermost wrapper, or `None` when there is no wrapper left.
     fn step(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
-        if is_btf(bytes) || elf::is_elf(bytes) {
+        if is_btf(bytes) {
             return Ok(None);
+        }
+        if elf::is_elf(bytes) {
+            return Ok(self.inside_elf(bytes));
         }
         if bytes.is_empty() {
             bail!("is empty");
+        }
+        if deb::is_deb(bytes) {
+            return self.package(bytes).map(Some);
         }
         match container::detect(bytes)? {
             Some(Container::Image(header)) => {
@@ -336,6 +398,19 @@ impl Peel<'_> {
                 self.setup = version;
                 self.bzimage(payload, at).map(Some)
             }
+            Some(Container::Wrapper(wrapper)) => {
+                self.known.arch = wrapper.arch.or(self.known.arch);
+                match wrapper.compression {
+                    Some(format) => {
+                        let name = format!("{} ({format})", wrapper.name);
+                        self.expand(&name, format, wrapper.payload, wrapper.at).map(Some)
+                    }
+                    None => {
+                        self.layers.push(wrapper.name.to_owned());
+                        Ok(Some(wrapper.payload.to_vec()))
+                    }
+                }
+            }
             Some(Container::ZImage { endian }) => {
                 self.known.arch = Some(Arch::Arm);
                 self.known.endianness = Some(endian);
@@ -351,6 +426,34 @@ impl Peel<'_> {
                 },
             },
         }
+    }
+
+    /// The kernel of a Debian package.
+    fn package(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        (self.progress)("reading the package", 0);
+        let found = deb::read(bytes, self.limit)?;
+        self.package_config = found.config;
+        let Some((path, kernel)) = found.kernel else {
+            bail!(
+                "Debian package: no kernel in it{}; since 6.19 the image is in linux-binary-*, types and debug information in \
+                 a -dbg package",
+                if self.package_config.is_some() { ", only a configuration" } else { "" }
+            );
+        };
+        self.layers.push(format!("Debian package ({path})"));
+        Ok(kernel)
+    }
+
+    /// The kernel in an ELF that only unpacks it, as `vmlinuz` of MIPS and `zImage` of PowerPC are.
+    fn inside_elf(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let facts = elf::facts(bytes).ok()?;
+        if facts.relocatable || facts.btf.is_some() || banner::find(bytes).is_some() {
+            return None;
+        }
+        let inner = self.search(bytes, "ELF wrapper").ok()?;
+        self.known.arch = facts.arch;
+        self.known.endianness = Some(facts.endian);
+        Some(inner)
     }
 
     /// Bare bytes of a kernel, such as what an ARM zImage unpacks to.
@@ -391,12 +494,16 @@ impl Peel<'_> {
     }
 
     /// Tries every place in `bytes` that begins like compressed data, until one holds a kernel: for wrappers that do not say
-    /// where their payload is (the ARM zImage), and for those not known here (uImage, FIT).
+    /// where their payload is (the ARM zImage), and for those not known here.
     fn search(&mut self, bytes: &[u8], name: &str) -> Result<Vec<u8>> {
         let mut places: Vec<(usize, Format)> = Format::MAGICS
             .iter()
             .flat_map(|(magic, format)| memchr::memmem::find_iter(bytes, magic).map(|at| (at, *format)))
-            .chain(memchr::memmem::find_iter(bytes, &[0x5d, 0, 0]).map(|at| (at, Format::Lzma)))
+            .chain(
+                LZMA_STARTS
+                    .iter()
+                    .flat_map(|start| memchr::memmem::find_iter(bytes, start).map(|at| (at, Format::Lzma))),
+            )
             .filter(|(at, format)| Format::detect(&bytes[*at..]) == Some(*format))
             .collect();
         places.sort_by_key(|(at, _)| *at);
@@ -428,8 +535,8 @@ impl Peel<'_> {
         match broken {
             Some((_, error)) => Err(error.context(format!("{name}: no kernel could be unpacked from it"))),
             None => bail!(
-                "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage or zImage, and no compressed kernel inside \
-                 (first bytes {:02x?})",
+                "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage, zImage, uImage, FIT, Android boot image or \
+                 Debian package, and no compressed kernel inside (first bytes {:02x?})",
                 &bytes[..bytes.len().min(8)]
             ),
         }

@@ -5,6 +5,9 @@ use std::io::Write;
 use super::super::btf_scan::tests::sample;
 use super::*;
 
+#[path = "vendor_tests.rs"]
+mod vendor;
+
 /// A fixed-seed generator (xorshift64*), so that a failure is found again.
 struct Random(u64);
 
@@ -111,6 +114,7 @@ fn all_wrappers() -> Vec<(String, Vec<u8>)> {
         out.push((format!("{name} wrapper"), [&[1; 99], &payload[..]].concat()));
         out.push((format!("gzip of {name} zboot"), gzip(&zboot(name, &payload))));
     }
+    out.extend(vendor::wrappers(&image));
     out
 }
 
@@ -152,7 +156,7 @@ fn a_cut_file_is_an_error_or_the_kernel() {
 fn damaged_bytes_never_panic() {
     let mut random = Random(0x0c0f_fee0_dead_beef);
     for (name, bytes) in all_wrappers() {
-        for round in 0..150 {
+        for round in 0..60 {
             let mut damaged = bytes.clone();
             for _ in 0..=random.below(4) {
                 // Half of the damage goes to the headers, where it matters most.
@@ -199,5 +203,7 @@ fn the_embedded_configuration_is_read() {
     image.extend(b"IKCFG_ST");
     image.extend(gzip(b"CONFIG_BPF=y\n"));
     image.extend(b"IKCFG_ED");
-    assert_eq!(parse(image).unwrap().ikconfig(), Some("CONFIG_BPF=y\n"));
+    let kernel = parse(image).unwrap();
+    assert_eq!(kernel.ikconfig(), Some("CONFIG_BPF=y\n"));
+    assert!(kernel.config().unwrap().unwrap().is_set("CONFIG_BPF"));
 }
