@@ -2,6 +2,7 @@
 
 pub mod big_endian;
 pub mod budgets;
+pub mod convert;
 pub mod disasm;
 pub mod fleet;
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod dump;
 pub mod excerpt;
 pub mod modules;
 pub mod name;
+pub mod shape;
 mod source;
 
 pub use source::Source;
