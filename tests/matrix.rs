@@ -1,6 +1,7 @@
 //! The nine tools on one board: every case right on the right pack, and wrong on some case of every mutant.
 
 use crate::objects::Objects;
+use crate::tools::exceptions::exceptions;
 use crate::tools::mutants::mutants;
 use crate::tools::output::Output;
 use crate::tools::script::Run;
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// Cases on right packs.
     pub cases: usize,
+    /// Of these, those whose result is another on this board, as listed in `exceptions.toml`.
+    pub excepted: usize,
     /// Mutants, and those that no case noticed.
     pub mutants: (usize, usize),
 }
@@ -69,8 +72,17 @@ pub fn pack_for_another(tool: &str, objects: &Objects, kernel: &Kernel) -> Resul
     container(&sections)
 }
 
-/// Packs all tools for `kernel`, with all their mutants.
-fn packs(objects: &Objects, kernel: &Kernel) -> Result<Vec<Packed>> {
+/// Whether mutants of the packs are run too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutants {
+    /// Each of every tool.
+    All,
+    /// None: another board has shown what the cases notice.
+    None,
+}
+
+/// Packs all tools for `kernel`, with all their mutants if so asked.
+fn packs(objects: &Objects, kernel: &Kernel, which: Mutants) -> Result<Vec<Packed>> {
     let mut out = Vec::new();
     for (&tool, object) in objects {
         let sections = sections(tool, object, kernel)?;
@@ -80,6 +92,9 @@ fn packs(objects: &Objects, kernel: &Kernel) -> Result<Vec<Packed>> {
             Ok(())
         };
         add(None, &sections)?;
+        if which == Mutants::None {
+            continue;
+        }
         let subset = sections.iter().position(|s| s.id == section::SUBSET).context("no subset")?;
         for mutant in mutants(&sections[subset].bytes)? {
             let mut sections = sections.clone();
@@ -99,10 +114,11 @@ pub fn run(
     kernel: &Kernel,
     loader: &[u8],
     objects: &Objects,
+    which: Mutants,
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
-    let packs = packs(objects, kernel)?;
+    let packs = packs(objects, kernel, which)?;
     let labels: Vec<(String, String, &Packed, &'static Case)> = packs
         .iter()
         .enumerate()
@@ -127,6 +143,7 @@ fn judge(
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let known = survivors()?;
+    let mut excepted = exceptions(&the_board.name)?;
     for p in packs {
         let mut noticed = None;
         for (label, _, _, case) in labels.iter().filter(|(_, _, of, _)| of.path == p.path) {
@@ -134,6 +151,16 @@ fn judge(
             match (&p.field, case.verdict(output)) {
                 (None, verdict) => {
                     outcome.cases += 1;
+                    if let Err(why) = &verdict
+                        && let Some(at) = excepted
+                            .iter()
+                            .position(|e| e.tool == p.tool && e.case == case.name && e.says == *why)
+                    {
+                        let exception = excepted.swap_remove(at);
+                        outcome.excepted += 1;
+                        outcome.lines.push(format!("{}: {}: {why}: {}", p.tool, case.name, exception.reason));
+                        continue;
+                    }
                     outcome.lines.push(format!(
                         "{}: {}: {}",
                         p.tool,
@@ -164,6 +191,11 @@ fn judge(
         if noticed.is_some() == listed.is_some() {
             outcome.failures.push(format!("{} with {field} shifted: {line}", p.tool));
         }
+    }
+    for e in excepted {
+        outcome
+            .failures
+            .push(format!("{}: {}: {:?} of exceptions.toml did not come up", e.tool, e.case, e.says));
     }
     ensure!(outcome.cases > 0, "no case was run");
     Ok(outcome)

@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The boards that are part of Corelet, the one that starts soonest first.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("qemu-aarch64", include_str!("../linux/qemu-aarch64.toml")),
+    ("qemu-aarch64-5.10", include_str!("../linux/qemu-aarch64-5.10.toml")),
     ("qemu-riscv64", include_str!("../linux/qemu-riscv64.toml")),
     ("qemu-armv7", include_str!("../linux/qemu-armv7.toml")),
 ];
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn an_unknown_board_lists_the_known_ones() {
         let error = Board::find("qemu-vax").unwrap_err().to_string();
-        assert!(error.contains("qemu-aarch64, qemu-riscv64, qemu-armv7"), "{error}");
+        assert!(error.contains("qemu-aarch64, qemu-aarch64-5.10, qemu-riscv64, qemu-armv7"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! the board's script and checks are data and pure functions, so they are tested here on recorded output too.
 
 pub mod board;
+pub mod exceptions;
 pub mod mutants;
 pub mod output;
 pub mod script;
