@@ -103,8 +103,8 @@ const TOUCH: usize = 10;
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn number(text: &str) -> Option<u32> {
     let (digits, unit) = match text.as_bytes().last()? {
-        b'K' => (text.get(..text.len() - 1)?, 1 << 10),
-        b'M' => (text.get(..text.len() - 1)?, 1 << 20),
+        b'K' => (text.get(..text.len().checked_sub(1)?)?, 1 << 10),
+        b'M' => (text.get(..text.len().checked_sub(1)?)?, 1 << 20),
         _ => (text, 1u32),
     };
     crate::number::decimal(digits)?.checked_mul(unit)

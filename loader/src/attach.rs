@@ -29,7 +29,7 @@ pub fn attach<K: Kernel>(
             Ok(true)
         }
         Err(Errno::ENOENT) if optional(s, number) => {
-            session.counts.skipped += 1;
+            session.counts.skipped = session.counts.skipped.saturating_add(1);
             let args = [S(s.object.name), S(program.name)];
             say(kernel, "%: skipped %: this kernel has nothing of that name", &args);
             Ok(false)

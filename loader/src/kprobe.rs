@@ -63,7 +63,7 @@ fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>)
         line.text("+").number(probe.offset);
     }
     control(kernel, &line)?;
-    ledger.tracefs_probes += 1;
+    ledger.tracefs_probes = ledger.tracefs_probes.saturating_add(1);
     let mut event = Path::new();
     name(&mut event, pid, number);
     let id = tracefs::event_id(kernel, event.as_str())?;

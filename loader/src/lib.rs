@@ -8,7 +8,24 @@
 //! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).
 
 #![cfg_attr(not(test), no_std)]
-#![deny(unsafe_code)]
+#![deny(
+    unsafe_code,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod arena;
 pub mod args;

@@ -93,7 +93,7 @@ pub fn load<K: Kernel>(
     let object: Object<'_> = bad(kernel, pack.path, kept.records(section::OBJECT).at(0))?;
     let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;
     let count = kept.records::<Map<'_>>(section::MAPS).count();
-    let open = slots(arena.take(kernel, count * size_of::<OpenMap>())?, OpenMap::default);
+    let open = slots(arena.take(kernel, count.saturating_mul(size_of::<OpenMap>()))?, OpenMap::default);
     let place = objects.sources.len();
     // there are no more than MAX_PACK_OBJECTS
     let _ = objects.sources.push(Source {
@@ -191,7 +191,7 @@ fn into_kernel<K: Kernel>(
     };
     maps::create(kernel, session, s, btf, open, arena.scope())?;
     let open: &'static [OpenMap] = open;
-    let license = arena.take(kernel, s.object.license.len() + 1)?;
+    let license = arena.take(kernel, s.object.license.len().saturating_add(1))?;
     license.fill(0);
     for (slot, b) in license.iter_mut().zip(s.object.license.bytes()) {
         *slot = b;
@@ -215,7 +215,7 @@ fn into_kernel<K: Kernel>(
                 && let Some(prog) = session.ledger.get(next)
             {
                 attach::attach(kernel, session, s, number, &program, prog)?;
-                next += 1;
+                next = next.saturating_add(1);
             }
         }
     }

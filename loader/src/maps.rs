@@ -91,7 +91,7 @@ pub fn create<K: Kernel>(
             }
         };
         session.ledger.keep(kernel, created.fd())?;
-        session.counts.maps += 1;
+        session.counts.maps = session.counts.maps.saturating_add(1);
         *slot = OpenMap { map: created, max_entries: spec.max_entries };
         if map.role != MapRole::Declared {
             fill(kernel, session, s, &map, slot, arena.scope())?;

@@ -18,8 +18,8 @@ pub fn integer(text: &str) -> Option<(bool, u64)> {
     let mut n: u64 = 0;
     for b in digits.bytes() {
         let digit = match b {
-            b'0'..=b'9' => b - b'0',
-            b'a'..=b'f' | b'A'..=b'F' if base == 16 => (b | 0x20) - b'a' + 10,
+            b'0'..=b'9' => b.wrapping_sub(b'0'),
+            b'a'..=b'f' | b'A'..=b'F' if base == 16 => (b | 0x20).wrapping_sub(b'a' - 10),
             _ => return None,
         };
         n = n.checked_mul(base.into())?.checked_add(digit.into())?;
@@ -41,7 +41,8 @@ pub fn cpus(list: &[u8]) -> Option<u32> {
     for &b in list.trim_ascii_end().iter().chain(b",") {
         match b {
             b'0'..=b'9' => {
-                number = Some(number.unwrap_or(0u32).checked_mul(10)?.checked_add((b - b'0').into())?)
+                number =
+                    Some(number.unwrap_or(0u32).checked_mul(10)?.checked_add(b.wrapping_sub(b'0').into())?)
             }
             b'-' if from.is_none() => from = Some(number.take()?),
             b',' => {

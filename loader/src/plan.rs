@@ -58,7 +58,7 @@ pub fn decide<K: Kernel>(
             }
             continue;
         };
-        session.counts.skipped += 1;
+        session.counts.skipped = session.counts.skipped.saturating_add(1);
         let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
         say(kernel, "%: skipped % (%): %", &args);
     }

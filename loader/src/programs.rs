@@ -43,19 +43,19 @@ impl Linker<'_, '_> {
         let s = self.sections;
         let parts =
             Parts { functions: s.functions(), insns: self.insns, fixups: s.fixups(), endian: Endian::HOST };
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes) = (0usize, 0usize);
         for function in program.functions() {
             let f = bad(kernel, s.path, s.function(function))?;
-            count += 1;
-            bytes += bad(kernel, s.path, parts.insns_of(&f))?.len();
+            count = count.saturating_add(1);
+            bytes = bytes.saturating_add(bad(kernel, s.path, parts.insns_of(&f))?.len());
         }
         let out = arena.take(kernel, bytes)?;
-        let placed = arena.take(kernel, count * size_of::<Placed>())?;
+        let placed = arena.take(kernel, count.saturating_mul(size_of::<Placed>()))?;
         let placed = slots(placed, Placed::default);
         let map_fd = |n: u16| self.open.get(usize::from(n)).map(|m| m.map.fd().0);
         let linked = bad(kernel, s.path, parts.link(program, &map_fd, placed, out))?;
         let placed = placed.get(..linked.1).unwrap_or(&[]);
-        let insns = out.get(..linked.0 * insn::INSN_SIZE).unwrap_or(&[]);
+        let insns = out.get(..linked.0.saturating_mul(insn::INSN_SIZE)).unwrap_or(&[]);
         let btf = match self.btf {
             Some(fd) => Some(ProgBtf {
                 fd,
@@ -78,7 +78,7 @@ impl Linker<'_, '_> {
         };
         match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
             Ok(fd) => {
-                session.counts.programs += 1;
+                session.counts.programs = session.counts.programs.saturating_add(1);
                 session.ledger.keep(kernel, fd)
             }
             Err(e) => Err(verifier::explain(kernel, session, s, &spec, program, placed, e, arena)),
@@ -96,7 +96,7 @@ fn func_info<'a, K: Kernel>(
     if s.parts.get(section::FUNC_INFO).is_empty() {
         return Ok(&[]);
     }
-    let out = arena.take(kernel, placed.len() * 8)?;
+    let out = arena.take(kernel, placed.len().saturating_mul(8))?;
     let mut rows = out.as_chunks_mut::<8>().0.iter_mut();
     for p in placed {
         let mut all = s.parts.records::<FuncInfo>(section::FUNC_INFO);
@@ -118,9 +118,9 @@ fn line_info<'a, K: Kernel>(
 ) -> Done<&'a [u8]> {
     let lines = s.parts.records::<LineInfo>(section::LINE_INFO);
     // a function is placed once, so there are no more lines than the pack has
-    let out = arena.take(kernel, lines.clone().count() * 16)?;
+    let out = arena.take(kernel, lines.clone().count().saturating_mul(16))?;
     let mut rows = out.as_chunks_mut::<16>().0.iter_mut();
-    let mut count = 0;
+    let mut len = 0usize;
     for p in placed {
         let mut next = Some(0);
         for l in lines.clone() {
@@ -132,14 +132,14 @@ fn line_info<'a, K: Kernel>(
             }
             if let Some(row) = rows.next() {
                 put(row, [p.start.saturating_add(l.insn), l.file_off, l.line_off, l.line_col]);
-                count += 16;
+                len = len.saturating_add(16);
             }
         }
         if next.is_some() {
             return Ok(&[]);
         }
     }
-    Ok(out.get(..count).unwrap_or(&[]))
+    Ok(out.get(..len).unwrap_or(&[]))
 }
 
 fn put<const N: usize>(row: &mut [u8], words: [u32; N]) {

@@ -36,13 +36,13 @@ pub fn relocate<K: Kernel>(
 ) -> Done<()> {
     // ids run from 1 to the number of types
     let types = s.btf.id_end().saturating_sub(1) as usize;
-    let seen = arena.take(kernel, types / 8 + 1)?;
+    let seen = arena.take(kernel, (types / 8).saturating_add(1))?;
     seen.fill(0);
     let counted = pack::candidates(&s.btf, target, s.relos(), seen);
     let (roots, candidates) = bad(kernel, s.path, counted)?;
     let scratch = slots(arena.take(kernel, size_of::<Scratch>())?, Scratch::default);
-    let lists = slots(arena.take(kernel, roots * size_of::<CandList>())?, CandList::default);
-    let pool = slots(arena.take(kernel, candidates * size_of::<TypeId>())?, TypeId::default);
+    let lists = slots(arena.take(kernel, roots.saturating_mul(size_of::<CandList>()))?, CandList::default);
+    let pool = slots(arena.take(kernel, candidates.saturating_mul(size_of::<TypeId>()))?, TypeId::default);
     let Some(scratch) = scratch.first_mut() else { return Ok(()) };
     let mut relocator = Relocator { local: &s.btf, target, cands: Cands::new(lists, pool), scratch };
     for relo in s.relos() {
@@ -51,17 +51,17 @@ pub fn relocate<K: Kernel>(
             continue;
         }
         let function = bad(kernel, s.path, s.function(relo.function))?;
-        let start = function.start as usize * insn::INSN_SIZE;
-        let len = function.count as usize * insn::INSN_SIZE;
+        let start = (function.start as usize).saturating_mul(insn::INSN_SIZE);
+        let len = (function.count as usize).saturating_mul(insn::INSN_SIZE);
         let code = insns.get_mut(start..).and_then(|i| i.get_mut(..len));
         let code = bad(kernel, s.path, code.ok_or(corelet_core::Error::NoSuchInsn { insn: function.start }))?;
         let core_relo = bad(kernel, s.path, core_relo(&relo))?;
         let outcome = relocator.relocate(&core_relo, code, Endian::HOST, &mut ());
         let spec = relocator.scratch.local();
         match outcome {
-            Ok(Outcome::Patched { .. }) => counts.patched += 1,
+            Ok(Outcome::Patched { .. }) => counts.patched = counts.patched.saturating_add(1),
             Ok(Outcome::Poisoned(why)) => {
-                counts.poisoned += 1;
+                counts.poisoned = counts.poisoned.saturating_add(1);
                 let sizes;
                 let why = match why {
                     // a pack's types leave out what does not match, so the two cannot be told apart here

@@ -76,7 +76,7 @@ impl<K: Kernel> Line<'_, K> {
         }
         if let Some(slot) = self.buffer.get_mut(self.len) {
             *slot = b;
-            self.len += 1;
+            self.len = self.len.saturating_add(1);
         }
     }
 
@@ -107,7 +107,8 @@ impl<K: Kernel> Line<'_, K> {
             Arg::X(bytes) => {
                 for &b in bytes {
                     for nibble in [b >> 4, b & 15] {
-                        self.byte(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+                        let from = if nibble < 10 { b'0' } else { b'a' - 10 };
+                        self.byte(from.wrapping_add(nibble));
                     }
                 }
             }
@@ -131,7 +132,7 @@ impl<K: Kernel> Words for Line<'_, K> {
         if n >= 10 {
             self.number(n / 10);
         }
-        self.byte(b'0' + (n % 10) as u8);
+        self.byte(b'0'.wrapping_add((n % 10) as u8));
     }
 }
 

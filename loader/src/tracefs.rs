@@ -33,7 +33,7 @@ impl Path {
             if let Some(slot) = self.bytes.get_mut(self.len) {
                 *slot = b;
             }
-            self.len += 1;
+            self.len = self.len.saturating_add(1);
         }
         self
     }
@@ -43,7 +43,7 @@ impl Path {
         if n >= 10 {
             self.number(n / 10);
         }
-        let digit = [b'0' + (n % 10) as u8];
+        let digit = [b'0'.wrapping_add((n % 10) as u8)];
         self.text(core::str::from_utf8(&digit).unwrap_or(""))
     }
 

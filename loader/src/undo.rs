@@ -51,9 +51,9 @@ impl Ledger {
         while let Some(fd) = self.open.pop() {
             kernel.close(Fd(fd.into()));
         }
-        while self.tracefs_probes > 0 {
-            self.tracefs_probes -= 1;
-            kprobe::remove(kernel, self.tracefs_probes);
+        while let Some(probe) = self.tracefs_probes.checked_sub(1) {
+            self.tracefs_probes = probe;
+            kprobe::remove(kernel, probe);
         }
     }
 }

@@ -104,12 +104,18 @@ fn ranged(text: &str, bits: u32, signed: bool) -> Result<u64, Misfit> {
     let Some((negative, magnitude)) = integer(text).filter(|_| (1..=64).contains(&bits)) else {
         return Err(misfit);
     };
-    let max = u64::MAX >> (64 - bits) >> u32::from(signed);
-    let limit = if negative { if signed { max + 1 } else { 0 } } else { max };
+    let (least, most) = limits(bits, signed);
+    let limit = if negative { least } else { most };
     if magnitude > limit {
         return Err(misfit);
     }
     Ok(if negative { magnitude.wrapping_neg() } else { magnitude })
+}
+
+/// The largest magnitudes of an integer of 1 to 64 bits: of a negative number, and of another.
+fn limits(bits: u32, signed: bool) -> (u64, u64) {
+    let most = u64::MAX >> 64u32.saturating_sub(bits).min(63) >> u32::from(signed);
+    (if signed { most.wrapping_add(1) } else { 0 }, most)
 }
 
 #[cold]
@@ -118,8 +124,8 @@ fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfi
     let mut numbers = [N(0), N(0)];
     let (form, name) = match misfit {
         Misfit::Range { bits, signed } => {
-            let max = u64::MAX >> (64 - bits.clamp(1, 64)) >> u32::from(signed);
-            numbers = [N(if signed { max + 1 } else { 0 }), N(max)];
+            let (least, most) = limits(bits, signed);
+            numbers = [N(least), N(most)];
             (if signed { "--set %: % takes -% to %" } else { "--set %: % takes % to %" }, name)
         }
         Misfit::Bool => ("--set %: bool takes true or false", name),

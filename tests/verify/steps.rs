@@ -81,6 +81,10 @@ fn fmt(context: &mut Context<'_>) -> Result<Outcome> {
 
 fn clippy(context: &mut Context<'_>) -> Result<Outcome> {
     context.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // what only the device's executable has
+    let device = ["--features", "device", "--profile", "device", "--bin", "corelet-loader"];
+    let clippy = ["clippy", "--package", "corelet-loader"];
+    context.cargo(&[&clippy[..], &device, &["--", "-D", "warnings"]].concat())?;
     Ok(passed())
 }
 

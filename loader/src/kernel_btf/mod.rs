@@ -84,7 +84,8 @@ pub fn relocate<K: Kernel>(
                 looked into, % bytes of memory";
     say(kernel, form, &[S(name), bytes, reads, types, modules, peak]);
     let (types, rest) = memory.split_at_mut_checked(selected.btf).unwrap_or_default();
-    let padding = (selected.btf + selected.ids).next_multiple_of(8) - selected.btf;
+    // the engine has found place for both in `memory`
+    let padding = selected.btf.wrapping_add(selected.ids).next_multiple_of(8).wrapping_sub(selected.btf);
     let (ids, rest) = rest.split_at_mut_checked(padding).unwrap_or_default();
     let ids = ids.get(..selected.ids).unwrap_or_default();
     let mut arena = Arena::new(rest);

@@ -13,15 +13,15 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8
     // SAFETY: the caller's promise; `i` stays below `len`, and words are only used on aligned addresses.
     unsafe {
         if (to as usize | from as usize).is_multiple_of(WORD) {
-            while len - i >= WORD {
+            while len.wrapping_sub(i) >= WORD {
                 let word = from.add(i).cast::<usize>().read_volatile();
                 to.add(i).cast::<usize>().write_volatile(word);
-                i += WORD;
+                i = i.wrapping_add(WORD);
             }
         }
         while i < len {
             to.add(i).write_volatile(from.add(i).read_volatile());
-            i += 1;
+            i = i.wrapping_add(1);
         }
     }
     to
@@ -37,7 +37,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
     }
     let mut i = len;
     while i > 0 {
-        i -= 1;
+        i = i.wrapping_sub(1);
         // SAFETY: the caller's promise, below `len`.
         unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
     }
@@ -63,7 +63,7 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> c_int {
         // SAFETY: the caller's promise, below `len`.
         let (x, y) = unsafe { (a.add(i).read_volatile(), b.add(i).read_volatile()) };
         if x != y {
-            return c_int::from(x) - c_int::from(y);
+            return c_int::from(x).wrapping_sub(y.into());
         }
     }
     0
@@ -84,7 +84,7 @@ unsafe extern "C" fn strlen(s: *const c_char) -> usize {
     let mut n = 0;
     // SAFETY: the caller's promise of a NUL.
     while unsafe { s.add(n).read_volatile() } != 0 {
-        n += 1;
+        n = n.wrapping_add(1);
     }
     n
 }

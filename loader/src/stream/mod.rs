@@ -90,10 +90,10 @@ impl Channels {
             Err(e) => return Err(failed(kernel, "epoll_create1", e)),
         };
         self.watch(kernel, job.stop, STOP)?;
-        let mut count = 0;
+        let mut count = 0usize;
         for source in job.sources {
             for c in carriers(source, job.cpus) {
-                count += c.buffers as usize;
+                count = count.saturating_add(c.buffers as usize);
             }
         }
         if count > MAX_CHANNELS {
@@ -101,10 +101,10 @@ impl Channels {
             return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
         }
         if count > 0 {
-            let memory = kernel.region(count * size_of::<Option<Channel>>());
+            let memory = kernel.region(count.saturating_mul(size_of::<Option<Channel>>()));
             self.channels = slots(memory.map_err(|e| failed(kernel, "memory", e))?, || None);
         }
-        let mut token = 0;
+        let mut token = 0u32;
         for (object, source) in job.sources.iter().enumerate() {
             for c in carriers(source, job.cpus) {
                 for cpu in 0..c.buffers {
@@ -131,7 +131,7 @@ impl Channels {
                             *slot = Some(Channel { buffer, object: object as u8, event: c.number });
                         }
                     }
-                    token += 1;
+                    token = token.saturating_add(1);
                 }
             }
         }

@@ -102,7 +102,7 @@ impl Perf {
                 SAMPLE => {
                     let mut size = [0; 4];
                     self.copy(body, &mut size);
-                    let most = len.saturating_sub(HEADER + size.len());
+                    let most = len.saturating_sub(HEADER).saturating_sub(size.len());
                     let size = (u32::from_ne_bytes(size) as usize).min(most);
                     let copied = scratch.get_mut(..size).map(|s| self.copy(body.wrapping_add(4), s));
                     record = Some(copied.map(|()| size));

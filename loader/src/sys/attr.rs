@@ -42,7 +42,7 @@ impl Attr {
 
     fn set_u64(self, at: usize, value: u64) -> Attr {
         let (first, second) = if cfg!(target_endian = "big") { (4, 0) } else { (0, 4) };
-        self.set(at + first, value as u32).set(at + second, (value >> 32) as u32)
+        self.set(at.wrapping_add(first), value as u32).set(at.wrapping_add(second), (value >> 32) as u32)
     }
 
     fn address<T>(self, at: usize, of: *const T) -> Attr {
@@ -50,8 +50,8 @@ impl Attr {
     }
 
     fn name(mut self, at: usize, name: &[u8; 16]) -> Attr {
-        for (i, b) in name.as_chunks::<4>().0.iter().enumerate() {
-            self = self.set(at + 4 * i, u32::from_ne_bytes(*b));
+        for (at, b) in (at..).step_by(4).zip(name.as_chunks::<4>().0) {
+            self = self.set(at, u32::from_ne_bytes(*b));
         }
         self
     }

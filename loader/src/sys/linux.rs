@@ -24,7 +24,7 @@ const CLOEXEC: usize = 0o2000000;
 
 /// The set of one signal: 64 bits, the lowest for signal 1.
 const fn signal(number: u32) -> u64 {
-    1 << (number - 1)
+    1 << number.saturating_sub(1)
 }
 
 /// SIGHUP, SIGINT and SIGTERM.
@@ -250,8 +250,10 @@ impl Kernel for Linux {
     fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
         let none = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
         let mut events = [none; 16];
-        let timeout = timeout_ms
-            .map(|ms| Timespec { tv_sec: (ms / 1000).into(), tv_nsec: (ms % 1000 * 1_000_000).into() });
+        let timeout = timeout_ms.map(|ms| Timespec {
+            tv_sec: (ms / 1000).into(),
+            tv_nsec: (ms % 1000).wrapping_mul(1_000_000).into(),
+        });
         let n = match epoll::wait(borrowed(epoll), &mut events, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => 0,
             other => other?,

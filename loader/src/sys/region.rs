@@ -9,8 +9,8 @@ pub type Region = &'static mut [u8];
 /// as pieces of an [`crate::arena::Arena`] do. They are never dropped.
 pub fn slots<T>(bytes: &mut [u8], mut value: impl FnMut() -> T) -> &mut [T] {
     let start = bytes.as_mut_ptr().cast::<MaybeUninit<T>>();
-    const { assert!(size_of::<T>() > 0) };
-    let count = if start.is_aligned() { bytes.len() / size_of::<T>() } else { 0 };
+    let fit = bytes.len().checked_div(size_of::<T>()).unwrap_or(0);
+    let count = if start.is_aligned() { fit } else { 0 };
     // SAFETY: aligned and inside `bytes`; any byte is a `MaybeUninit`, and the old bytes are not read again, as the borrow
     // lasts as long as the result.
     let slots = unsafe { core::slice::from_raw_parts_mut(start, count) };
