@@ -147,7 +147,7 @@ fn split_types_are_read_as_btf_rs_does() {
         compare(&ours.view(), &theirs);
         // one module alone, joined to its kernel, stays as it was
         let kernel = OwnedBtf::from_bytes(base.bytes().to_vec()).unwrap();
-        let module = Module { name: "module".to_owned(), btf: split, base: None };
-        compare(&join(kernel, &[module]).unwrap().btf.view(), &theirs);
+        let module = Module::of_types("module", split, None);
+        compare(&join(kernel.into(), &[module]).unwrap().btf.view(), &theirs);
     }
 }

@@ -46,10 +46,10 @@ pub fn types(target: &Target, pointers: Option<u8>) -> Result<WithModules> {
             let alone = OwnedBtf::from_bytes(bytes.clone())?;
             let mut split = BtfWriter::over(&kernel.view());
             split.push_split(&alone.view(), &Default::default())?;
-            Ok(Module { name: "module".to_owned(), btf: split.finish(), base: None })
+            Ok(Module::of_types("module", split.finish(), None))
         })
         .collect::<Result<_>>()?;
-    join(kernel, &modules)
+    join(kernel.into(), &modules)
 }
 
 /// The same types with pointers of `size` bytes, and an integer `long` from which that is seen.

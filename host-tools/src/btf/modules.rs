@@ -31,6 +31,11 @@ pub struct Module {
 }
 
 impl Module {
+    /// A module of this name with these types, which came from no file.
+    pub fn of_types(name: &str, btf: Vec<u8>, base: Option<Vec<u8>>) -> Module {
+        Module { name: name.to_owned(), file: name.to_owned(), btf, base, build_id: Vec::new() }
+    }
+
     /// Reads the types of the module `name` out of its `.ko`, compressed or not, or out of raw split BTF. A module that has
     /// its types as DWARF only is refused here: what converts them to split BTF takes its place here too.
     ///
@@ -151,10 +156,6 @@ mod tests {
         w.finish()
     }
 
-    fn module(name: &str, btf: Vec<u8>, base: Option<Vec<u8>>) -> Module {
-        Module { name: name.to_owned(), file: name.to_owned(), btf, base, build_id: Vec::new() }
-    }
-
     fn candidates(types: &KernelTypes<'_>, name: &str) -> Vec<u32> {
         let mut found = Vec::new();
         let add = &mut |id: TypeId| {
@@ -170,7 +171,9 @@ mod tests {
         let kernel = OwnedBtf::from_bytes(types(None, None, &[("both", "k"), ("only", "k")])).unwrap();
         let one = types(Some(&kernel.view()), Some(1), &[("mine", "m1"), ("both", "m1")]);
         let two = types(Some(&kernel.view()), Some(1), &[("both", "m2"), ("mine", "m2"), ("two", "m2")]);
-        let joined = join(Arc::new(kernel), &[module("one", one, None), module("two", two, None)]).unwrap();
+        let joined =
+            join(Arc::new(kernel), &[Module::of_types("one", one, None), Module::of_types("two", two, None)])
+                .unwrap();
         let types = KernelTypes::with_modules(joined.btf.view(), &joined.first);
         assert_eq!(candidates(&types, "both"), [2]);
         assert_eq!(candidates(&types, "mine"), [4, 7]);
@@ -202,7 +205,7 @@ mod tests {
         let joined = |kernel: &[u8], base: Vec<u8>| {
             join(
                 Arc::new(OwnedBtf::from_bytes(kernel.to_vec()).unwrap()),
-                &[module("m", own.clone(), Some(base))],
+                &[Module::of_types("m", own.clone(), Some(base))],
             )
         };
         let found = joined(&kernel, base.clone()).unwrap();
@@ -226,7 +229,10 @@ mod tests {
         let kernel = || OwnedBtf::from_bytes(types(None, None, &[("a", "x")])).unwrap();
         let larger = OwnedBtf::from_bytes(types(None, None, &[("a", "x"), ("b", "x"), ("c", "x")])).unwrap();
         let other = types(Some(&larger.view()), Some(4), &[("mine", "m")]);
-        let e = format!("{:#}", join(Arc::new(kernel()), &[module("other.ko", other, None)]).unwrap_err());
+        let e = format!(
+            "{:#}",
+            join(Arc::new(kernel()), &[Module::of_types("other.ko", other, None)]).unwrap_err()
+        );
         assert!(e.starts_with("other.ko: ") && e.contains("vmlinux"), "{e}");
     }
 }
