@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod cmd;
 pub mod disasm;
+pub mod dwarf;
 pub mod exit;
 pub mod explain;
 mod input;

@@ -35,6 +35,7 @@ enum Command {
 #[derive(Subcommand)]
 enum BtfCommand {
     Extract(cmd::extract::Args),
+    Convert(cmd::convert::Args),
     Min(cmd::min::Args),
     Dump(cmd::dump::Args),
 }
@@ -42,6 +43,7 @@ enum BtfCommand {
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Btf(BtfCommand::Extract(args)) => cmd::extract::run(args),
+        Command::Btf(BtfCommand::Convert(args)) => cmd::convert::run(args),
         Command::Btf(BtfCommand::Min(args)) => cmd::min::run(args),
         Command::Btf(BtfCommand::Dump(args)) => cmd::dump::run(args),
         Command::ExtractObjects(args) => cmd::extract_objects::run(args),

@@ -1,6 +1,7 @@
 //! The commands: each reads its arguments, calls the library, prints.
 
 pub mod boot;
+pub mod convert;
 pub mod decode;
 pub mod demo;
 pub mod dump;

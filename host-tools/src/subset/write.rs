@@ -90,6 +90,19 @@ impl BtfWriter {
         trailing: &[u32],
     ) -> TypeId {
         let name_off = self.string(name);
+        self.push_at(name_off, kind, kflag, vlen, size_or_type, trailing)
+    }
+
+    /// The same for a name whose offset is known.
+    pub fn push_at(
+        &mut self,
+        name_off: u32,
+        kind: Kind,
+        kflag: bool,
+        vlen: u32,
+        size_or_type: u32,
+        trailing: &[u32],
+    ) -> TypeId {
         let info = u32::from(kflag) << 31 | u32::from(kind as u8) << 24 | vlen & 0x00ff_ffff;
         for word in [name_off, info, size_or_type].into_iter().chain(trailing.iter().copied()) {
             self.types.extend(self.endian.from_u32(word));

@@ -1,0 +1,417 @@
+//! From nodes to BTF: which are written, in what order and under what ids.
+//!
+//! Types come in the order of the first DIE that is one, each followed by what it alone leads to, so that the result does not
+//! depend on which thread came first.
+
+use super::hash::Map;
+use super::split::{Class, Meanings, Place};
+use super::store::{NOWHERE, Node, NodeId, Store, What};
+use super::symbols::Kfunc;
+use super::walk::{Tag, VARARGS};
+use crate::subset::BtfWriter;
+use anyhow::{Result, ensure};
+use corelet_core::btf::Kind;
+use corelet_core::{Endian, TypeId};
+use std::collections::VecDeque;
+
+/// A record to be written.
+#[derive(Clone, Copy)]
+enum Item {
+    /// A node, with what ambiguous names mean in it.
+    Node(NodeId, Place),
+    /// A struct, union or enum that is only declared.
+    Declared(NodeId),
+    /// The type of arrays' indices, where no unit has an `int`.
+    Index,
+}
+
+/// The largest number of elements of one type: `vlen` has 16 bits.
+pub(super) const MAX_VLEN: usize = 0xffff;
+
+/// Gives out ids, then writes in their order.
+pub(super) struct Emit<'a> {
+    store: &'a Store,
+    meanings: &'a Meanings,
+    items: Vec<Item>,
+    /// Ids of nodes that are the same wherever they stand.
+    ids: Vec<u32>,
+    /// Ids of those that are not.
+    ids_at: Map<(NodeId, Place), u32>,
+    /// The same by what they refer to: two places may mean the same by a name.
+    alike: Map<(NodeId, Vec<u32>), u32>,
+    classes: Map<Class, u32>,
+    declared: Map<NodeId, u32>,
+    open: VecDeque<Class>,
+    index: u32,
+    endian: Endian,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Types in all.
+    pub types: u32,
+    /// Functions, without those that were left out.
+    pub functions: u32,
+    /// Functions left out, since functions of the same name have other prototypes.
+    pub inconsistent: u32,
+    /// Per-cpu variables.
+    pub variables: u32,
+    /// Functions with the tag of a kfunc.
+    pub kfuncs: u32,
+    /// Types left out: with more members than BTF can say, or of a size that it has no word for.
+    pub unsayable: u32,
+}
+
+impl<'a> Emit<'a> {
+    pub(super) fn new(store: &'a Store, meanings: &'a Meanings, endian: Endian) -> Emit<'a> {
+        Emit {
+            store,
+            meanings,
+            items: Vec::new(),
+            ids: vec![0; store.nodes.len()],
+            ids_at: Map::default(),
+            alike: Map::default(),
+            classes: Map::default(),
+            declared: Map::default(),
+            open: VecDeque::new(),
+            index: 0,
+            endian,
+        }
+    }
+
+    /// The BTF of all nodes.
+    pub(super) fn run(
+        mut self,
+        percpu: Option<(&str, u32, u64)>,
+        kfuncs: &[Kfunc],
+    ) -> Result<(Vec<u8>, Counts)> {
+        let store = self.store;
+        let mut counts = Counts::default();
+        let mut roots: Vec<NodeId> = (1..store.nodes.len() as NodeId).collect();
+        roots.retain(|&id| store.nodes[id as usize].first != NOWHERE);
+        // one DIE may be two nodes: a function and its prototype
+        roots.sort_unstable_by_key(|&id| {
+            (store.nodes[id as usize].first, order(store.nodes[id as usize].what))
+        });
+        self.index = self.index_type(&roots);
+        let functions = consistent(store, &roots, &mut counts);
+        for id in roots {
+            let node = &store.nodes[id as usize];
+            let unit = Place::Unit((node.first >> 32) as u32);
+            match node.what {
+                What::Func if !functions.contains_key(&id) => continue,
+                What::Type(tag) if tag.is_tagged() && node.to != 0 => {
+                    for division in 0..self.meanings.divisions(id) {
+                        self.class((id, division));
+                    }
+                }
+                _ => {
+                    self.id(id, unit);
+                }
+            }
+            self.drain();
+        }
+        let mut writer = BtfWriter::new(self.endian);
+        let mut names: Map<u32, u32> = Map::default();
+        let mut funcs: Map<u32, u32> = Map::default();
+        let mut vars: Vec<[u32; 3]> = Vec::new();
+        for at in 0..self.items.len() {
+            let written = self.write(self.items[at], &mut writer, &mut names, &mut counts);
+            ensure!(written.0 as usize == at + 1, "type {written} was written out of order");
+            if let Item::Node(id, _) = self.items[at] {
+                let node = &store.nodes[id as usize];
+                match node.what {
+                    What::Func => {
+                        funcs.insert(node.name, written.0);
+                        counts.functions += 1;
+                    }
+                    What::Var => {
+                        let address = store.parts(node).first().map_or(0, |part| part.value);
+                        vars.push([written.0, address as u32, node.size]);
+                        counts.variables += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let (Some((name, size, _)), false) = (percpu, vars.is_empty()) {
+            vars.sort_unstable_by_key(|&[id, at, _]| (at, id));
+            vars.truncate(MAX_VLEN);
+            writer.push(name, Kind::Datasec, false, vars.len() as u32, size, vars.as_flattened());
+        }
+        let by_name: std::collections::HashMap<&[u8], u32> =
+            funcs.iter().map(|(&name, &id)| (store.strings.get(name), id)).collect();
+        for kfunc in kfuncs {
+            let Some(&id) = by_name.get(kfunc.name.as_bytes()) else { continue };
+            counts.kfuncs += 1;
+            for tag in kfunc.tags() {
+                writer.push(tag, Kind::DeclTag, false, 0, id, &[u32::MAX]);
+            }
+        }
+        counts.types = writer.next_id().0 - 1;
+        Ok((writer.finish(), counts))
+    }
+
+    /// The id of what arrays are indexed by: `int`, as pahole has it.
+    fn index_type(&mut self, roots: &[NodeId]) -> u32 {
+        let store = self.store;
+        let int = roots.iter().find(|&&id| {
+            let node = &store.nodes[id as usize];
+            node.what == What::Type(Tag::Base) && store.strings.get(node.name) == b"int" && node.size == 4
+        });
+        match int {
+            Some(&id) => self.id(id, Place::Unit(0)),
+            None if store.nodes.iter().any(|node| node.what == What::Type(Tag::Array)) => {
+                self.push(Item::Index)
+            }
+            None => 0,
+        }
+    }
+
+    fn push(&mut self, item: Item) -> u32 {
+        self.items.push(item);
+        self.items.len() as u32
+    }
+
+    /// Ids for what the structs and unions that have one refer to.
+    fn drain(&mut self) {
+        while let Some(class) = self.open.pop_front() {
+            let store = self.store;
+            for part in store.parts(&store.nodes[class.0 as usize]) {
+                self.id(part.to, Place::Class(class));
+            }
+        }
+    }
+
+    fn class(&mut self, class: Class) -> u32 {
+        if let Some(&id) = self.classes.get(&class) {
+            return id;
+        }
+        let id = self.push(Item::Node(class.0, Place::Class(class)));
+        self.classes.insert(class, id);
+        self.open.push_back(class);
+        id
+    }
+
+    /// The id of a node as it is meant at `place`, given out if it has none yet.
+    fn id(&mut self, id: NodeId, place: Place) -> u32 {
+        let store = self.store;
+        let node = &store.nodes[id as usize];
+        match node.what {
+            _ if id == 0 => return 0,
+            What::Name(_) => {
+                return match self.meanings.of(id, place) {
+                    Some(class) => self.class(class),
+                    None => match self.declared.get(&id) {
+                        Some(&known) => known,
+                        None => {
+                            let new = self.push(Item::Declared(id));
+                            self.declared.insert(id, new);
+                            new
+                        }
+                    },
+                };
+            }
+            What::Type(tag) if tag.is_tagged() && node.to != 0 => return self.class((id, 0)),
+            What::Type(Tag::Base) if !sayable(node) => return 0,
+            _ => {}
+        }
+        let depends = self.meanings.depends(id);
+        let known =
+            if depends { self.ids_at.get(&(id, place)).copied().unwrap_or(0) } else { self.ids[id as usize] };
+        if known != 0 {
+            return known;
+        }
+        // nodes lead to lower numbers only, in chains no longer than `shape::MAX_DEPTH`
+        let mut refers = vec![self.id(node.to, place)];
+        refers.extend(store.parts(node).iter().map(|part| self.id(part.to, place)));
+        if !depends {
+            let new = self.push(Item::Node(id, place));
+            self.ids[id as usize] = new;
+            return new;
+        }
+        let new = match self.alike.get(&(id, refers.clone())) {
+            Some(&known) => known,
+            None => {
+                let new = self.push(Item::Node(id, place));
+                self.alike.insert((id, refers), new);
+                new
+            }
+        };
+        self.ids_at.insert((id, place), new);
+        new
+    }
+
+    /// The id that a node got.
+    fn given(&mut self, id: NodeId, place: Place) -> u32 {
+        let items = self.items.len();
+        let given = self.id(id, place);
+        debug_assert_eq!(items, self.items.len(), "an id is asked for first when it is written");
+        given
+    }
+
+    fn write(
+        &mut self,
+        item: Item,
+        writer: &mut BtfWriter,
+        names: &mut Map<u32, u32>,
+        counts: &mut Counts,
+    ) -> TypeId {
+        let store = self.store;
+        let (id, place) = match item {
+            Item::Index => return writer.push("int", Kind::Int, false, 0, 4, &[1 << 24 | 32]),
+            Item::Declared(id) => {
+                let node = &store.nodes[id as usize];
+                let name = string(store, node.name, writer, names);
+                return match node.what {
+                    What::Name(Tag::Enum) => writer.push_at(name, Kind::Enum, false, 0, 4, &[]),
+                    What::Name(tag) => writer.push_at(name, Kind::Fwd, tag == Tag::Union, 0, 0, &[]),
+                    _ => unreachable!("only names are declared"),
+                };
+            }
+            Item::Node(id, place) => (id, place),
+        };
+        let node = &store.nodes[id as usize];
+        let mut parts = store.parts(node);
+        if parts.len() > MAX_VLEN {
+            counts.unsayable += 1;
+            parts = &parts[..MAX_VLEN];
+        }
+        let name = string(store, node.name, writer, names);
+        let tag = match node.what {
+            What::Type(tag) => tag,
+            What::Func => {
+                let to = self.given(node.to, place);
+                return writer.push_at(name, Kind::Func, false, 0, to, &[]);
+            }
+            What::Var => {
+                let to = self.given(node.to, place);
+                return writer.push_at(name, Kind::Var, false, 0, to, &[node.encoding.into()]);
+            }
+            What::Name(_) => unreachable!("names are not written"),
+        };
+        let vlen = parts.len() as u32;
+        let mut words = Vec::with_capacity(3 * parts.len());
+        match tag {
+            Tag::Struct | Tag::Union => {
+                let bitfields = parts.iter().any(|part| part.bits != 0);
+                for part in parts {
+                    let offset = match bitfields {
+                        true => part.value as u32 & 0x00ff_ffff | part.bits << 24,
+                        false => part.value as u32,
+                    };
+                    words.extend([
+                        string(store, part.name, writer, names),
+                        self.given(part.to, place),
+                        offset,
+                    ]);
+                }
+                let kind = if tag == Tag::Struct { Kind::Struct } else { Kind::Union };
+                writer.push_at(name, kind, bitfields, vlen, node.size, &words)
+            }
+            Tag::Enum => {
+                let wide = node.size > 4;
+                for part in parts {
+                    words.extend([string(store, part.name, writer, names), part.value as u32]);
+                    if wide {
+                        words.push((part.value >> 32) as u32);
+                    }
+                }
+                let signed = parts.iter().any(|part| part.bits != 0 && (part.value as i64) < 0);
+                let kind = if wide { Kind::Enum64 } else { Kind::Enum };
+                writer.push_at(name, kind, signed, vlen, node.size, &words)
+            }
+            Tag::Array => {
+                let elements = parts.iter().fold(1u32, |n, part| n.saturating_mul(part.value as u32));
+                let elements = if parts.is_empty() { 0 } else { elements };
+                words.extend([self.given(node.to, place), self.index, elements]);
+                writer.push_at(0, Kind::Array, false, 0, 0, &words)
+            }
+            Tag::Proto => {
+                for part in parts {
+                    let name = string(store, part.name, writer, names);
+                    words.extend(if part.value == VARARGS {
+                        [0, 0]
+                    } else {
+                        [name, self.given(part.to, place)]
+                    });
+                }
+                let to = self.given(node.to, place);
+                writer.push_at(0, Kind::FuncProto, false, vlen, to, &words)
+            }
+            Tag::Base if node.encoding == FLOAT => {
+                writer.push_at(name, Kind::Float, false, 0, node.size, &[])
+            }
+            Tag::Base => {
+                let encoding = match node.encoding {
+                    SIGNED => 1,
+                    BOOLEAN => 4,
+                    // `char` has no sign of its own in the kernel's BTF
+                    SIGNED_CHAR if store.strings.get(node.name) != b"char" => 1,
+                    _ => 0,
+                };
+                writer.push_at(name, Kind::Int, false, 0, node.size, &[encoding << 24 | (node.size * 8)])
+            }
+            Tag::Pointer => self.modifier(0, Kind::Ptr, node, place, writer),
+            Tag::Const => self.modifier(0, Kind::Const, node, place, writer),
+            Tag::Volatile => self.modifier(0, Kind::Volatile, node, place, writer),
+            Tag::Restrict => self.modifier(0, Kind::Restrict, node, place, writer),
+            Tag::Typedef => self.modifier(name, Kind::Typedef, node, place, writer),
+            Tag::Void | Tag::Transparent => unreachable!("references pass over these"),
+        }
+    }
+
+    fn modifier(
+        &mut self,
+        name: u32,
+        kind: Kind,
+        node: &Node,
+        place: Place,
+        writer: &mut BtfWriter,
+    ) -> TypeId {
+        let to = self.given(node.to, place);
+        writer.push_at(name, kind, false, 0, to, &[])
+    }
+}
+
+/// `DW_ATE_*`.
+const BOOLEAN: u8 = 2;
+const FLOAT: u8 = 4;
+const SIGNED: u8 = 5;
+const SIGNED_CHAR: u8 = 6;
+
+/// Whether the kernel takes an integer or float of this size (`btf_int_check_meta`, `btf_float_check_meta`).
+fn sayable(node: &Node) -> bool {
+    match node.encoding {
+        FLOAT => matches!(node.size, 2 | 4 | 8 | 12 | 16),
+        _ => matches!(node.size, 1 | 2 | 4 | 8 | 16),
+    }
+}
+
+/// Which of two nodes of one DIE is first.
+fn order(what: What) -> u8 {
+    match what {
+        What::Type(_) => 0,
+        What::Name(_) => 1,
+        What::Func => 2,
+        What::Var => 3,
+    }
+}
+
+fn string(store: &Store, name: u32, writer: &mut BtfWriter, names: &mut Map<u32, u32>) -> u32 {
+    *names.entry(name).or_insert_with(|| writer.string(&String::from_utf8_lossy(store.strings.get(name))))
+}
+
+/// The functions whose name stands for one prototype in all units.
+fn consistent(store: &Store, roots: &[NodeId], counts: &mut Counts) -> Map<NodeId, ()> {
+    let mut of_name: Map<u32, (NodeId, u32)> = Map::default();
+    for &id in roots {
+        let node = &store.nodes[id as usize];
+        if node.what == What::Func {
+            of_name.entry(node.name).or_insert((id, 0)).1 += 1;
+        }
+    }
+    counts.inconsistent = of_name.values().filter(|(_, prototypes)| *prototypes > 1).count() as u32;
+    of_name.values().filter(|(_, prototypes)| *prototypes == 1).map(|&(id, _)| (id, ())).collect()
+}

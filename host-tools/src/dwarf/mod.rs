@@ -1,0 +1,28 @@
+//! DWARF to BTF: one deduplicated BTF of all that a kernel's debug information says of its types.
+//!
+//! [`sections`] finds the bytes, [`unit`] the units, [`abbrev`], [`form`] and [`die`] read DIEs, [`walk`] brings a unit's into
+//! tables, [`shape`] makes hashes of what they are, [`store`] holds each thing once, [`split`] tells apart what has one name in
+//! several units, [`symbols`] knows the ELF's side, and [`emit`] writes. Units are independent of one another up to the store:
+//! threads take one after the other, and what they hold is a unit's bytes and tables. So memory is that of the result and of
+//! the largest unit.
+//!
+//! Input is untrusted: any bytes give a result or an error. A unit that is damaged, or not of C, is left out and reported.
+
+mod abbrev;
+mod convert;
+mod die;
+mod emit;
+mod fault;
+mod form;
+mod hash;
+mod sections;
+mod shape;
+mod split;
+mod store;
+mod symbols;
+mod unit;
+mod walk;
+
+pub use convert::{Converted, Options, Progress, Skipped, convert};
+pub use emit::Counts;
+use fault::Malformed;
