@@ -13,11 +13,12 @@
 
 pub mod answers;
 pub mod differences;
+pub(crate) mod file;
 pub mod request;
 
 use crate::oracle::Named;
 use crate::oracle::libbpf::{Libbpf, Running};
-use answers::{Fate, MARK, answers, judge, others_refused};
+use answers::{Answer, Fate, MARK, answers, judge, others_refused};
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
 use corelet_core::object::Object;
@@ -44,9 +45,12 @@ pub struct Outcome {
     pub relocations: usize,
     /// What is not so.
     pub facts: Vec<Fact>,
+    /// What was answered to each of the further files.
+    pub further: Vec<Vec<Answer>>,
 }
 
-/// Tries all `objects` on `board`, in one boot. `replay` is the program that repeats calls; `on_line` hears the console.
+/// Tries all `objects` on `board`, in one boot, and repeats the `further` files there. `replay` is the program that repeats
+/// calls; `on_line` hears the console.
 ///
 /// # Errors
 /// The board does not come up, or libbpf does not prepare an object.
@@ -56,6 +60,7 @@ pub fn run(
     kernel: &Kernel,
     replay: &[u8],
     objects: &[Named],
+    further: &[Vec<u8>],
     folder: &Path,
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
@@ -64,8 +69,9 @@ pub fn run(
     let mut files = vec![("corelet/replay".to_owned(), 0o755, replay.to_vec())];
     // callbacks and functions of the kernel need it
     let mut script = String::from("echo 1 >/proc/sys/net/core/bpf_jit_enable\n");
-    for (number, request) in requests.iter().enumerate() {
-        files.push((format!("corelet/{number}"), 0o644, request.file.clone()));
+    let sent = requests.iter().map(|r| &r.file).chain(further);
+    for (number, file) in sent.enumerate() {
+        files.push((format!("corelet/{number}"), 0o644, file.clone()));
         let _ = writeln!(script, "echo '{MARK}{number}'\n/corelet/replay /corelet/{number}");
     }
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
@@ -74,20 +80,17 @@ pub fn run(
     let mut boot = Boot::new(board, &kernel.image, initramfs.build()?);
     // some tools preallocate maps for machines far larger than a board
     boot.memory_mib = Some(512);
-    boot.deadline = Duration::from_secs(120 + 5 * objects.len() as u64);
+    boot.deadline = Duration::from_secs(120 + 5 * objects.len() as u64 + further.len() as u64);
     let mut lines = Vec::new();
     boot.run(&mut |line| {
         on_line(line);
         lines.push(line.to_owned());
     })?;
-    let answers = answers(lines.iter().map(String::as_str));
-    ensure!(
-        answers.len() == objects.len(),
-        "the board spoke of {} of {} objects",
-        answers.len(),
-        objects.len()
-    );
-    let mut outcome = Outcome { objects: objects.len(), ..Outcome::default() };
+    let mut answers = answers(lines.iter().map(String::as_str));
+    let asked = objects.len() + further.len();
+    ensure!(answers.len() == asked, "the board spoke of {} of {asked} files", answers.len());
+    let further = answers.split_off(objects.len()).into_iter().map(|(_, answers)| answers).collect();
+    let mut outcome = Outcome { objects: objects.len(), further, ..Outcome::default() };
     for (((name, _), request), (_, answers)) in objects.iter().zip(&requests).zip(&answers) {
         let taken = outcome.programs.0;
         outcome.facts.extend(others_refused(answers).map(|said| Fact {

@@ -1,19 +1,18 @@
-//! The calls that load an object as the file that `corelet-replay` repeats on a board (`tests/replay/src/main.rs` has its
-//! form).
+//! The calls that load an object, as a file for `corelet-replay` to repeat on a board.
 //!
 //! libbpf has prepared everything: types as kernels take them, maps, linked programs, func_info and line_info. What is
 //! changed is that the kernel is to relocate: instructions with a relocation are again as the compiler wrote them, and the
 //! records of `.BTF.ext` go along, with their places in the linked program.
 
+use super::file::{CALL, CALL_AND_SAY_WHY, CALL_WITH_LOG, File};
 use crate::oracle::calls::{Call, Event, command, prog};
 use crate::oracle::libbpf::{Done, Loaded};
 use crate::oracle::linked::Linker;
 use anyhow::{Context, Result, ensure};
 use corelet_core::btf_ext::CoreRelo;
-use corelet_core::insn::{INSN_SIZE, LD_IMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
+use corelet_core::insn::{INSN_SIZE, LD_IMM64};
 use corelet_core::object::{Located, Object};
 use corelet_host_tools::relocate::Program;
-use std::collections::BTreeMap;
 
 /// `enum bpf_map_type` of maps whose values are maps.
 const MAPS_OF_MAPS: [u32; 2] = [12, 13];
@@ -100,87 +99,7 @@ fn types(events: &[Event]) -> Option<usize> {
     events.iter().rposition(is_load)
 }
 
-const ADDRESS: u32 = 0;
-const DESCRIPTOR: u32 = 1;
-const CALL: u32 = 2;
-const CALL_WITH_LOG: u32 = 3;
-const CALL_AND_SAY_WHY: u32 = 4;
-
-/// The file while it is written: offsets are from the start of the bytes behind the steps.
-#[derive(Default)]
-struct File {
-    steps: Vec<[u32; 6]>,
-    data: Vec<u8>,
-    /// Slot of a descriptor.
-    slots: BTreeMap<i32, u32>,
-    /// Descriptors of maps whose values are maps.
-    outer: Vec<i32>,
-    used: u32,
-}
-
 impl File {
-    fn put(&mut self, bytes: &[u8]) -> u32 {
-        self.data.resize(self.data.len().next_multiple_of(8), 0);
-        let at = self.data.len() as u32;
-        self.data.extend(bytes);
-        at
-    }
-
-    fn dup(&mut self, from: i32, to: i32) {
-        if let Some(slot) = self.slots.get(&from).copied() {
-            self.slots.insert(to, slot);
-            if self.outer.contains(&from) {
-                self.outer.push(to);
-            }
-        }
-    }
-
-    fn descriptor(&mut self, at: u32, fd: i32) -> Result<()> {
-        let slot = self.slots.get(&fd).with_context(|| format!("descriptor {fd} is of nothing"))?;
-        self.steps.push([DESCRIPTOR, at, *slot, 0, 0, 0]);
-        Ok(())
-    }
-
-    /// Adds the attribute and what it points to; gives where it is, and where each of the latter.
-    fn attribute(&mut self, call: &Call) -> (u32, BTreeMap<usize, u32>) {
-        let attr = self.put(&call.attr);
-        let mut places = BTreeMap::new();
-        for (&offset, bytes) in &call.memory {
-            let to = self.put(bytes);
-            self.steps.push([ADDRESS, attr + offset as u32, to, 0, 0, 0]);
-            places.insert(offset, to);
-        }
-        (attr, places)
-    }
-
-    fn step(&mut self, kind: u32, call: &Call, attr: u32, label: &str) {
-        let slot = match call.command {
-            command::MAP_CREATE | command::BTF_LOAD => {
-                self.used += 1;
-                self.slots.insert(call.result, self.used);
-                self.used
-            }
-            _ => 0,
-        };
-        let label = self.put(format!("{label}\0").as_bytes());
-        self.steps.push([kind, call.command, attr, call.attr.len() as u32, slot, label]);
-    }
-
-    fn call(&mut self, call: &Call, kind: u32, label: &str) {
-        let (attr, _) = self.attribute(call);
-        self.step(kind, call, attr, label);
-    }
-
-    /// A call whose attribute has descriptors at these offsets.
-    fn with_fds(&mut self, call: &Call, offsets: &[usize], label: &str) -> Result<()> {
-        let (attr, _) = self.attribute(call);
-        for offset in offsets {
-            self.descriptor(attr + *offset as u32, call.u32(*offset) as i32)?;
-        }
-        self.step(CALL, call, attr, label);
-        Ok(())
-    }
-
     fn map_create(&mut self, call: &Call) -> Result<()> {
         let outer = MAPS_OF_MAPS.contains(&call.u32(0));
         let [inner, btf] = MAP_FDS;
@@ -260,43 +179,11 @@ impl File {
         self.load(&call, CALL_WITH_LOG, &format!("relocate {number}"))?;
         Ok(Sent { name, relocations, absent })
     }
-
-    fn load(&mut self, call: &Call, kind: u32, label: &str) -> Result<()> {
-        let (attr, places) = self.attribute(call);
-        self.descriptor(attr + prog::BTF_FD as u32, call.u32(prog::BTF_FD) as i32)?;
-        let insns = call.memory(prog::INSNS);
-        let mut at = 0;
-        while let Some(&[code, regs, _, _, a, b, c, d]) = insns.get(at..).and_then(|i| i.first_chunk()) {
-            if code == LD_IMM64 && [PSEUDO_MAP_FD, PSEUDO_MAP_VALUE].contains(&(regs >> 4)) {
-                self.descriptor(places[&prog::INSNS] + at as u32 + 4, i32::from_le_bytes([a, b, c, d]))?;
-            }
-            at += if code == LD_IMM64 { 2 * INSN_SIZE } else { INSN_SIZE };
-        }
-        self.step(kind, call, attr, label);
-        Ok(())
-    }
-
-    /// The whole file, offsets from its start.
-    fn finish(self) -> Result<Vec<u8>> {
-        let base = (4 + 24 * self.steps.len() as u32).next_multiple_of(8);
-        ensure!(self.used < 500, "{} descriptors", self.used);
-        let mut out = (self.steps.len() as u32).to_le_bytes().to_vec();
-        for [kind, a, b, c, slot, label] in self.steps {
-            let step = match kind {
-                ADDRESS => [kind, a + base, b + base, c, slot, label],
-                DESCRIPTOR => [kind, a + base, b, c, slot, label],
-                _ => [kind, a, b + base, c, slot, label + base],
-            };
-            out.extend(step.iter().flat_map(|word| word.to_le_bytes()));
-        }
-        out.resize(base as usize, 0);
-        out.extend(self.data);
-        Ok(out)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::{ADDRESS, DESCRIPTOR};
     use super::*;
 
     fn call(command: u32, result: i32, attr: &[u32], memory: &[(usize, &[u8])]) -> Call {

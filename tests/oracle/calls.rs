@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 
-/// Commands of bpf(2) that libbpf uses while it loads.
+/// Commands of bpf(2) that libbpf uses while it loads, and the one that runs a program.
 pub mod command {
     /// `BPF_MAP_CREATE`
     pub const MAP_CREATE: u32 = 0;
@@ -12,6 +12,8 @@ pub mod command {
     pub const MAP_UPDATE_ELEM: u32 = 2;
     /// `BPF_PROG_LOAD`
     pub const PROG_LOAD: u32 = 5;
+    /// `BPF_PROG_TEST_RUN`
+    pub const PROG_TEST_RUN: u32 = 10;
     /// `BPF_BTF_LOAD`
     pub const BTF_LOAD: u32 = 18;
     /// `BPF_MAP_FREEZE`

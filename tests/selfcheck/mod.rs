@@ -5,8 +5,10 @@
 //!
 //! The families are those of the kernel's selftests (`prog_tests/core_reloc.c`), and `progs/cases.txt` has one of our cases
 //! for each of theirs, by name; the programs and layouts are our own. A check that nothing can fail is none: at the end each
-//! patched value is changed by one, and the program must notice.
+//! patched value is changed by one, and the program must notice. What a pack makes of the little-endian ones runs on the boards'
+//! kernels too ([`board`]).
 
+pub mod board;
 pub mod case;
 pub mod vm;
 pub mod ways;
@@ -225,12 +227,7 @@ impl Case<'_> {
             Ok(insns) => insns,
             Err(why) => return Ok(Err(why.clone())),
         };
-        let mut image = self.target.image.clone();
-        if self.family.name == "type_id" {
-            for (slot, id) in image.as_chunks_mut::<8>().0.iter_mut().zip(relocated.ids) {
-                *slot = if self.endian == Endian::Little { id.to_le_bytes() } else { id.to_be_bytes() };
-            }
-        }
+        let image = image(&self.target, self.family, relocated, self.endian);
         *runs += 1;
         let end = vm::interpret(insns, self.endian, &image);
         if self.endian == Endian::Little {
@@ -245,27 +242,44 @@ impl Case<'_> {
     /// Changes each value that relocation put into an instruction, by one, and counts the changes and those that the
     /// program noticed.
     fn mutants(&self, whole: &Relocated, runs: &mut usize) -> (usize, usize) {
-        let Ok(insns) = &whole.insns else { return (0, 0) };
-        let relocations = whole.programs.iter().flat_map(|p| &p.relocations);
         let (mut made, mut noticed) = (0, 0);
-        for r in relocations.filter(|r| r.outcome == Verdict::Patched) {
-            let mut changed = insns.clone();
-            let at = r.insn as usize * INSN_SIZE;
-            let Some(slot) = changed.get_mut(at..at + INSN_SIZE).and_then(|s| s.first_chunk_mut()) else {
-                continue;
-            };
-            let mut insn = Insn::decode(*slot, self.endian);
-            match insn.class() {
-                class::LDX | class::ST | class::STX => insn.off = insn.off.wrapping_add(1),
-                _ => insn.imm = insn.imm.wrapping_add(1),
-            }
-            *slot = insn.encode(self.endian);
+        for changed in changed(whole, &whole.programs, self.endian) {
             made += 1;
             let relocated = Relocated { insns: Ok(changed), ..whole.clone() };
             noticed += usize::from(self.ended(&relocated, runs) != Ok(Ok(End::Returned(0))));
         }
         (made, noticed)
     }
+}
+
+/// What a program is given on a target.
+fn image(target: &Target, family: &Family, relocated: &Relocated, endian: Endian) -> Vec<u8> {
+    let mut image = target.image.clone();
+    if family.name == "type_id" {
+        for (slot, id) in image.as_chunks_mut::<8>().0.iter_mut().zip(relocated.ids) {
+            *slot = if endian == Endian::Little { id.to_le_bytes() } else { id.to_be_bytes() };
+        }
+    }
+    image
+}
+
+/// The instructions, each time with another of the values changed by one that relocation put there.
+fn changed(relocated: &Relocated, programs: &[Program], endian: Endian) -> Vec<Vec<u8>> {
+    let Ok(insns) = &relocated.insns else { return Vec::new() };
+    let relocations = programs.iter().flat_map(|p| &p.relocations);
+    let change = |at: usize| {
+        let mut changed = insns.clone();
+        let slot = changed.get_mut(at..at + INSN_SIZE)?.first_chunk_mut()?;
+        let mut insn = Insn::decode(*slot, endian);
+        match insn.class() {
+            class::LDX | class::ST | class::STX => insn.off = insn.off.wrapping_add(1),
+            _ => insn.imm = insn.imm.wrapping_add(1),
+        }
+        *slot = insn.encode(endian);
+        Some(changed)
+    };
+    let patched = relocations.filter(|r| r.outcome == Verdict::Patched);
+    patched.filter_map(|r| change(r.insn as usize * INSN_SIZE)).collect()
 }
 
 /// Whether a program ended as it must.

@@ -1,9 +1,10 @@
 //! The step that lets the boards' kernels relocate.
 
 use anyhow::{Context as _, Result, ensure};
-use corelet_boards::{Board, kernel_for, on_stderr};
+use corelet_boards::{Board, Missing, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs};
 use corelet_tests::kernel_relo::differences::{differences, unlisted};
+use corelet_tests::selfcheck::board;
 use corelet_tests::{kernel_relo, objects, oracle};
 
 use crate::boards;
@@ -16,10 +17,14 @@ const ACCEPTED: usize = 40;
 /// Relocations that must be compared on each board, at least: a comparison of none would agree too.
 const RELOCATIONS: usize = 900;
 
-/// What the step takes: both boards, and libbpf to prepare what is sent there.
+/// Self-checking programs that must run on each board, that must be refused for their poison, and changed ones that must come
+/// back with the number of a line, at least.
+const SELFCHECKS: [usize; 3] = [65, 25, 500];
+
+/// What the step takes: both boards, libbpf to prepare what is sent there, clang for the self-checking programs.
 pub(crate) fn wants() -> Wants {
     let mut wants = boards::both_wants();
-    wants.needs.push(&needs::LIBBPF_HEADERS);
+    wants.needs.extend([&needs::LIBBPF_HEADERS, &needs::CLANG]);
     wants
 }
 
@@ -32,10 +37,15 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     let mut progress = on_stderr();
     let (mut words, mut failures) = (Vec::new(), Vec::new());
     let list = differences()?;
+    let clang =
+        needs::CLANG.find(&context.machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
+    let verify = context.workspace.target.join("verify");
+    let (questions, failing) = board::questions(&clang, &verify.join("selfcheck-board"))?;
+    let files: Vec<Vec<u8>> = questions.iter().map(|q| q.file.clone()).collect();
     for board in ["qemu-aarch64", "qemu-riscv64"] {
         let board = Board::find(board)?;
         let kernel = kernel_for(&board, &mut *progress)?;
-        let folder = context.workspace.target.join("verify").join(format!("kernel-relo-{}", board.name));
+        let folder = verify.join(format!("kernel-relo-{}", board.name));
         let mut objects = if board.arch.debian == "arm64" {
             oracle::packaged("arm64", &mut *progress)?
         } else {
@@ -54,7 +64,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         let mut console = Vec::new();
         let mut hear = |line: &str| console.push(line.to_owned());
         let outcome =
-            kernel_relo::run(&board, &kernel, &replay, &objects, &folder, &mut *progress, &mut hear);
+            kernel_relo::run(&board, &kernel, &replay, &objects, &files, &folder, &mut *progress, &mut hear);
         console.iter().try_for_each(|line| context.note(line))?;
         let outcome = outcome?;
         outcome.facts.iter().try_for_each(|fact| context.note(&fact.to_string()))?;
@@ -65,6 +75,22 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         if outcome.relocations < RELOCATIONS {
             failures.push(format!("{}: only {} relocations as ours", board.name, outcome.relocations));
         }
+        let selfcheck = board::judge(&questions, &outcome.further);
+        failures.extend(selfcheck.failures.iter().map(|f| format!("{}: selfcheck {f}", board.name)));
+        let got = [selfcheck.ok, selfcheck.poisoned, selfcheck.noticed];
+        if got.iter().zip(SELFCHECKS).any(|(got, least)| *got < least) {
+            failures.push(format!("{}: {got:?} self-checking programs, not {SELFCHECKS:?}", board.name));
+        }
+        words.push(format!(
+            "{}: {} self-checking programs run and {} poisoned ones refused ({failing} more fail to relocate); of changed \
+             ones {} return the line, {} are refused, {} are no different",
+            board.name,
+            selfcheck.ok,
+            selfcheck.poisoned,
+            selfcheck.noticed,
+            selfcheck.refused,
+            selfcheck.unnoticed
+        ));
         words.push(format!(
             "{} ({}): {} of {} objects accepted, {} of {} programs, {} relocations as ours",
             board.name,

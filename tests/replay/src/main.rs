@@ -11,6 +11,7 @@
 //! | 2, command, attr, len, slot, label | calls bpf(2), keeps the descriptor in the slot, prints `= LABEL ERRNO` |
 //! | 3, command, attr, len, slot, label | the same with a log of the verifier, whose lines follow as `. LINE` |
 //! | 4, command, attr, len, slot, label | as 2, and where the kernel refuses once more as 3 |
+//! | 5, command, attr, len, at, label | as 2 without a slot, and prints the `u32` at byte `at` then: `. returned WORD` |
 //!
 //! `label` is the offset of a text that ends with a NUL; slot 0 is of those that are not used again. Of a log those lines are
 //! printed that say what became of a relocation, and the last two. Nothing is attached; all is closed with the process.
@@ -38,6 +39,7 @@ const DESCRIPTOR: u32 = 1;
 const CALL: u32 = 2;
 const CALL_WITH_LOG: u32 = 3;
 const CALL_AND_SAY_WHY: u32 = 4;
+const CALL_AND_SAY_WORD: u32 = 5;
 
 /// Why the file cannot be repeated.
 enum Bad {
@@ -87,20 +89,25 @@ fn run(path: Option<&CStr>) -> Result<(), Bad> {
                 let fd = slots.get(b as usize).ok_or(Bad::Malformed)?;
                 put(file, a as usize, &fd.to_ne_bytes())?;
             }
-            CALL | CALL_WITH_LOG | CALL_AND_SAY_WHY => {
+            CALL | CALL_WITH_LOG | CALL_AND_SAY_WHY | CALL_AND_SAY_WORD => {
                 let mut with_log = kind == CALL_WITH_LOG;
                 let mut result = call(file, [a, b, c], with_log.then_some(&mut *log))?;
                 if result.is_err() && kind == CALL_AND_SAY_WHY {
                     with_log = true;
                     result = call(file, [a, b, c], Some(log))?;
                 }
-                if let (Ok(fd), Some(slot)) = (result, slots.get_mut(slot as usize)) {
-                    *slot = fd;
+                let says_word = kind == CALL_AND_SAY_WORD;
+                if let Some(slot) = slots.get_mut(slot as usize).filter(|_| !says_word) {
+                    *slot = result.unwrap_or(-1);
                 }
                 let label = file.get(label as usize..).and_then(|f| CStr::from_bytes_until_nul(f).ok());
                 sys::print(b"= ");
                 sys::print(label.ok_or(Bad::Malformed)?.to_bytes());
-                sys::print_number(result.err().unwrap_or(0));
+                sys::print_number(result.err().unwrap_or(0) as u32);
+                if says_word {
+                    sys::print(b". returned");
+                    sys::print_number(word(file, slot as usize)?);
+                }
                 if with_log {
                     print_log(log);
                 }

@@ -86,8 +86,8 @@ pub(crate) fn print(mut bytes: &[u8]) {
     }
 }
 
-/// Prints ` N` and ends the line; `number` is not negative.
-pub(crate) fn print_number(number: i32) {
+/// Prints ` N` and ends the line.
+pub(crate) fn print_number(number: u32) {
     let mut digits = [b' '; 12];
     let mut rest = number;
     let mut at = digits.len() - 1;
