@@ -45,7 +45,7 @@ const LOADED: [u16; 7] = [
     section::LINE_INFO,
 ];
 /// Sections of the target that loading needs beside those of relocation.
-const OF_TARGET: [u16; 2] = [section::KCONFIG, section::PLAN];
+const OF_TARGET: [u16; 3] = [section::KCONFIG, section::PLAN, section::SANITIZED];
 
 /// The objects that are still to be loaded, and what came of those before.
 pub struct Objects<'r, 'f> {
@@ -181,7 +181,11 @@ fn into_kernel<K: Kernel>(
             relocate_all(kernel, session, chosen, s, used, insns, arena)?;
         }
     }
-    let btf = match with_memlock(kernel, |k| k.btf_load(s.parts.get(section::BTF))) {
+    let types = match s.parts.get(section::SANITIZED) {
+        [] => s.parts.get(section::BTF),
+        old => old,
+    };
+    let btf = match with_memlock(kernel, |k| k.btf_load(types)) {
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
             let args = [S(s.object.name), E(e)];

@@ -61,6 +61,9 @@ impl Case {
         if output.lost > 0 {
             return Err(format!("{} events were lost", output.lost));
         }
+        if let Some(line) = output.errors.iter().find(|line| line.contains("did not take the types")) {
+            return Err(line.clone());
+        }
         match output.unreadable.first() {
             Some(line) => Err(format!("not a JSON object: {line}")),
             None => (self.check)(output),

@@ -61,6 +61,7 @@
 //! 0x25   MEMORY     target  yes       one record Memory
 //! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
 //! 0x7f   SIGNATURE  0       no        reserved
+//! 0x27   SANITIZED  target  no        BTF blob: section BTF as this kernel takes it, if it does not take all of its kinds
 //! ```
 //!
 //! Sections without content are left out: `MODULES` is of those targets only that have types of modules, and is critical, since
@@ -123,16 +124,17 @@ pub mod section {
     pub const PLAN: u16 = 0x24;
     pub const MEMORY: u16 = 0x25;
     pub const MODULES: u16 = 0x26;
+    pub const SANITIZED: u16 = 0x27;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=HINTS | TARGET..=MODULES | SIGNATURE)
+        matches!(id, OBJECT..=HINTS | TARGET..=SANITIZED | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
     pub fn of_target(id: u16) -> bool {
-        matches!(id, TARGET..=MODULES)
+        matches!(id, TARGET..=SANITIZED)
     }
 
     /// Whether a writer marks the section as critical.
@@ -164,6 +166,7 @@ pub mod section {
             PLAN => "PLAN",
             MEMORY => "MEMORY",
             MODULES => "MODULES",
+            SANITIZED => "SANITIZED",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

@@ -14,6 +14,7 @@ mod memory;
 mod modules;
 mod object;
 mod plan;
+mod sanitize;
 mod sizes;
 mod target;
 mod types;

@@ -6,7 +6,7 @@ use super::modules::Looked;
 use super::object::Maps;
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, memory, read_back};
+use super::{Kernel, memory, read_back, sanitize};
 use crate::exit::Failure;
 use crate::relocate::{Program, Relocation, Verdict, relocate};
 use crate::subset::{self, Subset};
@@ -108,6 +108,12 @@ impl Job<'_, '_> {
             pointer_size: full.pointer_size(),
             big_endian: full.endian() == Endian::Big,
         };
+        let types = read_back(&self.types.bytes, 8)?;
+        let sanitized = match kconfig::kernel_version(kernel.release, kernel.version) {
+            Ok(version) => sanitize::sanitized(&types.view(), &self.types.bytes, version)?,
+            // a release that says no version is of somebody's own making, and new
+            Err(_) => Vec::new(),
+        };
         let choices = (0u16..).zip(self.decisions).filter(|(_, d)| **d != Decision::Load);
         let facts = kconfig::Facts {
             release: kernel.release,
@@ -130,6 +136,7 @@ impl Job<'_, '_> {
                 self.owner,
                 choices.map(|(program, &decision)| Choice { program, decision }),
             )?,
+            Section::raw(section::SANITIZED, self.owner, sanitized),
         ];
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = self.maps.maps.iter().map(memory::of_map).fold(Formula::default(), |a, b| a.plus(&b));
