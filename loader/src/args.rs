@@ -1,7 +1,10 @@
 //! The command line.
 
 use crate::exit::{Done, Exit};
+use crate::identity::MAX_BUILD_ID;
+use crate::installed;
 use crate::job::Output;
+use crate::number;
 use crate::say::{Arg::S, fail, write_all};
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
@@ -16,6 +19,8 @@ Loads a corelet pack into the running kernel.
 
 corelet-loader verify PACK [OPTIONS]   load everything, attach nothing, close
 corelet-loader run PACK [OPTIONS]      load, attach, print events until stopped
+corelet-loader preflight PACK --build-id HEX [OPTIONS]
+                                       whether PACK will load on that kernel
 corelet-loader --version | --help
 
   --json                 events and reports as JSON, one object a line
@@ -23,6 +28,8 @@ corelet-loader --version | --help
   --for SECONDS          stop after this time
   --set VARIABLE=VALUE   change a variable of the programs before they start
   --target FILE          take the target from this file too (corelet target)
+  --targets DIR          where kernels' packages put target files, as
+                         DIR/DIGEST/BUILDID.target (/lib/corelet)
   --allow-release        take a target by release, version and architecture
                          where no build id matches
   --only-targets         refuse a pack that has no target for this kernel, and
@@ -44,6 +51,8 @@ pub enum Command {
     Verify,
     /// Load, attach, print.
     Run,
+    /// Tell whether a pack will load on a kernel that is named by its build id.
+    Preflight,
 }
 
 /// A parsed command line.
@@ -54,6 +63,10 @@ pub struct Options<'a> {
     pub pack: &'a CStr,
     /// `--target`
     pub target: Option<&'a CStr>,
+    /// `--targets`
+    pub targets: &'a CStr,
+    /// `--build-id`; empty where it is not given.
+    pub build_id: Vec<u8, MAX_BUILD_ID>,
     /// `--json`, `--raw`
     pub output: Output,
     /// `--for`, in seconds.
@@ -75,7 +88,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "--json",
     "--raw",
     "--allow-release",
@@ -84,6 +97,8 @@ const NAMES: [&str; 11] = [
     "--for",
     "--set",
     "--target",
+    "--targets",
+    "--build-id",
     "--max-kernel-mem",
     "--log-size",
     "--touch",
@@ -96,18 +111,20 @@ const ONLY_TARGETS: usize = 4;
 const FOR: usize = 5;
 const SET: usize = 6;
 const TARGET: usize = 7;
-const MAX_KERNEL_MEM: usize = 8;
-const LOG_SIZE: usize = 9;
-const TOUCH: usize = 10;
+const TARGETS: usize = 8;
+const BUILD_ID: usize = 9;
+const MAX_KERNEL_MEM: usize = 10;
+const LOG_SIZE: usize = 11;
+const TOUCH: usize = 12;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
-fn number(text: &str) -> Option<u32> {
+fn count(text: &str) -> Option<u32> {
     let (digits, unit) = match text.as_bytes().last()? {
         b'K' => (text.get(..text.len().checked_sub(1)?)?, 1 << 10),
         b'M' => (text.get(..text.len().checked_sub(1)?)?, 1 << 20),
         _ => (text, 1u32),
     };
-    crate::number::decimal(digits)?.checked_mul(unit)
+    number::decimal(digits)?.checked_mul(unit)
 }
 
 /// Says what is wrong with an argument.
@@ -129,7 +146,7 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" => "",
+        "verify" | "run" | "preflight" => "",
         "--help" => HELP,
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n"),
         other => return Err(usage(kernel, "unknown command", other)),
@@ -139,9 +156,15 @@ pub fn parse<'a, K: Kernel>(
         return Ok(None);
     }
     let mut o = Options {
-        command: if command == "run" { Command::Run } else { Command::Verify },
+        command: match command {
+            "run" => Command::Run,
+            "preflight" => Command::Preflight,
+            _ => Command::Verify,
+        },
         pack: c"",
         target: None,
+        targets: installed::FOLDER,
+        build_id: Vec::new(),
         output: Output::Text,
         seconds: None,
         sets: Vec::new(),
@@ -169,13 +192,15 @@ pub fn parse<'a, K: Kernel>(
             };
         }
         let words = text(value);
-        let taken = match (option, number(words)) {
+        let taken = match (option, count(words)) {
             (JSON, _) => put(&mut o.output, Output::Json),
             (RAW, _) => put(&mut o.output, Output::Raw),
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
             (TARGET, _) => put(&mut o.target, Some(value)),
+            (TARGETS, _) => put(&mut o.targets, value),
+            (BUILD_ID, _) => number::hex(words).is_some_and(|id| put(&mut o.build_id, id)),
             (SET, _) => words.bytes().any(|b| b == b'=') && o.sets.push(words).is_ok(),
             (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
             (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
@@ -189,6 +214,9 @@ pub fn parse<'a, K: Kernel>(
     }
     if o.pack.is_empty() {
         return Err(usage(kernel, "no PACK", "is named"));
+    }
+    if (o.command == Command::Preflight) == o.build_id.is_empty() {
+        return Err(usage(kernel, "preflight, and nothing else, takes", "--build-id"));
     }
     Ok(Some(o))
 }

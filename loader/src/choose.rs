@@ -1,6 +1,6 @@
 //! Which target of the pack each object is loaded with: law 4, no wrong offset.
 
-use crate::args::Options;
+use crate::args::{Command, Options};
 use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
 use crate::identity::Identity;
@@ -90,7 +90,12 @@ pub fn choose<'f, K: Kernel>(
     id: &Identity,
     options: &Options<'_>,
 ) -> Done<Vec<Chosen<'f>, MAX_PACK_OBJECTS>> {
-    let least = if options.allow_release { Fit::Release } else { Fit::BuildId };
+    let least = match options.command {
+        // the modules of a kernel that does not run are not there
+        Command::Preflight => None,
+        _ if options.allow_release => Some(Fit::Release),
+        _ => Some(Fit::BuildId),
+    };
     let mut chosen = Vec::new();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
@@ -105,7 +110,10 @@ pub fn choose<'f, K: Kernel>(
                 (file, target, false, false)
             }
             Some((file, target, fit @ (Fit::Release | Fit::OtherModule | Fit::OtherKernel)))
-                if cfg!(feature = "kernel-btf") && !options.only_targets && kernel_btf::is_there(kernel)? =>
+                if cfg!(feature = "kernel-btf")
+                    && !options.only_targets
+                    && options.command != Command::Preflight
+                    && kernel_btf::is_there(kernel)? =>
             {
                 if fit == Fit::OtherModule {
                     say(kernel, "%: %", &[S(object.name), S(OTHER_MODULE)]);
@@ -114,7 +122,7 @@ pub fn choose<'f, K: Kernel>(
             }
             other => {
                 let close = other.map_or(Fit::OtherObject, |(_, _, fit)| fit);
-                return Err(refuse(kernel, files, &object, id, close, least));
+                return Err(refuse(kernel, files, &object, (id, options), close, least));
             }
         };
         let (file, target, by_build_id, own_types) = target;
@@ -143,7 +151,7 @@ fn best<'f, K: Kernel>(
     files: &[&'f PackFile<'f>],
     digest: &[u8; 32],
     id: &Identity,
-    least: Fit,
+    least: Option<Fit>,
     list: bool,
 ) -> Done<Option<(&'f PackFile<'f>, u16, Fit)>> {
     let mut best: Option<(&PackFile<'_>, u16, Fit)> = None;
@@ -163,7 +171,7 @@ fn best<'f, K: Kernel>(
                     target.build_id,
                 );
             }
-            if fit >= least {
+            if least.is_some_and(|least| fit >= least) {
                 fit = modules::misfit(kernel, file, entry.owner, list)?.unwrap_or(fit);
             }
             if best.as_ref().is_none_or(|(_, _, b)| fit > *b) {
@@ -184,7 +192,8 @@ fn describe<K: Kernel>(
     build_id: &[u8],
 ) {
     let id = if build_id.is_empty() { S("none") } else { X(build_id) };
-    bare(kernel, "  %: % %, %, build id %", &[S(what), S(arch), S(release), S(version), id]);
+    let form = if release.is_empty() { "  %: %%%, build id %" } else { "  %: % %, %, build id %" };
+    bare(kernel, form, &[S(what), S(arch), S(release), S(version), id]);
 }
 
 #[cold]
@@ -192,9 +201,9 @@ fn refuse<K: Kernel>(
     kernel: &mut K,
     files: &[&PackFile<'_>],
     object: &Object<'_>,
-    id: &Identity,
+    (id, options): (&Identity, &Options<'_>),
     close: Fit,
-    least: Fit,
+    least: Option<Fit>,
 ) -> Exit {
     let why = match close {
         Fit::OtherObject => "the pack has no target for this object",
@@ -205,7 +214,8 @@ fn refuse<K: Kernel>(
         _ => "the pack's target has this kernel's release, but another build id",
     };
     say(kernel, "%: %", &[S(object.name), S(why)]);
-    describe(kernel, "running", &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
+    let whose = if options.command == Command::Preflight { "asked for" } else { "running" };
+    describe(kernel, whose, &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
     if let Err(exit) = best(kernel, files, &object.digest, id, least, true) {
         return exit;
     }
@@ -216,8 +226,11 @@ fn refuse<K: Kernel>(
         Fit::Release => "; or --allow-release if you know that release and version name one build",
         _ => "",
     };
-    let form =
-        "  next: make a target of this kernel's image with `corelet target`, and pass it with --target%";
+    let folder = options.targets.to_str().unwrap_or("");
+    if !id.build_id.is_empty() {
+        bare(kernel, "  not there: %/%/%.target", &[S(folder), X(&object.digest), X(&id.build_id)]);
+    }
+    let form = "  next: make a target of that kernel's image with `corelet target`, and install it there or pass it with --target%";
     bare(kernel, form, &[S(allow)]);
     Exit::NotPortable
 }

@@ -23,10 +23,10 @@ pub struct PackFile<'a> {
 }
 
 impl<'a> PackFile<'a> {
-    /// Opens the file and checks header and table, in a copy of their own.
+    /// Opens the file, and reads it as [`PackFile::of`] does.
     ///
     /// # Errors
-    /// [`Exit::BadInput`] where it is no whole pack, said with the path.
+    /// [`Exit::BadInput`] where it cannot be opened, said with the path.
     #[inline(never)]
     pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, path: &'a CStr) -> Done<PackFile<'a>> {
         let name = path.to_str().unwrap_or("the pack");
@@ -35,6 +35,15 @@ impl<'a> PackFile<'a> {
             Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
             Err(e) => return Err(fail(kernel, Exit::BadInput, "cannot open %: %", &[S(name), E(e)])),
         };
+        PackFile::of(kernel, fd, name)
+    }
+
+    /// Checks header and table of an open file, in a copy of their own. `name` is for messages.
+    ///
+    /// # Errors
+    /// [`Exit::BadInput`] where it is no whole pack, said with the name.
+    #[inline(never)]
+    pub fn of<K: Kernel>(kernel: &mut K, fd: Fd, name: &'a str) -> Done<PackFile<'a>> {
         let len = match kernel.file_len(fd) {
             Ok(len) => len,
             Err(e) => return Err(failed(kernel, name, e)),

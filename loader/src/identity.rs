@@ -15,7 +15,7 @@ const BUILD_ID: u32 = 3;
 const NOTES: &CStr = c"/sys/kernel/notes";
 const POSSIBLE_CPUS: &CStr = c"/sys/devices/system/cpu/possible";
 /// Longest build id: SHA-1 has 20 bytes.
-const MAX_BUILD_ID: usize = 32;
+pub const MAX_BUILD_ID: usize = 32;
 
 /// The running kernel and machine.
 pub struct Identity {
@@ -47,6 +47,14 @@ impl Identity {
             Ok(cpus) => Ok(Identity { uname, build_id, cpus, page_size }),
             Err(e) => Err(no_sysfs(kernel, POSSIBLE_CPUS, e)),
         }
+    }
+
+    /// Becomes that of another kernel on this machine, of which the build id is all that is known.
+    #[cold]
+    pub fn becomes(&mut self, build_id: &Vec<u8, MAX_BUILD_ID>) {
+        self.build_id = build_id.clone();
+        self.uname.release.clear();
+        self.uname.version.clear();
     }
 
     /// Whether the kernel's release is `major.minor` or later.

@@ -27,6 +27,22 @@ pub fn integer(text: &str) -> Option<(bool, u64)> {
     (!digits.is_empty()).then_some((negative, n))
 }
 
+/// The digit of a number below 16.
+pub fn hex_digit(nibble: u8) -> u8 {
+    (if nibble < 10 { b'0' } else { b'a' - 10 }).wrapping_add(nibble)
+}
+
+/// The bytes that pairs of hexadecimal digits stand for, `N` at most.
+pub fn hex<const N: usize>(text: &str) -> Option<heapless::Vec<u8, N>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let value = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+    let mut bytes = heapless::Vec::new();
+    for &[high, low] in pairs {
+        bytes.push(value(high)? << 4 | value(low)?).ok()?;
+    }
+    (rest.is_empty() && !bytes.is_empty()).then_some(bytes)
+}
+
 /// The first decimal number in a line, as in `Rss:   72 kB`.
 pub fn first(line: &[u8]) -> Option<u32> {
     let start = line.iter().position(u8::is_ascii_digit)?;
@@ -57,7 +73,7 @@ pub fn cpus(list: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cpus, decimal, first, integer};
+    use super::{cpus, decimal, first, hex, integer};
 
     #[test]
     fn numbers_and_lists() {
@@ -71,5 +87,9 @@ mod tests {
         assert_eq!(cpus(b"0,2-5\n"), Some(5));
         assert_eq!(cpus(b"x"), None);
         assert_eq!(first(b"Rss:      72 kB"), Some(72));
+        assert_eq!(hex::<2>("0aF5").as_deref(), Some(&[0x0a, 0xf5][..]));
+        for text in ["", "a", "0g", "0a0", "0a0b0c", "é0"] {
+            assert_eq!(hex::<2>(text), None, "{text}");
+        }
     }
 }

@@ -5,20 +5,26 @@ use crate::choose::{Chosen, choose};
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
+use crate::installed;
 use crate::job::Job;
 use crate::load::{Objects, load, stream_bytes};
+use crate::preflight;
 use crate::report;
 use crate::say::{Arg::N, fail, failed};
 use crate::session::{Counts, Session};
 use crate::stream::Channels;
 use crate::sys::Kernel;
 use crate::undo::Ledger;
+use corelet_core::limits::MAX_PACK_OBJECTS;
 use heapless::Vec;
 
 /// Does what the command line says; whatever comes, nothing is left open or attached.
 pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> Done<()> {
     let started = kernel.now();
-    let identity = Identity::read(kernel, page_size)?;
+    let mut identity = Identity::read(kernel, page_size)?;
+    if options.command == Command::Preflight {
+        identity.becomes(&options.build_id);
+    }
     let mut session =
         Session { options, identity, ledger: Ledger::default(), sets_used: 0, counts: Counts::default() };
     let done = within(kernel, &mut session, started);
@@ -38,13 +44,17 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
         None => None,
     };
-    let mut files: Vec<&PackFile<'_>, 2> = Vec::new();
-    for file in extra.iter().chain([&pack]) {
-        // two at most
+    let installed = installed::open(kernel, session, &pack)?;
+    let mut files: Vec<&PackFile<'_>, { MAX_PACK_OBJECTS + 2 }> = Vec::new();
+    for file in extra.iter().chain([&pack]).chain(&installed) {
+        // no more than there are places
         let _ = files.push(file);
     }
     let chosen = choose(kernel, &pack, &files, &session.identity, options)?;
     within_limit(kernel, session, &chosen)?;
+    if options.command == Command::Preflight {
+        return preflight::check(kernel, session, &pack, &chosen);
+    }
     let mut objects =
         Objects { chosen: &chosen, pack: &pack, sources: Vec::new(), channels: Channels::default(), stop };
     let memory = load(kernel, session, &mut objects)?;

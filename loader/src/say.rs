@@ -2,6 +2,7 @@
 //! parts it has.
 
 use crate::exit::{Done, Exit};
+use crate::number::hex_digit;
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::{Error, Words, relo::SpecText};
 
@@ -107,8 +108,7 @@ impl<K: Kernel> Line<'_, K> {
             Arg::X(bytes) => {
                 for &b in bytes {
                     for nibble in [b >> 4, b & 15] {
-                        let from = if nibble < 10 { b'0' } else { b'a' - 10 };
-                        self.byte(from.wrapping_add(nibble));
+                        self.byte(hex_digit(nibble));
                     }
                 }
             }

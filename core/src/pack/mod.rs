@@ -60,13 +60,14 @@
 //! 0x24   PLAN       target  yes       records Choice: which programs are loaded on this target
 //! 0x25   MEMORY     target  yes       one record Memory
 //! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
-//! 0x7f   SIGNATURE  0       no        reserved
 //! 0x27   SANITIZED  target  no        BTF blob: section BTF as this kernel takes it, if it does not take all of its kinds
+//! 0x7f   SIGNATURE  0       no        reserved
 //! ```
 //!
 //! Sections without content are left out: `MODULES` is of those targets only that have types of modules, and is critical, since
-//! a loader that cannot check the modules must not take such a target. `TARGET` names its object by digest, so that a target may travel in a file of its
-//! own and still finds its object.
+//! a loader that cannot check the modules must not take such a target. `TARGET` names its object by digest, so that a target may
+//! travel in a file of its own and still finds its object. Such a file is installed as `DIGEST/BUILDID.target` in `/lib/corelet`,
+//! the object's digest and the kernel's build id in hexadecimal, where the loader looks for what the pack does not have.
 
 mod crc;
 mod decode;

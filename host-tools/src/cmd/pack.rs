@@ -5,9 +5,9 @@ use super::target_arg::{Opened, TargetArg, refuse_twins, with_modules};
 use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
 use crate::output::{print, write_file};
-use crate::pack::{Built, Input, ObjectReport, Options, UntypedEvents, build, container};
+use crate::pack::{Built, Input, ObjectReport, Options, UntypedEvents, build, container, target_files};
 use crate::relocate::{Relocation, Verdict};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use corelet_core::pack::{Decision, Formula, SkipReason, section};
 use serde::Serialize;
 use std::fmt::Write;
@@ -24,18 +24,25 @@ use std::process::ExitCode;
 pub struct Args {
     #[command(flatten)]
     what: What,
+    /// Where to write the file.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
     /// Keep source lines, which the verifier then shows; they take as much room as the instructions.
     #[arg(long)]
     lines: bool,
 }
 
-/// Make a target file: what packed objects need of a kernel that came later. The loader takes it with --target.
+/// Make target files: what packed objects need of a kernel that came later. The loader takes one with --target, and finds
+/// those of a folder by itself.
 ///
-/// Example: corelet target opensnoop.bpf.o --target vmlinuz-6.13 -o opensnoop-6.13.target
+/// Example: corelet target opensnoop.bpf.o --target vmlinuz-6.13 --targets-out pkg/lib/corelet
 #[derive(clap::Args, Debug)]
 pub struct TargetArgs {
     #[command(flatten)]
     what: What,
+    /// Where to write all targets as one file.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "targets_out")]
+    output: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -49,9 +56,10 @@ struct What {
     /// The manifest of the one object.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Where to write the file.
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    /// A folder for one file a target, DIR/DIGEST/BUILDID.target, where the loader looks for it once the folder is installed
+    /// as /lib/corelet. A pack then holds the objects only.
+    #[arg(long, value_name = "DIR")]
+    targets_out: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -62,12 +70,12 @@ struct What {
 
 /// Runs `corelet pack`.
 pub fn run(args: Args) -> Result<ExitCode> {
-    args.what.run(&Options { lines: args.lines }, Makes::Pack)
+    args.what.run(&Options { lines: args.lines }, Makes::Pack, Some(&args.output))
 }
 
 /// Runs `corelet target`.
 pub fn run_target(args: TargetArgs) -> Result<ExitCode> {
-    args.what.run(&Options::default(), Makes::Target)
+    args.what.run(&Options::default(), Makes::Target, args.output.as_deref())
 }
 
 /// Which file is made.
@@ -78,7 +86,7 @@ enum Makes {
 }
 
 impl What {
-    fn run(&self, options: &Options, makes: Makes) -> Result<ExitCode> {
+    fn run(&self, options: &Options, makes: Makes, output: Option<&Path>) -> Result<ExitCode> {
         if self.manifest.is_some() && self.objects.len() > 1 {
             let message =
                 "--manifest is for one object; put NAME.toml beside each NAME.bpf.o instead".to_owned();
@@ -89,18 +97,38 @@ impl What {
         let opened = self.targets.iter().map(Opened::open).collect::<Result<Vec<_>>>()?;
         refuse_twins(&self.targets, &opened)?;
         let mut built = with_modules(&opened, &inputs, |kernels| build(&inputs, kernels, options))?;
-        if makes == Makes::Target {
-            built.sections.retain(|s| section::of_target(s.id));
+        let apart = match &self.targets_out {
+            Some(folder) => (target_files(&built.sections)?.into_iter())
+                .map(|(path, bytes)| (folder.join(path), bytes))
+                .collect(),
+            None => Vec::new(),
+        };
+        match makes {
+            Makes::Target => built.sections.retain(|s| section::of_target(s.id)),
+            Makes::Pack if self.targets_out.is_some() => {
+                built.sections.retain(|s| !section::of_target(s.id));
+            }
+            Makes::Pack => {}
         }
-        let file = container(&built.sections)?;
+        let mut files = apart;
+        if let Some(output) = output {
+            files.insert(0, (output.to_owned(), container(&built.sections)?));
+        }
         let mut targets = built.reports.iter().flat_map(|r| &r.targets);
         let portable = targets.all(|t| t.portable() && (!self.strict || t.unresolved.is_empty()));
         if portable {
-            write_file(&self.output, &file)?;
+            for (path, bytes) in &files {
+                let apart = self.targets_out.as_ref().is_some_and(|folder| path.starts_with(folder));
+                if let Some(folder) = path.parent().filter(|_| apart) {
+                    std::fs::create_dir_all(folder)
+                        .with_context(|| format!("{}: cannot make this folder", folder.display()))?;
+                }
+                write_file(path, bytes)?;
+            }
         }
-        let report = Report::of(&self.output, portable.then_some(file.len()), &inputs, &built);
+        let report = Report::of(&files, portable, &inputs, &built);
         let text = if self.json { serde_json::to_string(&report)? + "\n" } else { report.text()? };
-        match self.output.as_os_str() == "-" {
+        match output.is_some_and(|o| o.as_os_str() == "-") {
             true => eprint!("{text}"),
             false => print(&text)?,
         }
@@ -146,7 +174,17 @@ struct Report<'x> {
     file: String,
     /// Bytes of the file; null where nothing was written.
     bytes: Option<usize>,
+    /// The files of single targets, with `--targets-out`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more: Vec<FileJson>,
     objects: Vec<ObjectJson<'x>>,
+}
+
+#[derive(Serialize)]
+struct FileJson {
+    file: String,
+    /// Null where nothing was written.
+    bytes: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -208,7 +246,13 @@ impl From<Formula> for FormulaJson {
 }
 
 impl<'x> Report<'x> {
-    fn of(path: &Path, bytes: Option<usize>, inputs: &'x [Input], built: &'x Built) -> Report<'x> {
+    /// `files` are those that were to be written, one at least.
+    fn of(files: &[(PathBuf, Vec<u8>)], written: bool, inputs: &'x [Input], built: &'x Built) -> Report<'x> {
+        let mut files = files.iter().map(|(path, bytes)| FileJson {
+            file: path.display().to_string(),
+            bytes: written.then_some(bytes.len()),
+        });
+        let first = files.next();
         let objects = built.reports.iter().zip(inputs).map(|(r, input)| ObjectJson {
             name: &r.name,
             object_bytes: r.object,
@@ -216,13 +260,19 @@ impl<'x> Report<'x> {
             untyped_events: &r.untyped,
             targets: r.targets.iter().map(TargetJson::of).collect(),
         });
-        Report { schema: 1, file: path.display().to_string(), bytes, objects: objects.collect() }
+        let (file, bytes) = first.map_or((String::new(), None), |f| (f.file, f.bytes));
+        Report { schema: 1, file, bytes, more: files.collect(), objects: objects.collect() }
     }
 
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         if let Some(bytes) = self.bytes {
             writeln!(out, "{}: {bytes} bytes", self.file)?;
+        }
+        for FileJson { file, bytes } in &self.more {
+            if let Some(bytes) = bytes {
+                writeln!(out, "{file}: {bytes} bytes")?;
+            }
         }
         for o in &self.objects {
             writeln!(out, "{}: object of {} bytes", o.name, o.object_bytes)?;

@@ -2,9 +2,11 @@
 //!
 //! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
 //! kernel loads, `object` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
-//! `modules` finds out which modules a target stands on, `write` puts the file together. Before a target is written the object is relocated twice, against all of the kernel's
+//! `modules` finds out which modules a target stands on, `sanitize` what old kernels do not take, `write` puts the file together,
+//! `apart` a file for each target. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
 
+mod apart;
 mod bare;
 mod closure;
 mod collect;
@@ -20,6 +22,7 @@ mod target;
 mod types;
 mod write;
 
+pub use apart::target_files;
 pub use bare::relocation_bytes;
 pub use file::File;
 pub use modules::WithModules;

@@ -251,3 +251,41 @@ fn strict_takes_no_poisoned_instruction() {
     folder.put("sample.toml", b"[programs.handle_switch]\ndisabled = true");
     folder.done(&words);
 }
+
+/// What the loader looks for, DIGEST/BUILDID.target, with the bytes that `corelet target` gives for that kernel alone.
+#[test]
+fn targets_apart_are_named_by_digest_and_build_id() {
+    let folder = Folder::new();
+    let other = WHO.replace("00112233445566778899", "ffeeddccbbaa99887766");
+    let both = format!("--target {WHO} --target {other}");
+    let ran =
+        folder.done(&format!("pack sample.bpf.o {both} -o sample.pack --targets-out pkg/targets --json"));
+    let document = folder.done("inspect sample.pack --json").json();
+    assert!(document["targets"].as_array().unwrap().is_empty(), "{document}");
+    let digest = document["objects"][0]["digest"].as_str().unwrap();
+    let more = ran.json()["more"].clone();
+    for (at, (who, id)) in
+        [(WHO, "00112233445566778899"), (&other, "ffeeddccbbaa99887766")].iter().enumerate()
+    {
+        let name = format!("pkg/targets/{digest}/{id}.target");
+        assert_eq!(more[at]["file"], name.as_str());
+        let file = folder.get(&name);
+        assert_eq!(more[at]["bytes"], file.len());
+        folder.done(&format!("target sample.bpf.o --target {who} -o alone.target"));
+        assert_eq!(file, folder.get("alone.target"));
+        let inside = folder.done(&format!("inspect {name} --json")).json();
+        assert_eq!(inside["targets"][0]["build_id"], *id);
+    }
+    folder.done(&format!("target sample.bpf.o --target {WHO} --targets-out again"));
+    let name = format!("{digest}/00112233445566778899.target");
+    assert_eq!(folder.get(&format!("again/{name}")), folder.get(&format!("pkg/targets/{name}")));
+
+    let ran = folder.run(&format!("target sample.bpf.o --target {WHO}"));
+    assert_eq!((ran.code, ran.err.contains("--output")), (Some(2), true), "{}", ran.err);
+    let nameless = WHO.replace(",build-id=00112233445566778899", "");
+    assert_ne!(nameless, WHO);
+    let ran = folder.run(&format!("target sample.bpf.o --target {nameless} --targets-out none"));
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("has no build id that its target could be found by"), "{}", ran.err);
+    assert!(!folder.path().join("none").exists());
+}

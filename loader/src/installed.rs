@@ -1,0 +1,94 @@
+//! Target files that came with a kernel: `DIR/DIGEST/BUILDID.target`, found by an object's digest and the kernel's build id.
+//!
+//! So a kernel's package brings the targets of its kernel, an application's package brings its pack, and neither knows the
+//! other. A file under that name must hold that target; one that does not is damaged, and refused.
+
+use crate::exit::{Done, Exit};
+use crate::file::{PackFile, SMALL};
+use crate::say::{
+    Arg::{E, S},
+    bad, fail, failed,
+};
+use crate::session::Session;
+use crate::sys::{Errno, Kernel, Open};
+use crate::tracefs::Path;
+use core::ffi::CStr;
+use corelet_core::limits::MAX_PACK_OBJECTS;
+use corelet_core::pack::{Checked, Object, Target, section};
+use heapless::Vec;
+
+/// Where they are, unless `--targets` says otherwise.
+pub const FOLDER: &CStr = c"/lib/corelet";
+
+/// The target files of a pack's objects.
+pub type Installed = Vec<PackFile<'static>, MAX_PACK_OBJECTS>;
+
+/// Opens those of the objects of `pack` on the kernel of the session's build id; an object without one is passed over.
+///
+/// # Errors
+/// [`Exit::BadInput`] for a file that is damaged, or holds another target than its name says.
+#[inline(never)] // its frame is gone when objects are loaded
+pub fn open<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, pack: &PackFile<'_>) -> Done<Installed> {
+    let mut files = Vec::new();
+    if session.identity.build_id.is_empty() {
+        return Ok(files);
+    }
+    for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
+        let mut buffer = [0; SMALL];
+        let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
+        let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
+        if let Some(file) = find(kernel, session, &object)? {
+            // choosing refuses more objects than there is room for
+            let _ = files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn find<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    object: &Object<'_>,
+) -> Done<Option<PackFile<'static>>> {
+    let folder = session.options.targets.to_str().unwrap_or("");
+    let mut path = Path::new();
+    path.text(folder).text("/").hex(&object.digest).text("/").hex(&session.identity.build_id).text(".target");
+    let opened = path.as_cstr().and_then(|path| kernel.open(path, Open::Read));
+    match opened {
+        Ok(fd) => {
+            session.ledger.keep(kernel, fd)?;
+            read(kernel, session, object, path.as_str(), fd).map(Some)
+        }
+        Err(Errno::ENOENT) => Ok(None),
+        Err(e) => Err(fail(kernel, e.exit(), "targets in %: %", &[S(folder), E(e)])),
+    }
+}
+
+/// Checks the file's table, and that the target in it is the one of its name.
+#[cold] // a board whose pack has its kernel's target never comes here
+fn read<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    object: &Object<'_>,
+    path: &str,
+    fd: crate::sys::Fd,
+) -> Done<PackFile<'static>> {
+    let name = match kernel.region(path.len()) {
+        Ok(name) => name,
+        Err(e) => return Err(failed(kernel, path, e)),
+    };
+    for (slot, b) in name.iter_mut().zip(path.bytes()) {
+        *slot = b;
+    }
+    let file = PackFile::of(kernel, fd, core::str::from_utf8(name).unwrap_or(""))?;
+    for entry in file.table().entries().filter(|e| e.id == section::TARGET) {
+        let mut buffer = [0; SMALL];
+        let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
+        let target = bad(kernel, file.path, Checked::<Target<'_>>::new(bytes, entry.id).at(0))?;
+        if target.object == object.digest && target.build_id == session.identity.build_id.as_slice() {
+            return Ok(file);
+        }
+    }
+    let form = "%: not what its name says: it has no target of % for that build id; install it again";
+    Err(fail(kernel, Exit::BadInput, form, &[S(path), S(object.name)]))
+}
