@@ -99,8 +99,7 @@ pub fn choose<'f, K: Kernel>(
     let mut chosen = Vec::new();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
-        let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
-        let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
+        let object = pack.object(kernel, entry.owner, &mut buffer)?;
         let best = best(kernel, files, &object.digest, id, least, false)?;
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true, false),
@@ -145,7 +144,13 @@ pub fn choose<'f, K: Kernel>(
     Ok(chosen)
 }
 
-/// The target that fits best, the first of equals. One that fits `least` or better must find its modules too. With `list`, says each target of this object on the way.
+/// Whether `file` has a target of that object for the kernel of `id`'s build id.
+pub fn has<K: Kernel>(kernel: &mut K, file: &PackFile<'_>, digest: &[u8; 32], id: &Identity) -> Done<bool> {
+    Ok(matches!(best(kernel, &[file], digest, id, None, false)?, Some((_, _, Fit::BuildId))))
+}
+
+/// The target that fits best, the first of equals. One that fits `least` or better must find its modules too. With `list`, says
+/// each target of this object on the way.
 fn best<'f, K: Kernel>(
     kernel: &mut K,
     files: &[&'f PackFile<'f>],
@@ -158,8 +163,7 @@ fn best<'f, K: Kernel>(
     for file in files {
         for entry in file.table().entries().filter(|e| e.id == section::TARGET) {
             let mut buffer = [0; SMALL];
-            let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
-            let target = bad(kernel, file.path, Checked::<Target<'_>>::new(bytes, entry.id).at(0))?;
+            let target = file.target(kernel, entry.owner, &mut buffer)?;
             let mut fit = fit(&target, digest, id);
             if list && fit != Fit::OtherObject {
                 describe(

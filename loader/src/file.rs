@@ -9,7 +9,7 @@ use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::undo::Ledger;
 use core::ffi::CStr;
 use corelet_core::Error;
-use corelet_core::pack::{Entry, HEADER_LEN, Header, Table, check};
+use corelet_core::pack::{Checked, Entry, HEADER_LEN, Header, Object, Table, Target, check, section};
 
 /// Longest section that is read before the pack has said how much memory it takes.
 pub const SMALL: usize = 512;
@@ -92,6 +92,30 @@ impl<'a> PackFile<'a> {
         };
         self.read(kernel, &entry, into)?;
         Ok(into)
+    }
+
+    /// Which object the one of number `owner` is.
+    #[inline(never)]
+    pub fn object<'b, K: Kernel>(
+        &self,
+        kernel: &mut K,
+        owner: u16,
+        buffer: &'b mut [u8],
+    ) -> Done<Object<'b>> {
+        let bytes = self.small(kernel, section::OBJECT, owner, buffer)?;
+        bad(kernel, self.path, Checked::new(bytes, section::OBJECT).at(0))
+    }
+
+    /// Whose target the one of number `owner` is.
+    #[inline(never)]
+    pub fn target<'b, K: Kernel>(
+        &self,
+        kernel: &mut K,
+        owner: u16,
+        buffer: &'b mut [u8],
+    ) -> Done<Target<'b>> {
+        let bytes = self.small(kernel, section::TARGET, owner, buffer)?;
+        bad(kernel, self.path, Checked::new(bytes, section::TARGET).at(0))
     }
 }
 

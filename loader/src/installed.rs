@@ -3,18 +3,19 @@
 //! So a kernel's package brings the targets of its kernel, an application's package brings its pack, and neither knows the
 //! other. A file under that name must hold that target; one that does not is damaged, and refused.
 
+use crate::choose;
 use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
 use crate::say::{
     Arg::{E, S},
-    bad, fail, failed,
+    fail, failed,
 };
 use crate::session::Session;
-use crate::sys::{Errno, Kernel, Open};
+use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::tracefs::Path;
 use core::ffi::CStr;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Checked, Object, Target, section};
+use corelet_core::pack::{Object, section};
 use heapless::Vec;
 
 /// Where they are, unless `--targets` says otherwise.
@@ -35,8 +36,7 @@ pub fn open<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, pack: &PackFil
     }
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
-        let bytes = pack.small(kernel, entry.id, entry.owner, &mut buffer)?;
-        let object = bad(kernel, pack.path, Checked::<Object<'_>>::new(bytes, entry.id).at(0))?;
+        let object = pack.object(kernel, entry.owner, &mut buffer)?;
         if let Some(file) = find(kernel, session, &object)? {
             // choosing refuses more objects than there is room for
             let _ = files.push(file);
@@ -71,7 +71,7 @@ fn read<K: Kernel>(
     session: &Session<'_>,
     object: &Object<'_>,
     path: &str,
-    fd: crate::sys::Fd,
+    fd: Fd,
 ) -> Done<PackFile<'static>> {
     let name = match kernel.region(path.len()) {
         Ok(name) => name,
@@ -81,13 +81,8 @@ fn read<K: Kernel>(
         *slot = b;
     }
     let file = PackFile::of(kernel, fd, core::str::from_utf8(name).unwrap_or(""))?;
-    for entry in file.table().entries().filter(|e| e.id == section::TARGET) {
-        let mut buffer = [0; SMALL];
-        let bytes = file.small(kernel, entry.id, entry.owner, &mut buffer)?;
-        let target = bad(kernel, file.path, Checked::<Target<'_>>::new(bytes, entry.id).at(0))?;
-        if target.object == object.digest && target.build_id == session.identity.build_id.as_slice() {
-            return Ok(file);
-        }
+    if choose::has(kernel, &file, &object.digest, &session.identity)? {
+        return Ok(file);
     }
     let form = "%: not what its name says: it has no target of % for that build id; install it again";
     Err(fail(kernel, Exit::BadInput, form, &[S(path), S(object.name)]))

@@ -110,7 +110,7 @@ fn preflight_asks_for_another_kernel() {
     assert_eq!(run(&mut k, &[&ask[..], &["--allow-release"]].concat()), 1);
     k.files.insert(place("/lib/corelet", &OTHER), target(&OTHER));
     assert_eq!(run(&mut k, &ask), 0, "{}", k.stderr);
-    let said = format!("sample: ready for {RELEASE} #1 SMP test, by {}", place("/lib/corelet", &OTHER));
+    let said = format!("{}: object 0 is ready for {RELEASE} #1 SMP test", place("/lib/corelet", &OTHER));
     assert!(k.stderr.contains(&said), "{}", k.stderr);
     assert!(k.maps.is_empty() && k.progs.is_empty() && k.left().is_empty());
     assert_eq!(run(&mut k, &[&ask[..], &["--max-kernel-mem", "1K"]].concat()), 1);
@@ -122,11 +122,11 @@ fn preflight_asks_for_another_kernel() {
 fn preflight_by_the_pack_itself_or_a_named_file() {
     let mut k = without();
     assert_eq!(run(&mut k, &["preflight", "/p", "--build-id", &hex(&OTHER)]), 0, "{}", k.stderr);
-    assert!(k.stderr.contains("ready for 6.12.0-test #1 SMP test, by /p"), "{}", k.stderr);
+    assert!(k.stderr.contains("/p: object 0 is ready for 6.12.0-test #1 SMP test"), "{}", k.stderr);
     k.files.insert("/t".into(), target(&BUILD_ID));
     let line = ["preflight", "/p", "--build-id", &hex(&BUILD_ID).to_uppercase(), "--target", "/t"];
     assert_eq!(run(&mut k, &line), 0, "{}", k.stderr);
-    assert!(k.stderr.contains("by /t"), "{}", k.stderr);
+    assert!(k.stderr.contains("/t: object 0 is ready"), "{}", k.stderr);
 }
 
 #[test]
