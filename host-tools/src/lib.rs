@@ -2,6 +2,7 @@
 
 pub mod btf;
 pub mod cmd;
+pub mod diff;
 pub mod disasm;
 pub mod dwarf;
 pub mod exit;

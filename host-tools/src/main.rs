@@ -18,7 +18,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Types of a kernel: take them out of a file, cut them down, show them as C.
+    /// Types of a kernel: take them out of a file, cut them down, show them as C, compare them.
     #[command(subcommand)]
     Btf(BtfCommand),
     ExtractObjects(cmd::extract_objects::Args),
@@ -38,6 +38,7 @@ enum BtfCommand {
     Convert(cmd::convert::Args),
     Min(cmd::min::Args),
     Dump(cmd::dump::Args),
+    Diff(cmd::diff::Args),
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Btf(BtfCommand::Convert(args)) => cmd::convert::run(args),
         Command::Btf(BtfCommand::Min(args)) => cmd::min::run(args),
         Command::Btf(BtfCommand::Dump(args)) => cmd::dump::run(args),
+        Command::Btf(BtfCommand::Diff(args)) => cmd::diff::run(args),
         Command::ExtractObjects(args) => cmd::extract_objects::run(args),
         Command::Relocate(args) => cmd::relocate::run(args),
         Command::Pack(args) => cmd::pack::run(args),

@@ -7,6 +7,7 @@
 mod distilled;
 pub mod dump;
 pub mod excerpt;
+pub mod layout;
 pub mod modules;
 pub mod name;
 pub mod shape;

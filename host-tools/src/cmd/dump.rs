@@ -1,15 +1,18 @@
-//! `corelet btf dump`: the types of a kernel as C.
+//! `corelet btf dump`: the types of a kernel as C, or the layout of one.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::btf::OwnedBtf;
 use crate::btf::dump::{Options, to_c};
+use crate::btf::{OwnedBtf, layout};
 use crate::output;
 
-/// Print a kernel's types as C, for BPF programs to include as vmlinux.h.
+/// Print a kernel's types as C, for BPF programs to include as vmlinux.h; or one struct with its layout.
+///
+/// With TYPE, a struct or union is printed with the offset and size of each member, holes, bitfields, padding and cachelines,
+/// as pahole does.
 ///
 /// Offsets and sizes are the kernel's where C for BPF can have them: everywhere for a 64-bit kernel. Pointers have 8 bytes
 /// for BPF, so types of a 32-bit kernel that hold pointers are laid out differently; programs built with the header run
@@ -20,13 +23,19 @@ pub struct Args {
     /// Raw BTF, an ELF file with a .BTF section, or a kernel image.
     #[arg(value_name = "KERNEL")]
     kernel: PathBuf,
+    /// Print the layout of this struct or union: task_struct, "union thread_union", or a typedef of one.
+    #[arg(value_name = "TYPE", conflicts_with_all = ["types", "asserts"])]
+    layout: Option<String>,
+    /// Bytes of a cacheline, for the layout.
+    #[arg(long, value_name = "BYTES", default_value_t = 64, requires = "layout", value_parser = clap::value_parser!(u32).range(1..))]
+    cacheline: u32,
     /// Print only this type and what it needs: task_struct, "struct sock", pid_t. May be given several times.
     #[arg(short, long = "type", value_name = "NAME")]
     types: Vec<String>,
     /// Add assertions that C has laid out every type as the kernel has.
     #[arg(long)]
     asserts: bool,
-    /// Where to write the header; `-` is the standard output.
+    /// Where to write it; `-` is the standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 }
@@ -37,8 +46,11 @@ pub struct Args {
 /// The kernel cannot be read, has no BTF, or lacks a type that was asked for; the output cannot be written.
 pub fn run(args: Args) -> Result<ExitCode> {
     let btf = OwnedBtf::open(&args.kernel)?;
-    let options = Options { types: args.types, asserts: args.asserts };
-    let text = to_c(&btf.view(), &options).with_context(|| args.kernel.display().to_string())?;
+    let text = match &args.layout {
+        Some(wanted) => layout::text(&btf.view(), wanted, args.cacheline),
+        None => to_c(&btf.view(), &Options { types: args.types, asserts: args.asserts }),
+    };
+    let text = text.with_context(|| args.kernel.display().to_string())?;
     output::write_file(&args.output, text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ pub mod boot;
 pub mod convert;
 pub mod decode;
 pub mod demo;
+pub mod diff;
 pub mod dump;
 pub mod extract;
 pub mod extract_objects;

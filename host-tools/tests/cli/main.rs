@@ -3,6 +3,7 @@
 //! The objects are small ones of our own, in `progs/` with their source and recipe; everything else is made here.
 
 mod common;
+mod diff;
 mod modules;
 
 mod bad_files;
