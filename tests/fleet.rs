@@ -2,8 +2,8 @@
 
 use crate::oracle::Named;
 use anyhow::{Context, Result, ensure};
-use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
-use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
+use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, Quiet, RUN, busybox_static};
+use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, build, container};
 use std::fmt::Write;
@@ -33,7 +33,7 @@ pub fn run(
     objects: &[Named],
     progress: &mut dyn Progress,
 ) -> Result<Vec<(String, Fate)>> {
-    let opened = [Opened::open(&TargetArg::new(&kernel.image, kernel.config.as_deref()))?];
+    let opened = [Opened::packaged(kernel, &mut Quiet)?];
     let mut fates = Vec::new();
     let mut files = vec![("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec())];
     let mut script = String::from("echo 1 >/proc/sys/net/core/bpf_jit_enable\n");

@@ -10,6 +10,7 @@ mod golden;
 pub mod kernel_relo;
 pub mod matrix;
 pub mod mcu;
+pub mod narrow;
 pub mod objects;
 pub mod oracle;
 #[cfg(test)]

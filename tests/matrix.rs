@@ -4,13 +4,13 @@ use crate::objects::Objects;
 use crate::tools::exceptions::exceptions;
 use crate::tools::mutants::mutants;
 use crate::tools::output::Output;
-use crate::tools::script::Run;
+use crate::tools::script::{BOARD, Run};
 use crate::tools::survivors::survivors;
-use crate::tools::{self, Case, board};
+use crate::tools::{self, Case, Checked, board};
 use anyhow::{Context, Result, ensure};
-use corelet_boards::{Board, Kernel, Progress};
+use corelet_boards::{Board, Kernel, Progress, Quiet};
 use corelet_core::pack::{Records, Target, section};
-use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
+use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, Section, build, container};
 
@@ -38,10 +38,9 @@ struct Packed {
     bytes: Vec<u8>,
 }
 
-/// The sections of a tool's pack for `kernel`.
-fn sections(tool: &str, object: &[u8], kernel: &Kernel) -> Result<Vec<Section>> {
-    let opened = [Opened::open(&TargetArg::new(&kernel.image, kernel.config.as_deref()))?];
-    with_kernels(&opened, |kernels| {
+/// The sections of a tool's pack for `kernel`, opened.
+fn sections(tool: &str, object: &[u8], kernel: &[Opened]) -> Result<Vec<Section>> {
+    with_kernels(kernel, |kernels| {
         let text = Manifest::builtin(tool).with_context(|| format!("{tool} has no manifest"))?;
         let manifest = Manifest::parse(tool, text)?;
         let input = Input { name: tool.to_owned(), bytes: object.to_vec(), manifest };
@@ -55,7 +54,7 @@ fn sections(tool: &str, object: &[u8], kernel: &Kernel) -> Result<Vec<Section>> 
 /// The tool is none of the nine, or does not fit the kernel.
 pub fn pack(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
     let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
-    container(&sections(tool, object, kernel)?)
+    container(&sections(tool, object, &[Opened::packaged(kernel, &mut Quiet)?])?)
 }
 
 /// The pack of a tool whose only target is of a kernel that does not run anywhere.
@@ -64,7 +63,7 @@ pub fn pack(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
 /// As [`pack`].
 pub fn pack_for_another(tool: &str, objects: &Objects, kernel: &Kernel) -> Result<Vec<u8>> {
     let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
-    let mut sections = sections(tool, object, kernel)?;
+    let mut sections = sections(tool, object, &[Opened::packaged(kernel, &mut Quiet)?])?;
     let target = sections.iter_mut().find(|s| s.id == section::TARGET).context("no target")?;
     let own: Target<'_> = Records::new(&target.bytes, section::TARGET).at(0)?;
     let other = Target { build_id: &[0x11; 20], release: "6.1.0-other", ..own };
@@ -81,8 +80,8 @@ pub enum Mutants {
     None,
 }
 
-/// Packs all tools for `kernel`, with all their mutants if so asked.
-fn packs(objects: &Objects, kernel: &Kernel, which: Mutants) -> Result<Vec<Packed>> {
+/// Packs all tools for `kernel`, opened, with all their mutants if so asked.
+fn packs(objects: &Objects, kernel: &[Opened], which: Mutants) -> Result<Vec<Packed>> {
     let mut out = Vec::new();
     for (&tool, object) in objects {
         let sections = sections(tool, object, kernel)?;
@@ -105,7 +104,7 @@ fn packs(objects: &Objects, kernel: &Kernel, which: Mutants) -> Result<Vec<Packe
     Ok(out)
 }
 
-/// Runs everything in one boot of `board`.
+/// Runs everything in one boot of `board`, without the mutants unless they are wanted.
 ///
 /// # Errors
 /// What keeps the board from running; what the runs show is in the [`Outcome`].
@@ -118,7 +117,8 @@ pub fn run(
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
-    let packs = packs(objects, kernel, which)?;
+    let kernel = [Opened::packaged(kernel, progress)?];
+    let packs = packs(objects, &kernel, which)?;
     let labels: Vec<(String, String, &Packed, &'static Case)> = packs
         .iter()
         .enumerate()
@@ -132,7 +132,28 @@ pub fn run(
     let files: Vec<_> = packs.iter().map(|p| (p.path.clone(), p.bytes.clone())).collect();
     progress.step(&format!("booting {} for {} runs", the_board.name, runs.len()));
     let outputs = board::run(the_board, loader, &files, &runs, progress, on_line)?;
-    judge(the_board, &packs, &labels, &outputs)
+    let mut outcome = judge(the_board, &packs, &labels, &outputs)?;
+    outcome.failures.extend(kernel.iter().filter_map(|kernel| same_kernel(kernel, &outputs).err()));
+    Ok(outcome)
+}
+
+/// Whether the board runs the kernel that the packs are for: its build id by `/sys/kernel/notes` is the one that was found
+/// in the image, and it has types of its own exactly where the image has.
+fn same_kernel(kernel: &Opened, outputs: &[Output]) -> Checked {
+    let board = outputs.iter().find(|output| output.label == BOARD).ok_or("nothing of the board itself")?;
+    let fact = |name: &str| board.facts.get(name).ok_or(format!("the board did not say its {name}"));
+    let id: String = kernel.build_id().iter().map(|byte| format!("{byte:02x}")).collect();
+    // the name of the note is `GNU`, and in front of that stands its type
+    let note = format!("03000000474e5500{id}");
+    let notes = fact("notes")?;
+    if kernel.build_id().is_empty() || !notes.contains(&note) {
+        return Err(format!("the image's build id is {id:?}, the board's notes are {notes}"));
+    }
+    let wanted = if kernel.is_without_btf() { "no" } else { "yes" };
+    match fact("btf")? {
+        btf if btf == wanted => Ok(()),
+        btf => Err(format!("/sys/kernel/btf is there: {btf}; by the image: {wanted}")),
+    }
 }
 
 fn judge(

@@ -1,13 +1,14 @@
 //! The real objects that boards run: out of Debian's package for AArch64, compiled from Debian's source for RISC-V.
 
+use crate::narrow;
 use crate::oracle::Named;
-use crate::tools;
 use anyhow::{Context, Result, ensure};
 use corelet_boards::debian::Debian;
 use corelet_boards::{Board, Kernel, Missing, Progress};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::cmd::extract_objects;
+use corelet_host_tools::kernel::packaged;
 use corelet_host_tools::setup::{Machine, needs};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,29 +17,30 @@ use std::process::Command;
 /// Objects by tool.
 pub type Objects = BTreeMap<&'static str, Vec<u8>>;
 
-/// The nine tools' objects for `board`; `folder` is for what is made on the way.
+/// The objects of `tools`, which are among the nine, for `board`; `folder` is for what is made on the way.
 ///
 /// # Errors
 /// What this machine lacks, a package that cannot be had, a tool that does not compile.
 pub fn for_board(
     board: &Board,
     kernel: &Kernel,
+    tools: &[&'static str],
     folder: &Path,
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
     match board.arch.debian.as_str() {
         // Debian builds the package for every architecture, but these are tested as others compiled them
-        "arm64" => packaged("arm64", progress),
-        _ => compiled(board, kernel, folder, machine, progress),
+        "arm64" => packaged("arm64", tools, progress),
+        _ => compiled(board, kernel, tools, folder, machine, progress),
     }
 }
 
 /// Takes the objects out of the programs of Debian's package.
-fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Objects> {
+fn packaged(arch: &str, tools: &[&'static str], progress: &mut dyn Progress) -> Result<Objects> {
     let debian = Debian::open()?;
     let mut objects = Objects::new();
-    for tool in tools::tools() {
+    for &tool in tools {
         let program =
             debian.file(arch, "trixie", "libbpf-tools", &format!("usr/sbin/{tool}-libbpf"), progress)?;
         let bytes = std::fs::read(&program).with_context(|| program.display().to_string())?;
@@ -49,17 +51,18 @@ fn packaged(arch: &str, progress: &mut dyn Progress) -> Result<Objects> {
     Ok(objects)
 }
 
-/// Compiles the nine tools.
+/// Compiles the tools.
 fn compiled(
     board: &Board,
     kernel: &Kernel,
+    tools: &[&'static str],
     folder: &Path,
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
     let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
-    tools::tools()
-        .map(|tool| {
+    (tools.iter())
+        .map(|&tool| {
             progress.step(&format!("compiling {tool}"));
             Ok((tool, compiler.compile(tool)?))
         })
@@ -108,6 +111,8 @@ struct Compiler {
     folder: PathBuf,
     source: PathBuf,
     headers: PathBuf,
+    /// Whether the kernel's pointers have 4 bytes.
+    narrow: bool,
 }
 
 impl Compiler {
@@ -127,25 +132,62 @@ impl Compiler {
         let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         progress.step("writing vmlinux.h");
-        let types = OwnedBtf::open(&kernel.image)?;
-        let header = to_c(&types.view(), &Options::default())?;
+        let types = OwnedBtf::open(&packaged::types(kernel, progress)?)?;
+        let header = completed(to_c(&types.view(), &Options::default())?);
         std::fs::write(folder.join("vmlinux.h"), header)?;
         let arch = kernel_arch(board).to_owned();
-        Ok(Compiler { clang, arch, folder: folder.to_owned(), source, headers: headers.to_owned() })
+        Ok(Compiler {
+            clang,
+            arch,
+            folder: folder.to_owned(),
+            source,
+            headers: headers.to_owned(),
+            narrow: narrow::is(board),
+        })
     }
 
     fn compile(&self, tool: &str) -> Result<Vec<u8>> {
         let object = self.folder.join(format!("{tool}.bpf.o"));
         let mut command = Command::new(&self.clang);
         command.args(["-g", "-O2", "-target", "bpf", &format!("-D__TARGET_ARCH_{}", self.arch)]);
-        for include in [&self.folder, &self.source, &self.headers] {
+        let narrow = self.narrow.then_some(Path::new(narrow::HEADERS));
+        for include in narrow.into_iter().chain([&*self.folder, &*self.source, &*self.headers]) {
             command.arg("-I").arg(include);
         }
-        command.arg("-c").arg(self.source.join(format!("{tool}.bpf.c"))).arg("-o").arg(&object);
+        let mut source = self.source.join(format!("{tool}.bpf.c"));
+        if self.narrow {
+            let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+            source = self.folder.join(format!("{tool}.bpf.c"));
+            std::fs::write(&source, narrow::source(tool, text)?)?;
+        }
+        command.arg("-c").arg(source).arg("-o").arg(&object);
         let output = command.output().with_context(|| self.clang.display().to_string())?;
         ensure!(output.status.success(), "{tool}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
         Ok(std::fs::read(&object)?)
     }
+}
+
+/// A member that the tools' source names and kernels of the 6.12 series do not have yet, behind one that they have. That
+/// it is declared is enough to compile; on the board relocation says that it is not there.
+const LATER: (&str, &str) = ("\tunsigned int h_nr_queued;\n", "\tunsigned int nr_queued;\n");
+
+/// Kernel functions that the tools call where there are any. A kernel that was built without BTF marks none, and none
+/// can be called there, so its header has no prototypes.
+const KFUNCS: &str = "
+extern struct task_struct *bpf_task_from_pid(s32 pid) __attribute__((weak, section(\".ksyms\")));
+extern void bpf_task_release(struct task_struct *p) __attribute__((weak, section(\".ksyms\")));
+";
+
+/// A kernel's header with what the tools' source needs and an older kernel, or one without BTF, lacks.
+fn completed(mut header: String) -> String {
+    let (beside, member) = LATER;
+    if !header.contains(member) {
+        header = header.replacen(beside, &[beside, member].concat(), 1);
+    }
+    if !header.contains("bpf_task_from_pid(") {
+        header.push_str(KFUNCS);
+    }
+    header
 }
 
 /// The kernel's name of the architecture, as its `arch/` folder and libbpf's headers have it.

@@ -14,6 +14,14 @@ ip -6 route add fd00:9::9/128 dev lo src fd00::1
 echo 40417 40417 >/proc/sys/net/ipv4/ip_local_port_range
 folder=/tmp/case
 
+# Which kernel this is.
+btf=no
+[ -e /sys/kernel/btf ] && btf=yes
+echo "$MARK begin $BOARD"
+echo "F btf=$btf"
+echo "F notes=$(od -A n -v -t x1 /sys/kernel/notes | tr -d ' \n')"
+echo "$MARK end $BOARD 0"
+
 one() {
     label=$1 name=$2 pack=$3 sets=
     rm -rf "$folder"

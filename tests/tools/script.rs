@@ -7,6 +7,9 @@ use std::fmt::Write;
 /// What marks begin with. No line of a loader's begins so: they are `F`, `O` and `E`.
 pub const MARK: &str = "@case";
 
+/// The label of what the board says of itself, which is no run.
+pub const BOARD: &str = "board";
+
 /// What the loader says on standard error once everything is attached.
 pub const READY: &str = "ready";
 
@@ -25,7 +28,7 @@ pub struct Run<'a> {
 
 /// The script of these runs, in this order.
 pub fn script(runs: &[Run<'_>]) -> String {
-    let mut text = format!("MARK='{MARK}'\nREADY='{READY}'\n{DRIVER}");
+    let mut text = format!("MARK='{MARK}'\nREADY='{READY}'\nBOARD='{BOARD}'\n{DRIVER}");
     let mut written = BTreeSet::new();
     for case in runs.iter().map(|run| run.case).filter(|case| written.insert(case.name)) {
         let sets: String = case.sets.iter().map(|set| format!(" --set {set}")).collect();

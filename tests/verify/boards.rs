@@ -28,6 +28,11 @@ pub(crate) fn riscv64_wants() -> Wants {
     wants("qemu-riscv64", &[&needs::CLANG, &needs::DPKG_SOURCE])
 }
 
+/// What the 32-bit ARM board takes: as for RISC-V.
+pub(crate) fn armv7_wants() -> Wants {
+    wants("qemu-armv7", &[&needs::CLANG, &needs::DPKG_SOURCE])
+}
+
 fn wants(board: &str, more: &[&'static needs::Need]) -> Wants {
     // a board that is not there fails in its step, with the reason
     let Ok(board) = Board::find(board) else { return Wants::default() };
@@ -52,10 +57,21 @@ pub(crate) fn riscv64(context: &mut Context<'_>) -> Result<Outcome> {
     tools("qemu-riscv64", Mutants::All, context)
 }
 
+/// The nine tools on the 32-bit ARM board, whose kernel has no BTF.
+pub(crate) fn armv7(context: &mut Context<'_>) -> Result<Outcome> {
+    tools("qemu-armv7", Mutants::None, context)
+}
+
+/// The same, and every shifted offset: six times as many runs.
+pub(crate) fn armv7_mutants(context: &mut Context<'_>) -> Result<Outcome> {
+    tools("qemu-armv7", Mutants::All, context)
+}
+
 /// What the loader refuses, on the AArch64 board.
 pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
     let board = Board::find("qemu-aarch64")?;
-    let (kernel, loader, objects) = parts(&board, context)?;
+    let (kernel, loader, objects) =
+        parts(&board, &corelet_tests::tools::tools().collect::<Vec<_>>(), context)?;
     let mut console = Vec::new();
     let mut hear = |line: &str| console.push(line.to_owned());
     let outcome = refusals::run(&board, &kernel, &loader, &objects, &mut *on_stderr(), &mut hear);
@@ -66,12 +82,16 @@ pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(format!("{} packs and command lines, nothing left loaded", outcome.lines.len())))
 }
 
-/// The board's kernel, the loader for it, and the nine tools' objects.
-fn parts(board: &Board, context: &mut Context<'_>) -> Result<(Kernel, Vec<u8>, objects::Objects)> {
+/// The board's kernel, the loader for it, and the objects of `tools`.
+fn parts(
+    board: &Board,
+    tools: &[&'static str],
+    context: &mut Context<'_>,
+) -> Result<(Kernel, Vec<u8>, objects::Objects)> {
     let mut progress = on_stderr();
     let kernel = kernel_for(board, &mut *progress)?;
     let folder = context.workspace.target.join("verify").join(&board.name);
-    let objects = objects::for_board(board, &kernel, &folder, &mut context.machine, &mut *progress)?;
+    let objects = objects::for_board(board, &kernel, tools, &folder, &mut context.machine, &mut *progress)?;
     let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
     let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
     Ok((kernel, loader, objects))
@@ -79,11 +99,11 @@ fn parts(board: &Board, context: &mut Context<'_>) -> Result<(Kernel, Vec<u8>, o
 
 fn tools(board: &str, mutants: Mutants, context: &mut Context<'_>) -> Result<Outcome> {
     let board = Board::find(board)?;
-    let (kernel, loader, objects) = parts(&board, context)?;
+    let (kernel, loader, objects) =
+        parts(&board, &corelet_tests::tools::tools().collect::<Vec<_>>(), context)?;
     let mut console = Vec::new();
-    let outcome = matrix::run(&board, &kernel, &loader, &objects, mutants, &mut *on_stderr(), &mut |line| {
-        console.push(line.to_owned());
-    });
+    let mut hear = |line: &str| console.push(line.to_owned());
+    let outcome = matrix::run(&board, &kernel, &loader, &objects, mutants, &mut *on_stderr(), &mut hear);
     for line in &console {
         context.note(line)?;
     }
@@ -105,15 +125,15 @@ fn tools(board: &str, mutants: Mutants, context: &mut Context<'_>) -> Result<Out
     }
 }
 
-/// Holds the bytes of opensnoop's pack and the memory to load it against their budgets, on both boards.
+/// Holds the bytes of opensnoop's pack and the memory to load it against their budgets, on all boards.
 pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
     let budgets = budgets::budgets()?;
     let goals = &budgets.goals;
     let mut words = Vec::new();
     let mut failures = Vec::new();
-    for board in ["qemu-aarch64", "qemu-riscv64"] {
+    for board in ["qemu-aarch64", "qemu-riscv64", "qemu-armv7"] {
         let board = Board::find(board)?;
-        let (kernel, loader, objects) = parts(&board, context)?;
+        let (kernel, loader, objects) = parts(&board, &["opensnoop"], context)?;
         let pack = matrix::pack("opensnoop", &objects, &kernel)?;
         let other = matrix::pack_for_another("opensnoop", &objects, &kernel)?;
         let packs = (pack.as_slice(), other.as_slice());
@@ -128,26 +148,32 @@ pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
             ));
         }
         let own_of = budgets.memory_kernel_btf.get(name);
-        let figures = [
+        let mut figures = vec![
             ("pack bytes", pack.len() as u64, budgets.pack.get(name), 1, goals.pack),
             // memory comes in pages
             ("KiB resident", memory.resident, of.map(|m| &m.resident), 4, goals.resident),
             ("KiB anonymous", memory.anonymous, of.map(|m| &m.anonymous), 4, goals.anonymous),
-            (
-                "KiB resident by the kernel's own types",
-                own.resident,
-                own_of.map(|m| &m.resident),
-                4,
-                goals.resident_kernel_btf,
-            ),
-            (
-                "KiB anonymous by the kernel's own types",
-                own.anonymous,
-                own_of.map(|m| &m.anonymous),
-                4,
-                goals.anonymous,
-            ),
         ];
+        // none where the kernel has no types
+        let own = own.map(|own| {
+            [
+                (
+                    "KiB resident by the kernel's own types",
+                    own.resident,
+                    own_of.map(|m| &m.resident),
+                    4,
+                    goals.resident_kernel_btf,
+                ),
+                (
+                    "KiB anonymous by the kernel's own types",
+                    own.anonymous,
+                    own_of.map(|m| &m.anonymous),
+                    4,
+                    goals.anonymous,
+                ),
+            ]
+        });
+        figures.extend(own.into_iter().flatten());
         for (what, measured, budget, grain, goal) in figures {
             match budgets::hold(&format!("{name} {what}"), measured, budget, grain, goal) {
                 Ok(held) => words.push(held),
@@ -193,9 +219,16 @@ pub(crate) fn fleet(context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(words.join("; ")))
 }
 
-/// What both boards take.
+/// What both 64-bit boards take.
 pub(crate) fn both_wants() -> Wants {
     let mut wants = aarch64_wants();
     wants.and(&riscv64_wants());
+    wants
+}
+
+/// What all boards take.
+pub(crate) fn all_wants() -> Wants {
+    let mut wants = both_wants();
+    wants.and(&armv7_wants());
     wants
 }

@@ -28,7 +28,9 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     let kernels =
         [kernel_for(&board, &mut *progress)?, kernel_for(&Board::find("qemu-riscv64")?, &mut *progress)?];
     let folder = context.workspace.target.join("verify").join(&board.name);
-    let objects = objects::for_board(&board, &kernels[0], &folder, &mut context.machine, &mut *progress)?;
+    let tools: Vec<_> = corelet_tests::tools::tools().collect();
+    let objects =
+        objects::for_board(&board, &kernels[0], &tools, &folder, &mut context.machine, &mut *progress)?;
     let pack = |tool: &str| {
         let object = objects.get(tool).with_context(|| format!("{tool}: no object"))?;
         Packed::new(tool, object, &[&kernels[0], &kernels[1]])

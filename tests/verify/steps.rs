@@ -58,10 +58,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },
     Step { name: "kernel-relo", what: "both boards' kernels relocate real objects themselves, as we do", full: false, wants: kernel_relo::wants, run: kernel_relo::run },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
-    Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on both boards", full: false, wants: boards::both_wants, run: boards::costs },
+    Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on all boards", full: false, wants: boards::all_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
     Step { name: "aarch64-5.10", what: "the same objects on a kernel of the 5.10 series", full: false, wants: boards::aarch64_old_wants, run: boards::aarch64_old },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
+    Step { name: "armv7", what: "the same on the 32-bit ARM board, whose kernel has no BTF", full: false, wants: boards::armv7_wants, run: boards::armv7 },
+    Step { name: "armv7-shifted", what: "the same with every shifted offset", full: true, wants: boards::armv7_wants, run: boards::armv7_mutants },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::both_wants, run: boards::fleet },
 ];

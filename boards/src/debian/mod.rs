@@ -70,6 +70,16 @@ impl Debian {
         Ok(Self { cache, refresh: false })
     }
 
+    /// A folder of the cache for what is made of packages, by the caller.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.cache.join(name);
+        files::create_dir(&folder)?;
+        Ok(folder)
+    }
+
     /// Asks the mirror again even where the answer here is younger than twelve hours.
     pub fn refreshing(mut self) -> Self {
         self.refresh = true;

@@ -78,7 +78,12 @@ impl Target {
         Ok(Target { name: path.display().to_string(), kernel, modules: Vec::new() })
     }
 
-    /// The same, with the types of modules that are loaded with it.
+    /// The file's name, as it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens a kernel with the types of modules that are loaded with it.
     pub(crate) fn with_modules(path: &Path, modules: &[PathBuf]) -> Result<Target> {
         let mut target = Target::open(path)?;
         for path in modules {

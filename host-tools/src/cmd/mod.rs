@@ -15,3 +15,4 @@ pub mod min;
 pub mod pack;
 pub mod relocate;
 pub mod target_arg;
+mod target_modules;

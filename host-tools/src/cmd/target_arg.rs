@@ -1,23 +1,25 @@
 //! The argument of `--target`: a kernel, and what its file does not say of it.
 
 use super::inputs::Target;
+use super::target_modules::{Joined, join, list};
 use crate::btf::OwnedBtf;
-use crate::btf::modules::{self, Module};
 use crate::exit::Failure;
-use crate::kernel::{Arch as KernelArch, Config};
+use crate::kernel::{Arch as KernelArch, Config, Identity, packaged};
 use crate::pack::{Input, Kernel, WithModules};
 use crate::subset::KernelTypes;
-use anyhow::{Context, Result, bail};
-use corelet_boards::modules::{Modules, Place};
+use anyhow::{Context, Result, bail, ensure};
+use corelet_boards::Progress;
+use corelet_boards::modules::Modules;
 use corelet_core::pack::Arch;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// `FILE[,config=FILE][,modules=DIR]…[,release=TEXT][,version=TEXT][,arch=NAME][,build-id=HEX]`
+/// `FILE[,btf=FILE][,config=FILE][,modules=DIR]…[,release=TEXT][,version=TEXT][,arch=NAME][,build-id=HEX]`
 #[derive(Clone, Debug, Default)]
 pub struct TargetArg {
     file: PathBuf,
+    btf: Option<PathBuf>,
     config: Option<PathBuf>,
     modules: Vec<PathBuf>,
     release: Option<String>,
@@ -47,6 +49,7 @@ impl FromStr for TargetArg {
         let mut arg = TargetArg { file: parts.next().unwrap_or("").into(), ..TargetArg::default() };
         for part in parts {
             match part.split_once('=') {
+                Some(("btf", v)) => arg.btf = Some(v.into()),
                 Some(("config", v)) => arg.config = Some(v.into()),
                 Some(("modules", v)) => arg.modules.push(v.into()),
                 Some(("release", v)) => arg.release = Some(v.to_owned()),
@@ -57,7 +60,7 @@ impl FromStr for TargetArg {
                 }
                 _ => {
                     return Err(format!(
-                        "`{part}`: expected config=, modules=, release=, version=, arch= or build-id= behind the file"
+                        "`{part}`: expected btf=, config=, modules=, release=, version=, arch= or build-id= behind the file"
                     ));
                 }
             }
@@ -75,6 +78,8 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 /// An opened target.
 pub struct Opened {
     target: Target,
+    /// The file that the types are in, where it is another one.
+    types: Option<Target>,
     config: Option<Config>,
     modules: Option<Modules>,
     build_id: Vec<u8>,
@@ -86,9 +91,38 @@ pub struct Opened {
 impl Opened {
     /// Opens the kernel and gathers who it is.
     pub fn open(arg: &TargetArg) -> Result<Opened> {
-        let target = Target::open(&arg.file)?;
+        let types = arg.btf.as_deref().map(Target::open).transpose()?;
+        Opened::gather(arg, Target::open(&arg.file)?, types)
+    }
+
+    /// Opens a kernel of Debian's packages: who it is by its image, its types from where [`packaged::converted`] has them.
+    ///
+    /// # Errors
+    /// As [`packaged::converted`].
+    pub fn packaged(kernel: &corelet_boards::Kernel, progress: &mut dyn Progress) -> Result<Opened> {
+        let target = Target::open(&kernel.image)?;
+        let types = packaged::converted(kernel, &target.kernel, progress)?;
+        let types = types.as_deref().map(Target::open).transpose()?;
+        Opened::gather(&TargetArg::new(&kernel.image, kernel.config.as_deref()), target, types)
+    }
+
+    /// Whether the kernel itself has no types: they were found elsewhere.
+    pub fn is_without_btf(&self) -> bool {
+        self.types.is_some()
+    }
+
+    /// The kernel's build id; empty where it is not known.
+    pub fn build_id(&self) -> &[u8] {
+        &self.build_id
+    }
+
+    fn gather(arg: &TargetArg, target: Target, types: Option<Target>) -> Result<Opened> {
         let shown = arg.file.display();
         let id = target.kernel.identity();
+        if let Some(types) = &types {
+            same_kernel(types.kernel.identity(), id)
+                .with_context(|| format!("{}: not the types of {shown}", types.name()))?;
+        }
         let config = match &arg.config {
             Some(path) => Some(Config::read(path)?),
             None => target.kernel.config().with_context(|| shown.to_string())?,
@@ -118,66 +152,36 @@ impl Opened {
             }
             eprintln!("note: {shown}: no build id: the loader takes this target only with --allow-release");
         }
-        let modules = match arg.modules.is_empty() {
-            true => None,
-            false => Some(Modules::list(&of_release(&arg.modules, &release))?),
-        };
-        Ok(Opened { build_id, release, version, arch, config, modules, target })
+        let modules = list(&arg.modules, &release)?;
+        Ok(Opened { build_id, release, version, arch, config, modules, types, target })
     }
 
-    /// The kernel's types with those of each set of modules that a manifest of `inputs` names; none where it is not known
-    /// where the modules are.
-    fn join(&self, kernel: &Arc<OwnedBtf>, inputs: &[Input]) -> Result<Vec<Joined>> {
-        let mut sets: Vec<Joined> = Vec::new();
-        let Some(here) = &self.modules else { return Ok(sets) };
-        for manifest in inputs.iter().map(|input| &input.manifest).filter(|m| !m.modules.is_empty()) {
-            if sets.iter().any(|set| set.named == manifest.modules) {
-                continue;
-            }
-            let mut files = Vec::new();
-            for name in &manifest.modules {
-                match here.find(name).with_context(|| format!("{}: modules", manifest.file))? {
-                    Place::File(path) => files.push(Module::open(path, name, Some(&self.release))?),
-                    Place::BuiltIn(list) => of_this_kernel(list, &self.release)?,
-                }
-            }
-            let types = modules::join(Arc::clone(kernel), &files)?;
-            sets.push(Joined { named: manifest.modules.clone(), files, types });
-        }
-        Ok(sets)
+    /// The types, with the pointer size of the kernel itself where that is known: BTF only lets it be guessed.
+    fn btf(&self) -> Result<OwnedBtf> {
+        let btf = self.types.as_ref().unwrap_or(&self.target).owned_btf()?;
+        Ok(match self.target.kernel.identity().pointer_size {
+            Some(size) => btf.with_pointer_size(size),
+            None => btf,
+        })
     }
 }
 
-/// A kernel's types with those of the modules `named`.
-struct Joined {
-    named: Vec<String>,
-    files: Vec<Module>,
-    types: modules::WithModules,
-}
-
-impl Joined {
-    fn index(&self) -> KernelTypes<'_> {
-        KernelTypes::with_modules(self.types.btf.view(), &self.types.first)
+/// Refuses the types of another kernel, as far as their file says whose they are. A vmlinux says it all, raw BTF its byte
+/// order and the size of a `long`.
+fn same_kernel(types: &Identity, kernel: &Identity) -> Result<()> {
+    fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+        matches!((a, b), (Some(a), Some(b)) if a != b)
     }
-}
-
-/// Whether a `modules.builtin` is this kernel's: where it is installed, its folder is named by the release.
-fn of_this_kernel(list: &Path, release: &str) -> Result<()> {
-    let mut above = list.ancestors().skip(1).map(|folder| folder.file_name().unwrap_or_default());
-    let folder = above.next().unwrap_or_default();
-    if above.next().is_some_and(|name| name == "modules") && folder != release {
-        bail!("{}: is of the kernel {}, not of {release}", list.display(), folder.display());
+    ensure!(!differ(&types.endianness, &kernel.endianness), "the byte order is another");
+    ensure!(!differ(&types.arch, &kernel.arch), "the architecture is another");
+    if let (Some(long), Some(pointer)) = (types.pointer_size, kernel.pointer_size) {
+        ensure!(long == pointer, "{long} bytes to a long, but {pointer} to a pointer of the kernel");
     }
+    if let (Some(theirs), Some(own)) = (&types.build_id, &kernel.build_id) {
+        ensure!(theirs == own, "build id {theirs}, the kernel's is {own}");
+    }
+    ensure!(!differ(&types.release, &kernel.release), "the release is another");
     Ok(())
-}
-
-/// In each folder the one of this release's modules, where it is the root of a file system or a package, or `lib/modules`.
-fn of_release(folders: &[PathBuf], release: &str) -> Vec<PathBuf> {
-    let within = |folder: &PathBuf| {
-        let places = ["lib/modules", "usr/lib/modules", ""].map(|place| folder.join(place).join(release));
-        places.into_iter().find(|place| place.is_dir()).unwrap_or_else(|| folder.clone())
-    };
-    folders.iter().map(within).collect()
 }
 
 /// Refuses two targets that the loader could not tell apart: it would take the first and never the second.
@@ -213,9 +217,13 @@ pub fn with_modules<R>(
     inputs: &[Input],
     f: impl FnOnce(&[Kernel<'_>]) -> Result<R>,
 ) -> Result<R> {
-    let btfs = opened.iter().map(|o| Ok(Arc::new(o.target.owned_btf()?))).collect::<Result<Vec<_>>>()?;
+    let btfs = opened.iter().map(|o| Ok(Arc::new(o.btf()?))).collect::<Result<Vec<_>>>()?;
     let types: Vec<KernelTypes<'_>> = btfs.iter().map(|b| KernelTypes::new(b.view())).collect();
-    let joined = opened.iter().zip(&btfs).map(|(o, btf)| o.join(btf, inputs)).collect::<Result<Vec<_>>>()?;
+    let joined = opened
+        .iter()
+        .zip(&btfs)
+        .map(|(o, btf)| join(btf, &o.release, o.modules.as_ref(), inputs))
+        .collect::<Result<Vec<_>>>()?;
     let indexed: Vec<Vec<KernelTypes<'_>>> =
         joined.iter().map(|sets| sets.iter().map(Joined::index).collect()).collect();
     let sets: Vec<Vec<WithModules<'_>>> = (joined.iter().zip(&indexed))

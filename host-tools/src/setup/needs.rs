@@ -44,7 +44,7 @@ pub const QEMU_RISCV64: Need = Need {
 pub const QEMU_ARM: Need = Need {
     proof: Proof::Program(&["qemu-system-arm"]),
     packages: &["qemu-system-arm"],
-    why: "emulates the Cortex-M3",
+    why: "boots the 32-bit ARM board and emulates the Cortex-M3",
 };
 
 /// Emulates the 32-bit RISC-V microcontroller.
@@ -139,6 +139,7 @@ pub fn of_board(board: &Board) -> Vec<&'static Need> {
     let mut needs = vec![&DPKG_DEB, &KEYRING];
     match board.qemu.program.as_str() {
         "qemu-system-aarch64" => needs.push(&QEMU_AARCH64),
+        "qemu-system-arm" => needs.push(&QEMU_ARM),
         "qemu-system-riscv64" => needs.extend([&QEMU_RISCV64, &OPENSBI]),
         // A board of somebody's own: its boot names the program that is missing.
         _ => {}

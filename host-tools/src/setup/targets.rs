@@ -11,11 +11,10 @@ use super::rust_src;
 use super::workspace::Workspace;
 
 /// The targets that the loader is built for: 32-bit ARM twice, for every ARMv7 and for those with NEON.
-pub const LOADER: [&str; 5] = [
+pub const LOADER: [&str; 4] = [
     "aarch64-unknown-linux-gnu",
     "armv7-unknown-linux-gnueabihf",
     "riscv64gc-unknown-linux-gnu",
-    "thumbv7neon-unknown-linux-gnueabihf",
     "x86_64-unknown-linux-gnu",
 ];
 
