@@ -6,7 +6,7 @@
 use corelet_core::btf::Btf;
 use corelet_core::object::Object;
 use corelet_core::pack::crc32;
-use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch};
+use corelet_core::relo::{CandList, Cands, CoreRelo, Known, Outcome, ReloKind, Relocator, Scratch};
 use corelet_core::{Endian, Result, TypeId};
 use std::error::Error;
 
@@ -43,8 +43,9 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         let (mut pool, mut scratch) = (vec![TypeId::VOID; types * 4], Scratch::default());
         let target = Target { bytes: &btf, index: &mut index };
         let cands = Cands::new(&mut lists, &mut pool);
-        let endian = object.endian();
-        relocate(object.btf(), target, cands, &mut scratch, &relos, &mut functions, endian, &mut tally)?;
+        let mut known = vec![Known::default(); relos.len() * 2];
+        let (local, endian) = (object.btf(), object.endian());
+        relocate(local, target, cands, &mut scratch, &mut known, &relos, &mut functions, endian, &mut tally)?;
         functions.iter().for_each(|insns| tally.checksum = tally.checksum.rotate_left(1) ^ crc32(insns));
     }
     println!("{} relocations, {} poisoned, {:08x}", tally.relocations, tally.poisoned, tally.checksum);
@@ -65,6 +66,7 @@ fn relocate(
     target: Target<'_>,
     cands: Cands<'_>,
     scratch: &mut Scratch,
+    known: &mut [Known],
     relos: &[(usize, CoreRelo)],
     functions: &mut [Vec<u8>],
     endian: Endian,
@@ -74,7 +76,7 @@ fn relocate(
     let mut relocator = Relocator { local, target: &target, cands, scratch };
     for (function, relo) in relos {
         let Some(insns) = functions.get_mut(*function) else { continue };
-        let outcome = relocator.relocate(relo, insns, endian, &mut ())?;
+        let outcome = relocator.relocate_known(known, relo, insns, endian)?;
         tally.relocations += 1;
         tally.poisoned += usize::from(matches!(outcome, Outcome::Poisoned(_)));
     }

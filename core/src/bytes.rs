@@ -31,6 +31,13 @@ impl Endian {
         }
     }
 
+    /// Three `u32`, one after another.
+    #[inline]
+    pub(crate) fn three(self, bytes: &[u8; 12]) -> [u32; 3] {
+        let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3] = *bytes;
+        [self.u32([a0, a1, a2, a3]), self.u32([b0, b1, b2, b3]), self.u32([c0, c1, c2, c3])]
+    }
+
     /// A `u64` of eight bytes.
     pub fn u64(self, b: [u8; 8]) -> u64 {
         match self {

@@ -10,7 +10,7 @@ use corelet_core::btf::{Btf, names};
 use corelet_core::insn::{Insn, class};
 use corelet_core::pack::{self, Records, section};
 use corelet_core::relo::{
-    CandList, Cands, CoreRelo, Outcome, PoisonReason, ReloKind, Relocator, Scratch, TargetTypes,
+    CandList, Cands, CoreRelo, Known, Outcome, PoisonReason, ReloKind, Relocator, Scratch, TargetTypes,
 };
 use corelet_core::{Endian, Error, TypeId};
 use corelet_host_tools::btf::OwnedBtf;
@@ -124,18 +124,30 @@ impl Pair {
         }
     }
 
-    /// Relocates the chosen relocations, in order, through `target`.
+    /// Relocates the chosen relocations, in order, through `target`; with answers that are kept it comes to the same.
     fn relocate(&self, target: &impl TargetTypes, chosen: &[bool]) -> Vec<(Result<Outcome, Error>, Vec<u8>)> {
         let local = self.local.view();
-        let (mut lists, mut pool) = (vec![CandList::default(); 64], vec![TypeId::VOID; 256]);
+        let tables = || (vec![CandList::default(); 64], vec![TypeId::VOID; 256]);
+        let (mut lists, mut pool) = tables();
         let mut scratch = Scratch::default();
         let cands = Cands::new(&mut lists, &mut pool);
         let mut relocator = Relocator { local: &local, target, cands, scratch: &mut scratch };
+        let (mut lists, mut pool) = tables();
+        let (cands, mut scratch) = (Cands::new(&mut lists, &mut pool), Scratch::default());
+        let mut keeping = Relocator { local: &local, target, cands, scratch: &mut scratch };
+        // fewer than there are questions, so that answers make room for others
+        let mut known = [Known::default(); 5];
         let chosen = self.relos.iter().zip(chosen).filter(|(_, chosen)| **chosen);
         chosen
-            .map(|((relo, insns), _)| {
-                let mut insns = insns.clone();
-                (relocator.relocate(relo, &mut insns, local.endian(), &mut ()), insns)
+            .map(|((relo, compiled), _)| {
+                let mut insns = compiled.clone();
+                let outcome = relocator.relocate(relo, &mut insns, local.endian(), &mut ());
+                for _ in 0..2 {
+                    let mut same = compiled.clone();
+                    let kept = keeping.relocate_known(&mut known, relo, &mut same, local.endian());
+                    assert_eq!((kept, same), (outcome, insns.clone()), "{relo:?}");
+                }
+                (outcome, insns)
             })
             .collect()
     }

@@ -132,8 +132,9 @@ pub(crate) fn minimum(context: &mut Context<'_>) -> Result<Outcome> {
 
 /// Instructions of core and of libbpf for the same: reading the target's types and relocating all programs through them.
 ///
-/// Of core it is the function `relocate` of its example, which holds `Btf::parse` and all calls of `Relocator::relocate`; of libbpf `btf_parse_raw` and `bpf_core_resolve_relo`, each with what it calls: candidates are
-/// looked for there. Reading the object is left out on both sides, as are files, maps and programs.
+/// Of core it is the function `relocate` of its example, which holds `Btf::parse` and all calls of
+/// `Relocator::relocate_known`; of libbpf `btf_parse_raw` and `bpf_core_resolve_relo`, each with what it calls: candidates are
+/// looked for there. Two thirds of libbpf's go into its debug lines, which it puts together where nobody reads them too. Reading the object is left out on both sides, as are files, maps and programs.
 pub(crate) fn engine(context: &mut Context<'_>) -> Result<Outcome> {
     context.cargo(&[
         "build",
@@ -174,7 +175,7 @@ pub(crate) fn engine(context: &mut Context<'_>) -> Result<Outcome> {
             missed(tenth, 10.0),
             missed(hundredth, 100.0)
         ));
-        ensure!(tenth > 2.0 && hundredth > 100.0, "{name}: {ours} instructions, libbpf {same} and {full}");
+        ensure!(tenth > 7.0 && hundredth > 100.0, "{name}: {ours} instructions, libbpf {same} and {full}");
     }
     Ok(Outcome::Passed(figures.join("; ")))
 }

@@ -39,6 +39,9 @@ pub struct Btf<'a> {
     strings: &'a str,
     index: &'a [u32],
     base: Option<&'a Btf<'a>>,
+    /// Its own first id and first offset of a string: where those of the base end.
+    id_start: u32,
+    string_start: u32,
     pointer_size: u8,
 }
 
@@ -77,6 +80,8 @@ impl<'a> Btf<'a> {
             strings: walk.strings,
             index: index.get(..n).unwrap_or(index),
             base,
+            id_start: base.map_or(1, |b| b.id_end()),
+            string_start: base.map_or(0, |b| b.string_end()),
             pointer_size: base.map_or(8, |b| b.pointer_size),
         };
         for t in btf.own_types() {
@@ -92,7 +97,7 @@ impl<'a> Btf<'a> {
         if kind.refers_to_type() {
             self.check_id(t.target())?;
         }
-        if self.follow(t, &mut |_| {}).kind().is_modifier() {
+        if kind.is_modifier() && self.behind(t.id).kind().is_modifier() {
             return Err(TOO_DEEP);
         }
         // the first word of a row is a name or else an id; the second may be an id
@@ -119,8 +124,9 @@ impl<'a> Btf<'a> {
         Ok(())
     }
 
-    #[inline(never)] // asked for every id
-    fn check_id(&self, id: TypeId) -> Result<()> {
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)] // asked for every id
+    pub(crate) fn check_id(&self, id: TypeId) -> Result<()> {
         if id.0 < self.id_end() { Ok(()) } else { Err(Error::NoSuchType { id }) }
     }
 
@@ -145,43 +151,43 @@ impl<'a> Btf<'a> {
 
     /// Ids run from 1 to one below this, those of the base included.
     pub fn id_end(&self) -> u32 {
-        self.id_start().saturating_add(self.index.len() as u32)
+        self.id_start.saturating_add(self.index.len() as u32)
     }
 
     /// First id of this blob's own types: 1, or the base's end for split BTF.
     pub fn id_start(&self) -> u32 {
-        self.base.map_or(1, |b| b.id_end())
-    }
-
-    fn string_start(&self) -> u32 {
-        self.base.map_or(0, |b| b.string_end())
+        self.id_start
     }
 
     /// Offset behind the strings, those of the base included: where those of BTF that is split over this one begin.
     pub fn string_end(&self) -> u32 {
-        self.string_start().saturating_add(self.strings.len() as u32)
+        self.string_start.saturating_add(self.strings.len() as u32)
     }
 
     /// The type of id `id`.
     ///
     /// # Errors
     /// [`Error::NoSuchType`]
+    #[inline]
     pub fn ty(&self, id: TypeId) -> Result<Type<'a>> {
         self.check_id(id)?;
         Ok(self.get(id))
     }
 
     /// The same for an id that stands in these types, so that it is known to exist; void for one that does not.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(crate) fn get(&self, id: TypeId) -> Type<'a> {
-        let start = self.id_start();
-        if let (Some(base), true) = (self.base, id.0 < start) {
-            return base.get(id);
+        match self.index.get(id.0.wrapping_sub(self.id_start) as usize) {
+            Some(&at) => Type::new(id, self.types.get(at as usize..).unwrap_or(&[]), self.endian),
+            None => self.of_base(id),
         }
-        // void, of id 0, is none of the index
-        let at = self.index.get(id.0.wrapping_sub(start) as usize);
-        let record = at.and_then(|&at| self.types.get(at as usize..)).unwrap_or(&[]);
-        Type::new(id, record, self.endian)
+    }
+
+    /// The type of an id that is none of this blob's own: one of the base, or void.
+    #[cold]
+    fn of_base(&self, id: TypeId) -> Type<'a> {
+        self.base.map_or(Type::head(id, [0; 3]), |base| base.get(id))
     }
 
     /// This blob's own types in id order, without those of a base.
@@ -206,17 +212,35 @@ impl<'a> Btf<'a> {
     }
 
     /// All strings from `off` on.
-    fn tail(&self, off: u32) -> &'a str {
-        let start = self.string_start();
-        if let (Some(base), true) = (self.base, off < start) {
-            return base.tail(off);
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
+    pub(crate) fn tail(&self, off: u32) -> &'a str {
+        match self.strings.get(off.wrapping_sub(self.string_start) as usize..) {
+            Some(tail) => tail,
+            None => self.tail_of_base(off),
         }
-        self.strings.get(off.wrapping_sub(start) as usize..).unwrap_or("")
+    }
+
+    /// The strings from an offset on that is none of this blob's own: those of the base.
+    #[cold]
+    fn tail_of_base(&self, off: u32) -> &'a str {
+        match self.base {
+            Some(base) if off < self.string_start => base.tail(off),
+            _ => "",
+        }
     }
 
     /// The name of a type; empty for an anonymous one.
     pub fn name(&self, t: &Type<'_>) -> &'a str {
         self.string(t.name_off)
+    }
+
+    /// Whether `name` is the essential name of the one at `off`.
+    #[inline]
+    pub(crate) fn has_essential(&self, off: u32, name: &str) -> bool {
+        // most names begin otherwise: those are not walked to their end
+        (cfg!(feature = "small") || self.tail(off).as_bytes().starts_with(name.as_bytes()))
+            && names::essential(self.string(off)) == name
     }
 
     /// First type of `kind` and exactly `name`.

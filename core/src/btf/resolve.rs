@@ -21,7 +21,8 @@ impl<'a> Btf<'a> {
     }
 
     /// The same for an id that stands in these types.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(crate) fn behind(&self, id: TypeId) -> Type<'a> {
         self.follow(self.get(id), &mut |_| {})
     }
@@ -45,10 +46,24 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// [`Error::NoSize`] for void, functions and forward declarations, and where the size passes 32 bits;
     /// [`Error::TooMany`] for arrays of arrays without an end.
-    #[inline(never)]
     pub fn size_of(&self, id: TypeId) -> Result<u32> {
         self.check_id(id)?;
-        let mut t = self.get(id);
+        self.size(&self.get(id))
+    }
+
+    /// The same of a type at hand.
+    #[inline]
+    pub(crate) fn size(&self, t: &Type<'a>) -> Result<u32> {
+        match t.kind() {
+            Kind::Int | Kind::Struct | Kind::Union if cfg!(not(feature = "small")) => Ok(t.size()),
+            _ => self.size_behind(*t),
+        }
+    }
+
+    /// The same, where others may decide the size.
+    #[inline(never)]
+    fn size_behind(&self, mut t: Type<'a>) -> Result<u32> {
+        let id = t.id;
         let mut elems: u32 = 1;
         for _ in 0..=MAX_RESOLVE_DEPTH {
             let each = match t.kind() {
@@ -79,7 +94,8 @@ impl<'a> Btf<'a> {
 
     /// The type of an array's elements behind all dimensions, and the type behind `id` itself where it is none; of arrays
     /// of arrays without an end an array, which has no size.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(crate) fn element(&self, id: TypeId) -> Type<'a> {
         let mut t = self.behind(id);
         for _ in 0..=MAX_RESOLVE_DEPTH {

@@ -96,14 +96,14 @@ pub struct IntEncoding {
 
 impl<'a> Type<'a> {
     /// The type whose record `bytes` start with; void where there are none.
+    #[inline]
     pub(super) fn new(id: TypeId, bytes: &'a [u8], endian: Endian) -> Self {
         let (head, trailing) = bytes.split_first_chunk().unwrap_or((&[0; RECORD], &[]));
-        let [n0, n1, n2, n3, i0, i1, i2, i3, s0, s1, s2, s3] = *head;
-        let words = [[n0, n1, n2, n3], [i0, i1, i2, i3], [s0, s1, s2, s3]].map(|w| endian.u32(w));
-        Type { trailing, endian, ..Type::head(id, words) }
+        Type { trailing, endian, ..Type::head(id, endian.three(head)) }
     }
 
     /// The type of a record whose first three words are at hand and whose trailing ones are not.
+    #[inline]
     pub(crate) fn head(id: TypeId, [name_off, info, size_or_type]: [u32; 3]) -> Self {
         let kind = Kind::from_number((info >> 24 & 0x7f) as u8);
         Type { id, name_off, kind, info, size_or_type, trailing: &[], endian: Endian::HOST }
@@ -139,22 +139,32 @@ impl<'a> Type<'a> {
         TypeId(self.size_or_type)
     }
 
-    /// The word at byte `at` behind the record's first 12; 0 behind the type section.
-    #[inline(never)] // called by every accessor: inlined, it takes the device more flash
-    fn word(&self, at: usize) -> u32 {
-        let word = self.trailing.get(at..).and_then(|t| t.first_chunk());
-        self.endian.u32(word.copied().unwrap_or([0; 4]))
+    /// The first three words of row `index` of rows of `stride` bytes; 0 behind the type section. Of rows of fewer words the
+    /// others are not theirs.
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)] // called by every accessor: inlined, it takes the device more flash
+    pub(super) fn row(&self, index: u32, stride: usize) -> [u32; 3] {
+        let rest = self.trailing.get((index as usize).saturating_mul(stride)..).unwrap_or(&[]);
+        // most rows are no last ones of two words: three at once take less time, and more flash
+        if let (false, Some(row)) = (cfg!(feature = "small"), rest.first_chunk()) {
+            return self.endian.three(row);
+        }
+        let mut row = [0; 3];
+        for (word, bytes) in row.iter_mut().zip(rest.as_chunks().0) {
+            *word = self.endian.u32(*bytes);
+        }
+        row
     }
 
-    /// The first three words of row `index` of rows of `stride` bytes. Of rows of two words the third is not theirs.
-    #[inline(never)]
-    pub(super) fn row(&self, index: u32, stride: usize) -> [u32; 3] {
-        let at = (index as usize).saturating_mul(stride);
-        [self.word(at), self.word(at.saturating_add(4)), self.word(at.saturating_add(8))]
+    /// The first word behind the record's first 12 bytes.
+    fn word(&self) -> u32 {
+        let [word, ..] = self.row(0, 0);
+        word
     }
 
     /// Member number `index` of a struct or union.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub fn member(&self, index: u32) -> Option<Member> {
         if !self.kind().is_composite() || index >= self.vlen() {
             return None;
@@ -171,6 +181,7 @@ impl<'a> Type<'a> {
     }
 
     /// What an array is made of; `None` for another kind.
+    #[inline]
     pub fn array(&self) -> Option<Array> {
         if self.kind() != Kind::Array {
             return None;
@@ -180,7 +191,8 @@ impl<'a> Type<'a> {
     }
 
     /// Enumerator number `index` of an enum or enum64.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub fn enumerator(&self, index: u32) -> Option<Enumerator> {
         if !self.kind().is_enum() || index >= self.vlen() {
             return None;
@@ -226,19 +238,20 @@ impl<'a> Type<'a> {
         if self.kind() != Kind::Int {
             return None;
         }
-        let word = self.word(0);
+        let word = self.word();
         Some(IntEncoding { encoding: (word >> 24 & 0xf) as u8, offset: (word >> 16) as u8, bits: word as u8 })
     }
 
     /// Whether it is an integer that starts where its storage starts, which one of an old bitfield does not.
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(crate) fn is_whole_int(&self) -> bool {
         self.int().is_some_and(|i| i.offset == 0)
     }
 
     /// Linkage of a VAR (0 static, 1 global, 2 extern).
     pub fn var_linkage(&self) -> Option<u32> {
-        (self.kind() == Kind::Var).then(|| self.word(0))
+        (self.kind() == Kind::Var).then(|| self.word())
     }
 
     /// Linkage of a FUNC (0 static, 1 global, 2 extern), which stands in `vlen`.
@@ -248,6 +261,6 @@ impl<'a> Type<'a> {
 
     /// Component that a DECL_TAG is on: a member or parameter number, -1 for the declaration itself.
     pub fn tag_component(&self) -> Option<i32> {
-        (self.kind() == Kind::DeclTag).then(|| self.word(0) as i32)
+        (self.kind() == Kind::DeclTag).then(|| self.word() as i32)
     }
 }

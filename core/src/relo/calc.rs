@@ -75,7 +75,10 @@ pub(super) fn calc<const LEN: usize>(
         };
         let Some(targ) = targ else { return Ok(c) };
         c.new = match kind {
-            ReloKind::TypeSize => size_of(target.btf(), targ.root, observer)?.into(),
+            ReloKind::TypeSize => {
+                let root = skip_mods(target.btf(), targ.root, observer);
+                size_of(target.btf(), &root, observer)?.into()
+            }
             ReloKind::TypeIdTarget => {
                 observer.need_kernel_id(targ.root);
                 target.kernel_id(targ.root)?.0.into()
@@ -93,7 +96,8 @@ pub(super) fn calc<const LEN: usize>(
     Ok(c)
 }
 
-#[inline(never)]
+#[cfg_attr(feature = "small", inline(never))]
+#[cfg_attr(not(feature = "small"), inline)]
 fn enum_value<const LEN: usize>(btf: &Btf<'_>, spec: &Spec<LEN>) -> Result<u64> {
     let Some(p) = spec.points.first() else { return Err(Error::NoSuchMember { id: spec.root, index: 0 }) };
     let e = btf.get(p.type_id).enumerator(p.index);
@@ -110,12 +114,13 @@ fn resizable(old: Type<'_>, new: Type<'_>) -> bool {
     plain(old) && plain(new)
 }
 
-#[inline(never)] // called for both sides
+#[cfg_attr(feature = "small", inline(never))]
+#[cfg_attr(not(feature = "small"), inline)] // called for both sides
 fn field<const LEN: usize>(btf: &Btf<'_>, spec: &Spec<LEN>, observer: &mut impl Observer) -> Result<Value> {
     let none = Error::NoSuchMember { id: spec.root, index: 0 };
     let p = spec.points.last().ok_or(none)?;
     if !p.named {
-        let size = size_of(btf, p.type_id, observer)?;
+        let size = size_of(btf, &skip_mods(btf, p.type_id, observer), observer)?;
         return match spec.kind {
             ReloKind::FieldByteOffset => {
                 Ok(Value { value: (spec.bit_offset / 8).into(), size, ty: p.type_id, unsure: false })
@@ -134,8 +139,10 @@ fn field<const LEN: usize>(btf: &Btf<'_>, spec: &Spec<LEN>, observer: &mut impl 
         ReloKind::FieldByteOffset => {
             if !bitfield {
                 // of an array a load takes one element
-                let elem = btf.element(mt.id);
-                v.size = size_of(btf, elem.id, observer)?;
+                v.size = match mt.kind() {
+                    Kind::Array => size_of(btf, &btf.element(mt.id), observer)?,
+                    _ => bits.byte_size,
+                };
                 v.ty = mt.id;
             }
             bits.byte_off.into()
@@ -180,7 +187,7 @@ impl Bits {
         observer: &mut impl Observer,
     ) -> Result<Bits> {
         if bitfield == 0 {
-            let byte_size = size_of(btf, mt.id, observer)?;
+            let byte_size = size_of(btf, mt, observer)?;
             let byte_off = bit_offset / 8;
             let bit_size = byte_size.wrapping_mul(8);
             return Ok(Bits { byte_off, byte_size, bit_off: bit_offset % 8, bit_size });

@@ -101,11 +101,8 @@ pub fn scan(
     found: &mut dyn FnMut(TypeId) -> Result<()>,
 ) -> Result<()> {
     for t in btf.own_types() {
-        if t.name_off != 0 && kinds_compat(kind, t.kind()) {
-            let full = btf.name(&t);
-            if full.starts_with(name) && names::essential_len(full) == name.len() {
-                found(t.id)?;
-            }
+        if t.name_off != 0 && kinds_compat(kind, t.kind()) && btf.has_essential(t.name_off, name) {
+            found(t.id)?;
         }
     }
     Ok(())

@@ -31,17 +31,20 @@ pub(super) fn spec_match<const LEN: usize>(
     if local.kind.is_enumval() {
         return match_enumerator(local_btf, local, targ_btf, targ, observer);
     }
-    let mut id = root;
+    let mut t = skip_mods(targ_btf, root, observer);
+    // where the last point led, which only a further one looks at
+    let mut member = None;
     for (i, point) in local.points.iter().enumerate() {
-        let t = skip_mods(targ_btf, id, observer);
+        if let Some(ty) = member.take() {
+            t = skip_mods(targ_btf, ty, observer);
+        }
         if point.named {
-            match match_member(local_btf, point, targ_btf, t, targ, observer)? {
-                Some(member) => id = member,
-                None => return Ok(false),
+            member = match_member(local_btf, point, targ_btf, t, targ, observer)?;
+            if member.is_none() {
+                return Ok(false);
             }
             continue;
         }
-        let mut elem = t;
         if i > 0 {
             let missing = Mismatch::Element { target: t.id, index: point.index };
             let Some(array) = t.array() else {
@@ -52,33 +55,36 @@ pub(super) fn spec_match<const LEN: usize>(
                 observer.mismatch(missing);
                 return Ok(false);
             }
-            elem = skip_mods(targ_btf, array.elem, observer);
+            t = skip_mods(targ_btf, array.elem, observer);
         }
-        id = elem.id;
         targ.push_raw(point.index)?;
-        targ.push(Accessor { type_id: id, index: point.index, named: false })?;
-        targ.skip_elements(point.index, size_of(targ_btf, id, observer)?);
+        targ.push(Accessor { type_id: t.id, index: point.index, named: false })?;
+        targ.skip_elements(point.index, size_of(targ_btf, &t, observer)?);
     }
     Ok(true)
 }
 
+fn observes<O: Observer>(_: &O) -> bool {
+    O::LISTENS
+}
+
 /// [`Btf::skip_mods`] of an id that stands in `btf`, telling the observer of each step.
-#[inline(never)]
+#[cfg_attr(feature = "small", inline(never))]
+#[cfg_attr(not(feature = "small"), inline)]
 pub(super) fn skip_mods<'t>(btf: &Btf<'t>, id: TypeId, observer: &mut impl Observer) -> Type<'t> {
     btf.follow(btf.get(id), &mut |id| observer.read_type(id))
 }
 
-/// [`Btf::size_of`], telling the observer of the types that decide it.
-#[inline(never)]
-pub(super) fn size_of(btf: &Btf<'_>, id: TypeId, observer: &mut impl Observer) -> Result<u32> {
-    let mut t = skip_mods(btf, id, observer);
+/// [`Btf::size_of`] of a type behind all modifiers, telling the observer of the types that decide it.
+#[cfg_attr(feature = "small", inline(never))]
+#[cfg_attr(not(feature = "small"), inline)]
+pub(super) fn size_of(btf: &Btf<'_>, t: &Type<'_>, observer: &mut impl Observer) -> Result<u32> {
+    let mut array = t.array();
     for _ in 0..=MAX_RESOLVE_DEPTH {
-        match t.array() {
-            Some(array) => t = skip_mods(btf, array.elem, observer),
-            None => break,
-        }
+        let Some(of) = array.filter(|_| observes(observer)) else { break };
+        array = skip_mods(btf, of.elem, observer).array();
     }
-    btf.size_of(id)
+    btf.size(t)
 }
 
 fn match_enumerator<const LEN: usize>(
@@ -93,9 +99,9 @@ fn match_enumerator<const LEN: usize>(
     if !t.kind().is_enum() {
         return Ok(false);
     }
-    let name = local.name(local_btf, point);
+    let name = names::essential(local.name(local_btf, point));
     for (index, e) in (0u32..).zip(t.enumerators()) {
-        if names::same(targ_btf.string(e.name_off), name) {
+        if targ_btf.has_essential(e.name_off, name) {
             observer.read_enumerator(t.id, index);
             targ.push(Accessor { type_id: t.id, index, named: true })?;
             targ.push_raw(index)?;
@@ -125,7 +131,7 @@ fn match_member<const LEN: usize>(
     observer: &mut impl Observer,
 ) -> Result<Option<TypeId>> {
     let Some(local_member) = local_btf.get(point.type_id).member(point.index) else { return Ok(None) };
-    let name = local_btf.string(local_member.name_off);
+    let name = local_btf.tail(local_member.name_off);
     // the numbers of the members gone through are the spec's raw ones from here on
     let raw_start = targ.raw.len();
     let mut outers: Vec<Outer, LEN, u8> = Vec::new();
@@ -142,8 +148,8 @@ fn match_member<const LEN: usize>(
             continue;
         };
         let member_offset = bit_offset.wrapping_add(member.bit_offset);
-        let member_name = targ_btf.string(member.name_off);
-        if member_name.is_empty() {
+        let member_name = targ_btf.tail(member.name_off);
+        if member_name.bytes().next().is_none_or(|b| b == 0) {
             let inner = targ_btf.behind(member.ty);
             if inner.kind().is_composite() {
                 targ.push_raw(index)?;
@@ -151,11 +157,13 @@ fn match_member<const LEN: usize>(
                 (t, bit_offset, index) = (inner, member_offset, 0);
                 continue;
             }
-        } else if member_name == name {
+        } else if names::equal(member_name, name) {
             targ.push_raw(index)?;
-            let path = outers.iter().map(|o| o.id).chain([t.id]);
-            for (id, &index) in path.zip(targ.raw.get(raw_start..).unwrap_or(&[])) {
-                read_member(targ_btf, targ_btf.get(id), index, observer);
+            if observes(observer) {
+                let path = outers.iter().map(|o| o.id).chain([t.id]);
+                for (id, &index) in path.zip(targ.raw.get(raw_start..).unwrap_or(&[])) {
+                    read_member(targ_btf, targ_btf.get(id), index, observer);
+                }
             }
             if !fields_are_compat(local_btf, local_member.ty, targ_btf, member.ty, observer)? {
                 observer.mismatch(Mismatch::Types { local: local_member.ty, target: member.ty });

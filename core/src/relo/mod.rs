@@ -17,11 +17,12 @@
 //! order or pointer size of the machine it runs on: here the target's decide. Differences in what is refused: negative
 //! numbers in access strings and chains of more than 32 modifiers are errors; work is bounded (`limits.rs`).
 //!
-//! Time of one relocation: at the first one of a root type a walk over the target's types ([`scan`]); then for each
+//! Time of one relocation ([`Relocator::relocate_known`] gives an answer again): at the first one of a root type a walk over the target's types ([`scan`]); then for each
 //! candidate [`MAX_COMPARISONS`](crate::limits::MAX_COMPARISONS) members or pairs of types at most, of whose names
 //! [`MAX_NAME_LEN`](crate::limits::MAX_NAME_LEN) bytes are looked at.
 
 mod access_str;
+mod answer;
 mod calc;
 mod cand;
 mod compat;
@@ -36,6 +37,7 @@ mod patch;
 mod spec;
 
 pub use access_str::RawSpec;
+pub use answer::Known;
 pub use cand::{CandList, Cands, kinds_compat, scan};
 pub use display::SpecText;
 pub use kind::ReloKind;
@@ -47,6 +49,7 @@ use crate::bytes::Endian;
 use crate::error::{Error, Result};
 use crate::id::TypeId;
 use crate::limits::SPEC_MAX_LEN;
+use answer::Answer;
 
 /// One relocation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,9 @@ impl TargetTypes for Btf<'_> {
 
 /// What is told of the target's types while they are read. Ids are of the target's BTF.
 pub trait Observer {
+    /// Whether anything is done with what is told: where not, what is read only to be told is not read.
+    const LISTENS: bool = true;
+
     /// The type's record was read.
     fn read_type(&mut self, _id: TypeId) {}
     /// A member of a struct or union was read.
@@ -140,7 +146,9 @@ pub trait Observer {
     fn fits<const LEN: usize>(&mut self, _place: &Spec<LEN>, _new: Option<u64>) {}
 }
 
-impl Observer for () {}
+impl Observer for () {
+    const LISTENS: bool = false;
+}
 
 /// Working memory for one relocation at a time, which small machines do not want on the stack: some 3 KiB where it takes
 /// every access string, 0.8 KiB where 16 steps are enough ([`Spec`] says what `LEN` is).
@@ -205,6 +213,12 @@ impl<T: TargetTypes, const LEN: usize> Relocator<'_, '_, '_, T, LEN> {
         endian: Endian,
         observer: &mut impl Observer,
     ) -> Result<Outcome> {
+        outcome(&self.answer(relo, observer)?, insns, relo.insn, endian)
+    }
+
+    /// What a relocation comes to, whatever its instruction holds.
+    #[inline]
+    fn answer(&mut self, relo: &CoreRelo, observer: &mut impl Observer) -> Result<Answer> {
         let Scratch { local, targ, other } = &mut *self.scratch;
         local.parse(self.local, relo.type_id, relo.access_str_off, relo.kind)?;
         let root = u64::from(relo.type_id.0);
@@ -217,9 +231,9 @@ impl<T: TargetTypes, const LEN: usize> Relocator<'_, '_, '_, T, LEN> {
             new_size: 0,
             bad_mem_size: false,
         };
-        let (mut matched, mut tried) = (0, 0);
+        let (mut matched, mut tried, mut list) = (0, 0, usize::MAX);
         if relo.kind != ReloKind::TypeIdLocal {
-            let list = self.cands.list(self.local, relo.type_id, self.target)?;
+            list = self.cands.list(self.local, relo.type_id, self.target)?;
             tried = self.cands.ids(list).len();
             for i in 0..tried {
                 let Some(&id) = self.cands.ids(list).get(i) else { break };
@@ -252,21 +266,28 @@ impl<T: TargetTypes, const LEN: usize> Relocator<'_, '_, '_, T, LEN> {
                 result = calc::calc(self.local, local, self.target, None, &mut ())?;
             }
         }
-        Ok(match patch::patch(insns, relo.insn, endian, &result)? {
-            patch::Patched::Value { old } => Outcome::Patched {
-                old,
-                new: result.new,
-                mem_size: (result.old_size != result.new_size && is_mem(insns, relo.insn, endian))
-                    .then_some(result.new_size),
-                matched: matched > 0 || relo.kind == ReloKind::TypeIdLocal,
-            },
-            patch::Patched::BadMemSize => {
-                Outcome::Poisoned(PoisonReason::MemSize { local: result.old_size, target: result.new_size })
-            }
-            patch::Patched::NoValue if tried == 0 => Outcome::Poisoned(PoisonReason::NoCandidate),
-            patch::Patched::NoValue => Outcome::Poisoned(PoisonReason::NoMatch),
-        })
+        let matched = matched > 0 || relo.kind == ReloKind::TypeIdLocal;
+        Ok(Answer { calc: result, tried: tried > 0, matched, list, left: self.cands.ids(list).len() })
     }
+}
+
+/// Puts an answer into the instruction `insn`, and says what became of it.
+fn outcome(answer: &Answer, insns: &mut [u8], insn: u32, endian: Endian) -> Result<Outcome> {
+    let Answer { calc, tried, matched, .. } = answer;
+    Ok(match patch::patch(insns, insn, endian, calc)? {
+        patch::Patched::Value { old } => Outcome::Patched {
+            old,
+            new: calc.new,
+            mem_size: (calc.old_size != calc.new_size && is_mem(insns, insn, endian))
+                .then_some(calc.new_size),
+            matched: *matched,
+        },
+        patch::Patched::BadMemSize => {
+            Outcome::Poisoned(PoisonReason::MemSize { local: calc.old_size, target: calc.new_size })
+        }
+        patch::Patched::NoValue if !tried => Outcome::Poisoned(PoisonReason::NoCandidate),
+        patch::Patched::NoValue => Outcome::Poisoned(PoisonReason::NoMatch),
+    })
 }
 
 /// Whether the instruction is a load or store, the only ones whose size a relocation changes.

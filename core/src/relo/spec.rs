@@ -81,12 +81,14 @@ impl<const LEN: usize> Spec<LEN> {
         self.bit_offset = 0;
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(super) fn push(&mut self, point: Accessor) -> Result<()> {
         self.points.push(point).map_err(|_| too_long(LEN))
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "small", inline(never))]
+    #[cfg_attr(not(feature = "small"), inline)]
     pub(super) fn push_raw(&mut self, index: u32) -> Result<()> {
         self.raw.push(index).map_err(|_| too_long(LEN))
     }
@@ -103,16 +105,21 @@ impl<const LEN: usize> Spec<LEN> {
     /// goes into a type without members, [`Error::TooMany`].
     pub fn parse(&mut self, btf: &Btf<'_>, root: TypeId, access_str_off: u32, kind: ReloKind) -> Result<()> {
         self.reset(kind, root);
-        let text = btf.string(access_str_off);
+        let text = btf.tail(access_str_off);
         let bad = Error::BadAccessStr { at: access_str_off };
         if kind.is_type() {
-            return if text == "0" { Ok(()) } else { Err(bad) };
+            return if text.starts_with("0\0") { Ok(()) } else { Err(bad) };
         }
         access_str::parse(text, access_str_off, &mut self.raw)?;
-        btf.ty(root)?;
+        btf.check_id(root)?;
         let mut t = btf.behind(root);
+        // where the last step led, which only a further one looks at
+        let mut member = None;
         for i in 0..self.raw.len() {
             let index = *self.raw.get(i).ok_or(bad)?;
+            if let Some(ty) = member.take() {
+                t = btf.behind(ty);
+            }
             let missing = Error::NoSuchMember { id: t.id, index };
             let wrong = Error::WrongKind { id: t.id, kind: t.kind_number() };
             if kind.is_enumval() {
@@ -130,7 +137,7 @@ impl<const LEN: usize> Spec<LEN> {
                     if m.name_off != 0 {
                         self.push(Accessor { type_id: t.id, index, named: true })?;
                     }
-                    t = btf.behind(m.ty);
+                    member = Some(m.ty);
                     continue;
                 }
                 let Some(array) = t.array() else {
@@ -143,7 +150,7 @@ impl<const LEN: usize> Spec<LEN> {
             }
             // an element: of what the root points at, or of an array
             self.push(Accessor { type_id: t.id, index, named: false })?;
-            self.skip_elements(index, btf.size_of(t.id)?);
+            self.skip_elements(index, btf.size(&t)?);
         }
         Ok(())
     }
