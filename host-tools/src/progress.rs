@@ -27,6 +27,13 @@ impl Spinner {
             bar.set_message(format!("{what}: {} MiB", done >> 20));
         }
     }
+
+    /// Says how many of how many are done.
+    pub(crate) fn count(&self, what: &str, done: usize, all: usize) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(format!("{what}: {done} of {all}"));
+        }
+    }
 }
 
 impl Drop for Spinner {

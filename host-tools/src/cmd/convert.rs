@@ -5,12 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::dwarf::{self, Options};
+use crate::dwarf::{self, Converted, Options};
 use crate::output;
+use crate::progress::Spinner;
 
 /// Make BTF of a kernel's DWARF.
 ///
-/// VMLINUX is the kernel as ELF with debug information, as a -dbg or -debuginfo package or a build has it.
+/// VMLINUX is the kernel as ELF with debug information: of a build, or of a -dbg or -debuginfo package. If it is stripped, its
+/// debug file is looked for by build id and debug link. The BTF is what every --btf here takes, for a kernel that has none
+/// itself.
+///
+/// Example: corelet btf convert vmlinux -o kernel.btf
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The vmlinux.
@@ -18,27 +23,59 @@ pub struct Args {
     /// Where to write the BTF; `-` is the standard output.
     #[arg(short, long, value_name = "OUT.btf")]
     output: PathBuf,
-    /// Threads; as many as there are cores without this.
+    /// A folder with debug files, `/usr/lib/debug` without this; may be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    debug_folder: Vec<PathBuf>,
+    /// Threads; as many as there are cores without this. The result is the same.
     #[arg(short, long, value_name = "N", default_value_t = 0)]
     jobs: usize,
 }
 
+/// Units left out that are named one by one.
+const NAMED: usize = 10;
+
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let converted = dwarf::convert(&args.vmlinux, &Options { threads: args.jobs }, &|_, _| {})?;
-    for skipped in converted.skipped.iter().take(10) {
-        eprintln!(
-            "corelet: {}: unit at {:#x} ({}): {}",
-            args.vmlinux.display(),
-            skipped.at,
-            skipped.name,
-            skipped.why
-        );
-    }
-    if converted.skipped.len() > 10 {
-        eprintln!("corelet: and {} more units left out", converted.skipped.len() - 10);
-    }
+    let options = Options { threads: args.jobs, debug_folders: args.debug_folder };
+    let spinner = Spinner::new();
+    let converted =
+        dwarf::convert(&args.vmlinux, &options, &|done, all| spinner.count("units of DWARF", done, all))?;
+    drop(spinner);
     output::write_file(&args.output, &converted.btf)?;
-    eprintln!("{:?}", converted.counts);
+    eprint!("{}", report(&converted));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person should know of the result.
+fn report(converted: &Converted) -> String {
+    let Converted { btf, source, counts, units, skipped, .. } = converted;
+    let mut text = format!(
+        "{}: {units} units of DWARF to {} bytes of BTF: {} types, of them {} functions ({} kfuncs) and {} per-cpu variables\n",
+        source.display(),
+        btf.len(),
+        counts.types,
+        counts.functions,
+        counts.kfuncs,
+        counts.variables
+    );
+    if counts.inconsistent > 0 {
+        text.push_str(&format!(
+            "note: {} names of functions left out: each stands for functions of different prototypes\n",
+            counts.inconsistent
+        ));
+    }
+    if counts.unsayable > 0 {
+        text.push_str(&format!(
+            "note: {} types cut to {} parts, which is all that BTF can say\n",
+            counts.unsayable,
+            dwarf::MAX_VLEN
+        ));
+    }
+    for skipped in skipped.iter().take(NAMED) {
+        text.push_str(&format!("note: unit left out: {skipped}\n"));
+    }
+    if skipped.len() > NAMED {
+        text.push_str(&format!("note: and {} more units left out\n", skipped.len() - NAMED));
+    }
+    text
 }

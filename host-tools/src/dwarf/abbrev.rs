@@ -146,6 +146,7 @@ fn asked(name: DwAt) -> bool {
             | dw::DW_AT_abstract_origin
             | dw::DW_AT_specification
             | dw::DW_AT_calling_convention
+            | dw::DW_AT_inline
             | dw::DW_AT_language
             | dw::DW_AT_comp_dir
             | dw::DW_AT_str_offsets_base

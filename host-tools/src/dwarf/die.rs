@@ -3,6 +3,7 @@
 use super::Malformed;
 use super::abbrev::{Abbrev, Step};
 use super::form::{Cursor, Encoding};
+use corelet_core::Endian;
 use gimli::constants::{self as dw, DwAt, DwForm};
 
 /// Where a name is: in `.debug_str`, in the unit itself, or nowhere.
@@ -91,6 +92,8 @@ pub(super) struct Die {
     pub(super) external: bool,
     /// `DW_CC_nocall`: the compiler changed how the function is called.
     pub(super) nocall: bool,
+    /// All calls have its code in them (`DW_INL_*`).
+    pub(super) inlined: bool,
     /// Has code at an address, or in several ranges.
     pub(super) low_pc: Option<u64>,
     pub(super) ranges: bool,
@@ -120,6 +123,7 @@ impl Die {
         declaration: false,
         external: false,
         nocall: false,
+        inlined: false,
         low_pc: None,
         ranges: false,
         address: None,
@@ -204,6 +208,7 @@ impl Die {
             dw::DW_AT_declaration => self.declaration = value != 0,
             dw::DW_AT_external => self.external = value != 0,
             dw::DW_AT_calling_convention => self.nocall = value == u64::from(dw::DW_CC_nocall.0),
+            dw::DW_AT_inline => self.inlined = value != 0,
             dw::DW_AT_language => self.language = value,
             dw::DW_AT_GNU_dwo_id => self.dwo_id = Some(value),
             _ => {}
@@ -250,6 +255,20 @@ fn member_location(block: &[u8]) -> Option<u64> {
 }
 
 impl Context<'_> {
+    /// Takes where this unit's parts of the tables begin, out of its root; passes over any other value.
+    pub(super) fn base(&mut self, name: DwAt, form: DwForm, cursor: &mut Cursor) -> Result<(), Malformed> {
+        let base = match name {
+            dw::DW_AT_str_offsets_base => &mut self.str_offsets_base,
+            dw::DW_AT_addr_base | dw::DW_AT_GNU_addr_base => &mut self.addresses_base,
+            _ => return cursor.skip_form(form, &self.encoding),
+        };
+        match constant(form, cursor, &self.encoding)? {
+            Some((value, _)) => *base = value,
+            None => return Err(Malformed::Form(form.0)),
+        }
+        Ok(())
+    }
+
     #[inline]
     fn string(&mut self, form: DwForm, cursor: &mut Cursor) -> Result<Str, Malformed> {
         let Encoding { endian, offset_size, .. } = self.encoding;
@@ -343,5 +362,3 @@ fn entry(table: &[u8], base: u64, index: u64, size: u8, endian: Endian) -> Optio
     let at = base.checked_add(index.checked_mul(size.into())?)?;
     Cursor { bytes: table, at: usize::try_from(at).ok()? }.unsigned(size, endian).ok()
 }
-
-use corelet_core::Endian;

@@ -26,7 +26,7 @@ enum Item {
 }
 
 /// The largest number of elements of one type: `vlen` has 16 bits.
-pub(super) const MAX_VLEN: usize = 0xffff;
+pub const MAX_VLEN: usize = 0xffff;
 
 /// Gives out ids, then writes in their order.
 pub(super) struct Emit<'a> {
@@ -81,11 +81,7 @@ impl<'a> Emit<'a> {
     }
 
     /// The BTF of all nodes.
-    pub(super) fn run(
-        mut self,
-        percpu: Option<(&str, u32, u64)>,
-        kfuncs: &[Kfunc],
-    ) -> Result<(Vec<u8>, Counts)> {
+    pub(super) fn run(mut self, percpu: Option<(&str, u32)>, kfuncs: &[Kfunc]) -> Result<(Vec<u8>, Counts)> {
         let store = self.store;
         let mut counts = Counts::default();
         let mut roots: Vec<NodeId> = (1..store.nodes.len() as NodeId).collect();
@@ -135,7 +131,7 @@ impl<'a> Emit<'a> {
                 }
             }
         }
-        if let (Some((name, size, _)), false) = (percpu, vars.is_empty()) {
+        if let (Some((name, size)), false) = (percpu, vars.is_empty()) {
             vars.sort_unstable_by_key(|&[id, at, _]| (at, id));
             vars.truncate(MAX_VLEN);
             writer.push(name, Kind::Datasec, false, vars.len() as u32, size, vars.as_flattened());
@@ -318,14 +314,12 @@ impl<'a> Emit<'a> {
                         words.push((part.value >> 32) as u32);
                     }
                 }
-                let signed = parts.iter().any(|part| part.bits != 0 && (part.value as i64) < 0);
+                let signed = parts.iter().any(|part| part.bits != 0);
                 let kind = if wide { Kind::Enum64 } else { Kind::Enum };
                 writer.push_at(name, kind, signed, vlen, node.size, &words)
             }
             Tag::Array => {
-                let elements = parts.iter().fold(1u32, |n, part| n.saturating_mul(part.value as u32));
-                let elements = if parts.is_empty() { 0 } else { elements };
-                words.extend([self.given(node.to, place), self.index, elements]);
+                words.extend([self.given(node.to, place), self.index, node.size]);
                 writer.push_at(0, Kind::Array, false, 0, 0, &words)
             }
             Tag::Proto => {

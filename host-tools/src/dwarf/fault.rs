@@ -19,7 +19,7 @@ pub(super) enum Malformed {
     Location,
     Nesting,
     Circle,
-    Unreadable,
+    TypeUnit,
 }
 
 impl fmt::Display for Malformed {
@@ -41,7 +41,9 @@ impl fmt::Display for Malformed {
             Malformed::Location => write!(f, "has a member whose place is no number"),
             Malformed::Nesting => write!(f, "is nested deeper than any program"),
             Malformed::Circle => write!(f, "has a type that is made of itself"),
-            Malformed::Unreadable => write!(f, "cannot be read from the file"),
+            Malformed::TypeUnit => {
+                write!(f, "is a type unit, which is not read here: build without -fdebug-types-section")
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use corelet_core::Endian;
 use gimli::constants::{self as dw, DwForm};
 
 /// What the forms of a unit depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Encoding {
     pub(super) endian: Endian,
     /// Bytes of an offset into another section: 4 or 8.

@@ -11,10 +11,13 @@
 mod abbrev;
 mod convert;
 mod die;
+mod dwo;
 mod emit;
 mod fault;
 mod form;
 mod hash;
+mod input;
+mod relocatable;
 mod sections;
 mod shape;
 mod split;
@@ -22,7 +25,9 @@ mod store;
 mod symbols;
 mod unit;
 mod walk;
+mod worker;
 
 pub use convert::{Converted, Options, Progress, Skipped, convert};
-pub use emit::Counts;
+pub use emit::{Counts, MAX_VLEN};
 use fault::Malformed;
+pub use input::DEBUG_FOLDER;

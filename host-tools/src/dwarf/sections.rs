@@ -60,7 +60,8 @@ pub(super) struct Extent {
 /// The extent of section `name`, compressed or not (`.zdebug_*` of old binutils too); `None` where the file has none, or none
 /// with bytes.
 pub(super) fn extent<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>, name: &str) -> Result<Option<Extent>> {
-    let Some(section) = elf.section_by_name(name) else { return Ok(None) };
+    let old = || elf.section_by_name(&name.replacen(".debug_", ".zdebug_", 1));
+    let Some(section) = elf.section_by_name(name).or_else(old) else { return Ok(None) };
     let range = section.compressed_file_range().with_context(|| format!("section {name}: damaged header"))?;
     if range.compressed_size == 0 {
         return Ok(None);
@@ -146,6 +147,20 @@ impl Extent {
             self.unpacked_len
         );
         Ok(())
+    }
+}
+
+/// The checksum of `.gnu_debuglink` over a whole file.
+pub(super) fn crc(file: &File) -> Result<u32> {
+    let (mut crc, mut at) = (flate2::Crc::new(), 0);
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let read = file.read_at(&mut piece, at).context("cannot read")?;
+        if read == 0 {
+            return Ok(crc.sum());
+        }
+        crc.update(&piece[..read]);
+        at += read as u64;
     }
 }
 

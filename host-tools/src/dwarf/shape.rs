@@ -85,7 +85,20 @@ pub(super) fn by_name(tag: Tag, name: u64) -> Hash {
     Hasher::new(BY_NAME).with(tag as u64).with(name).end()
 }
 
+/// The hash of an array of `elements` of what `of` is the hash of.
+pub(super) fn array(of: Hash, elements: u32) -> Hash {
+    Hasher::new(Tag::Array as u64).and(of).with(elements.into()).end()
+}
+
 impl Tables {
+    /// An array's numbers of elements, from the innermost dimension outwards. An array without a dimension has one of none.
+    pub(super) fn dimensions(&self, ty: &Ty) -> impl Iterator<Item = u32> {
+        let parts = &self.parts[ty.parts.start as usize..ty.parts.end as usize];
+        // what does not fit is the -1 of "no elements" in a wide form
+        let stated = parts.iter().rev().map(|part| u32::try_from(part.value).unwrap_or(0));
+        stated.chain(parts.is_empty().then_some(0))
+    }
+
     /// What `reference` is to, qualifiers without a word in BTF passed over.
     #[inline]
     pub(super) fn target(&self, reference: DieRef) -> Result<Target, Malformed> {
@@ -167,6 +180,10 @@ impl Shapes {
         depth: u32,
     ) -> Result<Hash, Malformed> {
         let ty = &tables.types[index as usize];
+        if ty.tag == Tag::Array {
+            let of = self.reference(ty.ty, tables, names, depth + 1)?;
+            return Ok(tables.dimensions(ty).fold(of, array));
+        }
         let mut hash = Hasher::new(ty.tag as u64);
         // what an enum is stored as says its size
         if ty.tag != Tag::Enum {
@@ -174,7 +191,11 @@ impl Shapes {
         }
         // a function's own name is no part of its prototype, and the size of a pointer none of the pointer
         match ty.tag {
-            Tag::Struct | Tag::Union | Tag::Enum | Tag::Base => {
+            // the encoding of an enum is that of its values
+            Tag::Struct | Tag::Union | Tag::Enum => {
+                hash = hash.with(names.hash(ty.name)).with(ty.size.into())
+            }
+            Tag::Base => {
                 hash = hash.with(names.hash(ty.name)).with(u64::from(ty.size) << 8 | u64::from(ty.encoding));
             }
             Tag::Typedef => hash = hash.with(names.hash(ty.name)),
@@ -191,6 +212,14 @@ impl Shapes {
     /// The hash that [`Shapes::reference`] gave for a type, of which it was asked.
     pub(super) fn known(&self, index: u32) -> Hash {
         self.done[index as usize].1
+    }
+
+    /// The same for a reference.
+    pub(super) fn reference_hash(&self, to: DieRef, tables: &Tables) -> Hash {
+        match tables.target(to) {
+            Ok(Target::Type(index)) => self.known(index),
+            _ => VOID,
+        }
     }
 
     /// The hash of a type that a function or variable refers to.

@@ -2,7 +2,7 @@
 
 use super::die::DieRef;
 use super::hash::{self, Hash, Map};
-use super::shape::{Names, Shapes, Target, by_name};
+use super::shape::{self, Names, Shapes, Target, by_name};
 use super::walk::{Tables, Tag};
 use std::ops::Range;
 
@@ -27,6 +27,7 @@ pub(super) struct Node {
     pub(super) encoding: u8,
     /// Place in [`Store::strings`].
     pub(super) name: u32,
+    /// In bytes; of an array, its elements.
     pub(super) size: u32,
     /// What it refers to; of a struct, union or enum with a name, the node of that name.
     pub(super) to: NodeId,
@@ -167,6 +168,9 @@ impl Store {
     fn create(&mut self, hash: Hash, index: u32, local: &Local) -> NodeId {
         let Local { tables, names, .. } = local;
         let ty = &tables.types[index as usize];
+        if ty.tag == Tag::Array {
+            return self.arrays(index, local);
+        }
         let parts = &tables.parts[ty.parts.start as usize..ty.parts.end as usize];
         let to = if tables.is_by_name(ty, names) {
             self.name(ty.tag, names.get(ty.name), names.hash(ty.name))
@@ -199,6 +203,33 @@ impl Store {
             first: NOWHERE,
         };
         self.push(hash, node)
+    }
+
+    /// An array of several dimensions is one of arrays.
+    fn arrays(&mut self, index: u32, local: &Local) -> NodeId {
+        let ty = &local.tables.types[index as usize];
+        let mut id = self.reference(ty.ty, local);
+        let mut hash = local.shapes.reference_hash(ty.ty, local.tables);
+        for elements in local.tables.dimensions(ty) {
+            hash = shape::array(hash, elements);
+            id = match self.ids.get(&hash) {
+                Some(&id) => id,
+                None => {
+                    let what = What::Type(Tag::Array);
+                    let node = Node {
+                        what,
+                        encoding: 0,
+                        name: 0,
+                        size: elements,
+                        to: id,
+                        parts: 0..0,
+                        first: NOWHERE,
+                    };
+                    self.push(hash, node)
+                }
+            };
+        }
+        id
     }
 
     fn push(&mut self, hash: Hash, node: Node) -> NodeId {

@@ -1,9 +1,14 @@
 //! What the ELF symbols say that DWARF does not: which functions have code under their own name, where per-cpu variables are,
 //! and which functions are kfuncs.
 
+use super::form::Cursor;
 use super::hash;
+use super::relocatable::Layout;
+use super::sections;
+use anyhow::{Context, Result};
 use corelet_core::Endian;
-use object::{Object, ObjectSection, ObjectSymbol, ReadRef, SymbolKind};
+use object::{Object, ObjectSection, ReadRef};
+use std::fs::File;
 use std::ops::Range;
 
 /// The section of per-cpu variables, which is the name of their DATASEC.
@@ -29,6 +34,36 @@ impl Kfunc {
     }
 }
 
+/// `st_info` of the ELF specification.
+const STT_OBJECT: u8 = 1;
+const STT_FUNC: u8 = 2;
+
+/// An entry of the symbol table.
+struct Entry {
+    name: u32,
+    kind: u8,
+    section: usize,
+    value: u64,
+    size: u64,
+}
+
+impl Entry {
+    /// Reads `Elf64_Sym` or `Elf32_Sym`, by the length.
+    fn parse(entry: &[u8], endian: Endian) -> Option<Entry> {
+        let mut cursor = Cursor { bytes: entry, at: 0 };
+        let mut number = |size| cursor.unsigned(size, endian).ok();
+        let name = number(4)? as u32;
+        Some(if entry.len() == 24 {
+            let (info, _, section) = (number(1)?, number(1)?, number(2)? as usize);
+            Entry { name, kind: info as u8 & 15, section, value: number(8)?, size: number(8)? }
+        } else {
+            let (value, size, info, _, section) =
+                (number(4)?, number(4)?, number(1)?, number(1)?, number(2)?);
+            Entry { name, kind: info as u8 & 15, section: section as usize, value, size }
+        })
+    }
+}
+
 /// A symbol of a function or variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Symbol {
@@ -51,31 +86,48 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    pub(super) fn read<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>, endian: Endian) -> Symbols {
+    /// Reads the symbols of `elf`; `.BTF_ids` out of `main`, since a debug file has none of its bytes.
+    ///
+    /// # Errors
+    /// The symbol table lies outside the file.
+    pub(super) fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
+        elf: &object::File<'d, R>,
+        main: &object::File<'m, M>,
+        layout: &Layout,
+        file: &File,
+        endian: Endian,
+    ) -> Result<Symbols> {
         let mut symbols = Symbols::default();
         let percpu = elf.section_by_name(PERCPU);
         if let Some(section) = &percpu {
-            symbols.percpu_range = section.address()..section.address().saturating_add(section.size());
+            let start = layout.address(section);
+            symbols.percpu_range = start..start.saturating_add(section.size());
         }
-        let percpu = percpu.map(|section| section.index());
+        let percpu = percpu.map(|section| section.index().0);
         // of 32-bit ARM's Thumb functions, the lowest bit of the address says that they are
         let thumb = elf.architecture() == object::Architecture::Arm;
-        let mut ids = Ids::of(elf);
-        for symbol in
-            elf.symbols().filter(|symbol| symbol.is_definition() || symbol.kind() == SymbolKind::Unknown)
-        {
-            let Ok(name) = symbol.name_bytes() else { continue };
-            if let Some(ids) = &mut ids {
-                ids.add(name, symbol.address());
+        let mut ids = Ids::of(main, layout);
+        let hold = |name: &str| -> Result<Vec<u8>> {
+            let extent = sections::extent(elf, name)?;
+            extent
+                .map_or(Ok(Vec::new()), |extent| extent.hold(file))
+                .with_context(|| format!("section {name}"))
+        };
+        let (table, strings) = (hold(".symtab")?, hold(".strtab")?);
+        for entry in table.chunks_exact(if elf.is_64() { 24 } else { 16 }) {
+            let Some(symbol) = Entry::parse(entry, endian) else { continue };
+            let Some(name) = strings.get(symbol.name as usize..) else { continue };
+            let address = symbol.value.wrapping_add(layout.base(symbol.section));
+            if let Some(ids) = ids.as_mut().filter(|_| name.starts_with(Ids::PREFIX)) {
+                let end = memchr::memchr(0, name).unwrap_or(name.len());
+                ids.add(&name[Ids::PREFIX.len()..end], address);
             }
-            match symbol.kind() {
-                SymbolKind::Text => {
-                    let address = symbol.address() & if thumb { !1 } else { !0 };
-                    symbols.functions.push((address, hash::string(name)));
+            match symbol.kind {
+                STT_FUNC if symbol.section != 0 => {
+                    symbols.functions.push((address & if thumb { !1 } else { !0 }, hash::string(name)));
                 }
-                SymbolKind::Data if percpu.is_some() && symbol.section_index() == percpu => {
-                    let (address, name, size) = (symbol.address(), hash::string(name), symbol.size());
-                    symbols.percpu.push(Symbol { address, name, size });
+                STT_OBJECT if Some(symbol.section) == percpu => {
+                    symbols.percpu.push(Symbol { address, name: hash::string(name), size: symbol.size });
                 }
                 _ => {}
             }
@@ -86,18 +138,21 @@ impl Symbols {
         symbols.names.sort_unstable();
         symbols.percpu.sort_unstable();
         symbols.kfuncs = ids.map(|ids| ids.kfuncs(endian)).unwrap_or_default();
-        symbols
+        Ok(symbols)
     }
 
     /// Whether a function of this name has code at `address`, or anywhere where no address is known. Compilers change how a
     /// function is called only where they also change its symbol's name (`.isra.0`, `.constprop.0`, `.part.0`). Without any
     /// symbols, the answer is yes.
     pub(super) fn has_function(&self, name: u64, address: Option<u64>) -> bool {
-        match address {
-            _ if self.functions.is_empty() => true,
-            Some(address) => self.functions.binary_search(&(address, name)).is_ok(),
-            None => self.names.binary_search(&name).is_ok(),
+        if self.functions.is_empty() {
+            return true;
         }
+        let from = self.names.partition_point(|&other| other < name);
+        if self.names.get(from) != Some(&name) || self.names.get(from + 1) == Some(&name) {
+            return false;
+        }
+        address.is_none_or(|address| self.functions.binary_search(&(address, name)).is_ok())
     }
 
     /// The size of the per-cpu variable of this name at `address`.
@@ -117,18 +172,20 @@ struct Ids {
 }
 
 impl Ids {
-    fn of<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> Option<Ids> {
+    const PREFIX: &[u8] = b"__BTF_ID__";
+
+    fn of<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>, layout: &Layout) -> Option<Ids> {
         let section = elf.section_by_name(".BTF_ids")?;
         Some(Ids {
-            at: section.address(),
+            at: layout.address(&section),
             bytes: section.data().ok()?.to_vec(),
             sets: Vec::new(),
             functions: Vec::new(),
         })
     }
 
-    fn add(&mut self, name: &[u8], address: u64) {
-        let Some(rest) = name.strip_prefix(b"__BTF_ID__") else { return };
+    /// Takes a symbol whose name goes on with `rest`.
+    fn add(&mut self, rest: &[u8], address: u64) {
         if rest.starts_with(b"set8__") {
             self.sets.push(address);
         } else if let Some(function) = rest.strip_prefix(b"func__") {
@@ -147,13 +204,16 @@ impl Ids {
         };
         let mut found: Vec<Kfunc> = Vec::new();
         for &set in &self.sets {
-            let (Some(count), Some(flags)) = (word(set), word(set + 4)) else { continue };
+            let (Some(count), Some(flags)) = (word(set), set.checked_add(4).and_then(word)) else { continue };
             if flags & SET8_KFUNCS == 0 {
                 continue;
             }
-            let members = set + 8..(set + 8).saturating_add(u64::from(count) * 8);
+            let members = set..set.saturating_add(8 + u64::from(count) * 8);
             for (address, name) in self.functions.iter().filter(|(address, _)| members.contains(address)) {
-                found.push(Kfunc { name: name.clone(), flags: word(address + 4).unwrap_or(0) });
+                found.push(Kfunc {
+                    name: name.clone(),
+                    flags: address.checked_add(4).and_then(word).unwrap_or(0),
+                });
             }
         }
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -63,6 +63,18 @@ pub(super) fn list(info: &Section, endian: Endian) -> Result<(Vec<Unit>, Option<
     Ok((units, None))
 }
 
+/// The unit at `at`.
+///
+/// # Errors
+/// The section cannot be read; inside, that there is no unit.
+pub(super) fn at(info: &Section, at: u64, endian: Endian) -> Result<Result<Unit, Malformed>> {
+    let mut head = [0; MAX_HEADER];
+    let rest = info.len().saturating_sub(at);
+    let len = rest.min(MAX_HEADER as u64) as usize;
+    info.read_at(at, &mut head[..len])?;
+    Ok(parse(&head[..len], at, rest, endian).and_then(|(unit, _)| unit.ok_or(Malformed::Truncated)))
+}
+
 /// The unit whose header is `head`, `None` for padding, and how far the next one is.
 fn parse(head: &[u8], at: u64, rest: u64, endian: Endian) -> Result<(Option<Unit>, u64), Malformed> {
     let mut cursor = Cursor { bytes: head, at: 0 };

@@ -66,7 +66,7 @@ pub(super) struct Part {
     pub(super) of: u32,
     pub(super) name: Str,
     pub(super) ty: DieRef,
-    /// Bits of a bitfield; 1 of an enumerator whose form has a sign.
+    /// Bits of a bitfield; 1 of a negative enumerator.
     pub(super) bits: u32,
     /// Bit offset of a member, value of an enumerator, elements of a dimension.
     pub(super) value: u64,
@@ -75,7 +75,7 @@ pub(super) struct Part {
 /// The name of the parameter that stands for `...`: it has no type and no name.
 pub(super) const VARARGS: u64 = 1;
 
-/// A function that has code in this unit.
+/// A function that this unit defines.
 #[derive(Clone, Debug)]
 pub(super) struct Func {
     /// Its own type, where the DIE has the prototype.
@@ -224,7 +224,19 @@ fn saturate(n: u64) -> u32 {
 pub(super) fn root(unit: &Unit, bytes: &[u8], table: &mut Table, cx: &mut Context) -> Result<Die, Malformed> {
     let mut cursor = Cursor { bytes, at: unit.header as usize };
     let code = cursor.uleb()?;
-    Die::read(table.get(code, &cx.encoding)?, &mut cursor, cx)
+    let abbrev = table.get(code, &cx.encoding)?;
+    let start = cursor.at;
+    // names by index may come before what the indices begin at
+    for &step in &abbrev.steps {
+        match step {
+            Step::Skip(count) => cursor.skip(count as usize)?,
+            Step::Implicit(..) => {}
+            Step::SkipForm(form) => cursor.skip_form(form, &cx.encoding)?,
+            Step::Read(name, form) => cx.base(name, form, &mut cursor)?,
+        }
+    }
+    cursor.at = start;
+    Die::read(abbrev, &mut cursor, cx)
 }
 
 /// Reads the DIE at `at` of the unit.
@@ -441,7 +453,9 @@ fn func(
     // a concrete instance has its parameters' places, and refers to the DIE that has the prototype
     let own = (die.origin == DieRef::NONE)
         .then(|| out.add(at, Tag::Proto, &Die { byte_size: None, ..die.clone() }));
-    if has_code && scope == Scope::Unit {
+    // gcc gives no code to a function whose code is that of an equal one (-fipa-icf); its symbol tells
+    let defined = has_code || own.is_some() && !die.declaration && !die.inlined;
+    if defined && scope == Scope::Unit {
         let Die { name, low_pc, nocall, .. } = *die;
         out.funcs.push(Func { own, name, origin, low_pc, nocall });
     }
@@ -462,7 +476,7 @@ fn part(tag: DwTag, of: u32, die: &Die, ty: &Ty, cx: &Context) -> Result<Option<
         }
         (dw::DW_TAG_enumerator, Tag::Enum) => {
             let (value, signed) = die.value.unwrap_or((0, false));
-            Some(Part { bits: signed.into(), value, ..part })
+            Some(Part { bits: (signed && (value as i64) < 0).into(), value, ..part })
         }
         (dw::DW_TAG_subrange_type, Tag::Array) => {
             Some(Part { value: die.count.unwrap_or(0), ty: DieRef::NONE, name: Str::NONE, ..part })

@@ -317,7 +317,7 @@ fn no_btf(identity: &Identity) -> String {
     format!(
         "no BTF in this kernel ({release}{arch}): it was built without CONFIG_DEBUG_INFO_BTF. Next: build it with that \
          option; or take the vmlinux with debug information of the same build (a -dbg or -debuginfo package) and run \
-         `pahole --btf_encode_detached=OUT.btf VMLINUX`, whose result every --btf here takes"
+         `corelet btf convert VMLINUX -o OUT.btf`, whose result every --btf here takes"
     )
 }
 

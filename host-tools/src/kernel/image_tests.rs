@@ -190,7 +190,9 @@ fn what_is_missing_is_said() {
     let kernel = parse(image).unwrap();
     let error = kernel.btf().unwrap_err().to_string();
     assert!(
-        error.contains("6.12.9-test") && error.contains("CONFIG_DEBUG_INFO_BTF") && error.contains("pahole"),
+        error.contains("6.12.9-test")
+            && error.contains("CONFIG_DEBUG_INFO_BTF")
+            && error.contains("corelet btf convert"),
         "{error}"
     );
     assert!(format!("{:#}", parse(b"hello".to_vec()).err().unwrap()).contains("not a kernel"));
