@@ -35,7 +35,7 @@ use heapless::Vec;
 const KEPT: [u16; 6] =
     [section::OBJECT, section::BTF, section::MAPS, section::EVENTS, section::RESULTS, section::HINTS];
 /// Sections of the object that only loading needs, but for `INSNS`.
-const LOADED: [u16; 7] = [
+const LOADED: [u16; 8] = [
     section::FUNCTIONS,
     section::PROGRAMS,
     section::RELOS,
@@ -43,6 +43,7 @@ const LOADED: [u16; 7] = [
     section::DATA,
     section::FUNC_INFO,
     section::LINE_INFO,
+    section::WEAK,
 ];
 /// Sections of the target that loading needs beside those of relocation.
 const OF_TARGET: [u16; 3] = [section::KCONFIG, section::PLAN, section::SANITIZED];

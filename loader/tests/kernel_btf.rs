@@ -5,10 +5,10 @@ mod common;
 
 use common::btf::Writer;
 use common::fake::Fake;
-use common::pack::{Sample, container};
+use common::pack::Sample;
 use common::run;
 use corelet_core::limits::{KERNEL_BTF_MEMORY, MAX_CANDIDATE_MODULES};
-use corelet_core::pack::{Arch, Map, MapRole, section};
+use corelet_core::pack::Arch;
 use corelet_loader::sys::Errno;
 
 const BTF: &str = "/sys/kernel/btf";
@@ -135,6 +135,40 @@ fn a_missing_type_is_looked_for_in_modules_and_then_poisons() {
 }
 
 #[test]
+fn configuration_is_answered_taken_for_absent_or_refused() {
+    let externs = &[
+        ("LINUX_KERNEL_VERSION", 4, false),
+        ("CONFIG_HZ", 4, true),
+        ("LINUX_HAS_BPF_COOKIE", 1, false),
+        ("LINUX_HAS_SYSCALL_WRAPPER", 1, false),
+        ("LINUX_HAS_WHAT_NOBODY_KNOWS", 1, true),
+    ];
+    // the fake kernel is 6.12.0
+    let mut k = other_kernel(&Sample { externs, ..Sample::default() });
+    assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
+    let arm = u8::from(cfg!(target_arch = "arm"));
+    let image = [0, 12, 6, 0, 0, 0, 0, 0, 1, 1 - arm, 0];
+    assert!(k.contents.iter().any(|(_, bytes)| *bytes == image), "{:?}", k.contents);
+    let taken = "is known from a target only: it is weak and taken for 0";
+    for name in ["CONFIG_HZ", "LINUX_HAS_WHAT_NOBODY_KNOWS"] {
+        assert!(k.stderr.contains(&format!("the value of {name} {taken}")), "{}", k.stderr);
+    }
+    assert_eq!(k.stderr.matches(taken).count(), 2);
+    for (externs, name) in [
+        (&[("CONFIG_HZ", 4, false)][..], "CONFIG_HZ"),
+        (&[("LINUX_HAS_WHAT_NOBODY_KNOWS", 1, false)], "LINUX_HAS_WHAT_NOBODY_KNOWS"),
+        // one weak extern does not make another so, and a version does not fit into a byte
+        (&[("CONFIG_A", 1, true), ("CONFIG_B", 1, false)], "CONFIG_B"),
+        (&[("LINUX_KERNEL_VERSION", 1, true)], "LINUX_KERNEL_VERSION"),
+    ] {
+        let mut k = other_kernel(&Sample { externs, ..Sample::default() });
+        assert_eq!(run(&mut k, &["verify", "/p"]), 1);
+        let refused = format!("the value of {name} is known from a target only; make a target");
+        assert!(k.stderr.contains(&refused) && k.left().is_empty(), "{}", k.stderr);
+    }
+}
+
+#[test]
 fn every_failing_call_leaves_nothing() {
     let kernel = || {
         let mut k = other_kernel(&Sample::default());
@@ -177,70 +211,13 @@ fn damaged_types_are_refused_in_words() {
     }
 }
 
-/// The sample with a `.kconfig` of one variable of four bytes.
-fn with_extern(name: &str) -> Vec<u8> {
-    let sample = Sample { build_id: vec![1; 20], ..Sample::default() };
-    let mut sections: Vec<_> = sample.object().into_iter().chain(sample.target()).collect();
-    let mut last = Vec::new();
-    for (id, bytes) in &mut sections {
-        if *id == section::BTF {
-            let (types, rest) =
-                bytes[24..].split_at(u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize);
-            let count = corelet_core::btf::Btf::count(bytes).unwrap() as u32;
-            let at = rest.len() as u32;
-            let mut types = types.to_vec();
-            // a global variable of type 1, and the section that it is alone in
-            let kconfig = at + name.len() as u32 + 1;
-            for word in [at, 14 << 24, 1, 1, kconfig, (15 << 24) | 1, 4, count + 1, 0, 4] {
-                types.extend(u32::to_le_bytes(word));
-            }
-            let strings = [rest, name.as_bytes(), b"\0.kconfig\0"].concat();
-            let mut out = bytes[..8].to_vec();
-            for word in [0, types.len(), types.len(), strings.len()] {
-                out.extend((word as u32).to_le_bytes());
-            }
-            *bytes = [out, types, strings].concat();
-            last.push(count + 2);
-        }
-        if *id == section::MAPS {
-            let map = Map {
-                name: ".kconfig",
-                role: MapRole::Kconfig,
-                map_type: 2,
-                key_size: 4,
-                value_size: 4,
-                max_entries: 1,
-                sizing: corelet_core::pack::Sizing::Exact,
-                map_flags: 0,
-                map_extra: 0,
-                key_type: corelet_core::TypeId(0),
-                value_type: corelet_core::TypeId(last[0]),
-                data_off: 0,
-                data_len: 0,
-                perf_pages: 0,
-            };
-            bytes.extend(postcard::to_allocvec(&map).unwrap());
-        }
-    }
-    container(&sections)
-}
-
 #[test]
-fn the_kernels_version_is_asked_and_its_configuration_refused_by_name() {
-    let mut k = other_kernel(&Sample::default());
-    k.files.insert("/p".into(), with_extern("LINUX_KERNEL_VERSION"));
-    assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
-    assert!(k.contents.iter().any(|(_, c)| *c == 0x0006_0c00u32.to_le_bytes()), "{:?}", k.contents);
+fn ubuntus_version_is_the_signatures() {
+    let externs = &[("LINUX_KERNEL_VERSION", 4, false)];
+    let mut k = other_kernel(&Sample { externs, ..Sample::default() });
     k.files.insert("/proc/version_signature".into(), b"Ubuntu 6.8.0-31.31-generic 6.8.300\n".to_vec());
     assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
     assert!(k.contents.iter().any(|(_, c)| *c == 0x0006_08ffu32.to_le_bytes()), "{:?}", k.contents);
-    for name in ["CONFIG_HZ", "LINUX_HAS_SYSCALL_WRAPPER"] {
-        let mut k = other_kernel(&Sample::default());
-        k.files.insert("/p".into(), with_extern(name));
-        assert_eq!(run(&mut k, &["verify", "/p"]), 1);
-        let said = format!("the value of {name} is known from a target only");
-        assert!(k.stderr.contains(&said) && k.maps.is_empty(), "{}", k.stderr);
-    }
 }
 
 #[test]

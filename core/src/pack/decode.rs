@@ -9,6 +9,7 @@ use super::records::{
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
 use crate::error::{Error, Result};
+use crate::id::TypeId;
 
 /// Whether all records of section `id` decode, so that [`super::Checked`] gives them without errors.
 ///
@@ -27,6 +28,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::EVENTS => skip::<Event<'a>>,
         section::RESULTS => skip::<ResultMap<'a>>,
         section::HINTS => skip::<Hint>,
+        section::WEAK => skip::<TypeId>,
         section::TARGET => skip::<Target<'a>>,
         section::IDS => skip::<KernelId>,
         section::PLAN => skip::<Choice>,

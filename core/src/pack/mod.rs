@@ -53,6 +53,7 @@
 //! 0x1b   EVENTS     object  no        records Event
 //! 0x1c   RESULTS    object  no        records ResultMap
 //! 0x1d   HINTS      object  no        records Hint
+//! 0x1e   WEAK       object  no        records TypeId: the VARs of .kconfig that are weak externs
 //! 0x20   TARGET     target  yes       one record Target
 //! 0x21   SUBSET     target  yes       BTF blob: the kernel's types that relocation reads
 //! 0x22   IDS        target  yes       records KernelId, by subset id: the kernel's own ids of types
@@ -118,6 +119,7 @@ pub mod section {
     pub const EVENTS: u16 = 0x1b;
     pub const RESULTS: u16 = 0x1c;
     pub const HINTS: u16 = 0x1d;
+    pub const WEAK: u16 = 0x1e;
     pub const TARGET: u16 = 0x20;
     pub const SUBSET: u16 = 0x21;
     pub const IDS: u16 = 0x22;
@@ -130,7 +132,7 @@ pub mod section {
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=HINTS | TARGET..=SANITIZED | SIGNATURE)
+        matches!(id, OBJECT..=WEAK | TARGET..=SANITIZED | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
@@ -160,6 +162,7 @@ pub mod section {
             EVENTS => "EVENTS",
             RESULTS => "RESULTS",
             HINTS => "HINTS",
+            WEAK => "WEAK",
             TARGET => "TARGET",
             SUBSET => "SUBSET",
             IDS => "IDS",

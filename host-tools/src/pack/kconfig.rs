@@ -145,6 +145,29 @@ fn has_syscall_wrapper(facts: &Facts<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::btf::OwnedBtf;
+    use crate::manifest::Manifest;
+    use crate::pack::{File, Input, Options, build, container};
+    use corelet_core::TypeId;
+    use corelet_core::pack::section;
+
+    #[test]
+    fn a_pack_says_which_externs_are_weak() {
+        let bytes = include_bytes!("../../tests/progs/externs.bpf.o").to_vec();
+        let input = Input { name: "externs".to_owned(), bytes, manifest: Manifest::default() };
+        let built = build(&[input], &[], &Options::default()).unwrap();
+        let file = container(&built.sections).unwrap();
+        let file = File::whole(&file).unwrap();
+        let btf = OwnedBtf::from_bytes(file.section(section::BTF, 0).unwrap().to_vec()).unwrap();
+        let btf = btf.view();
+        let mut names = Vec::new();
+        for var in file.records::<TypeId>(section::WEAK, 0).unwrap() {
+            let kconfig = btf.find(".kconfig", Kind::Datasec).unwrap();
+            assert!(kconfig.vars().any(|v| v.ty == var), "{var}");
+            names.push(btf.name(&btf.ty(var).unwrap()));
+        }
+        assert_eq!(names, ["CONFIG_HZ", "LINUX_HAS_BPF_COOKIE"]);
+    }
 
     #[test]
     fn versions() {

@@ -329,6 +329,7 @@ pub(super) fn sections(
             results(c, manifest, maps, types, &packed.view()).with_context(file)?,
         )?,
         Section::records(section::HINTS, owner, hints(manifest, types, &packed.view()).with_context(file)?)?,
+        Section::records(section::WEAK, owner, &types.weak)?,
     ])
 }
 

@@ -30,6 +30,8 @@ pub(super) struct PackTypes {
     pub(super) datasecs: Vec<TypeId>,
     /// DATASEC of `.kconfig`.
     pub(super) kconfig: TypeId,
+    /// VARs in it of weak externs.
+    pub(super) weak: Vec<TypeId>,
     /// Event types by map.
     pub(super) events: BTreeMap<String, TypeId>,
     /// Enums that name counters, by result.
@@ -71,11 +73,13 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
             TypeId::VOID
         });
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut weak) = (Vec::new(), Vec::new());
     for e in &c.externs {
         if let ExternKind::Kconfig { offset, size, .. } = e.kind {
             let target = btf.ty(e.ty)?.target();
-            rows.push((offset, size, push_var(&mut w, e.name, moved.id(target), GLOBAL)));
+            let var = push_var(&mut w, e.name, moved.id(target), GLOBAL);
+            rows.push((offset, size, var));
+            weak.extend(e.weak.then_some(var));
         }
     }
     let kconfig =
@@ -111,6 +115,7 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
         relos,
         datasecs,
         kconfig,
+        weak,
         events,
         labels,
         strings,

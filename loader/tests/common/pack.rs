@@ -28,6 +28,8 @@ pub struct Sample {
     pub modules: &'static [(&'static str, &'static [u8])],
     /// Bytes more or less than the memory formula says.
     pub formula: i32,
+    /// Configuration externs: name, bytes, whether weak. One of a single byte is a `bool`.
+    pub externs: &'static [(&'static str, u32, bool)],
 }
 
 impl Default for Sample {
@@ -39,6 +41,7 @@ impl Default for Sample {
             poison: false,
             modules: &[],
             formula: 0,
+            externs: &[],
         }
     }
 }
@@ -72,6 +75,16 @@ impl Sample {
         let vars = [("targ_pid", int, 0, 4), ("verbose", boolean, 4, 1), ("name", text, 8, 8)];
         let rows: Vec<u32> = vars.iter().flat_map(|&(n, t, at, len)| [b.var(n, t), at, len]).collect();
         let rodata = b.add(".rodata", 15, 3, 16, &rows);
+        let (mut rows, mut weak, mut at) = (Vec::new(), Vec::new(), 0);
+        for &(name, size, is_weak) in self.externs {
+            let var = b.var(name, if size == 1 { boolean } else { int });
+            rows.extend([var, at, size]);
+            weak.extend(is_weak.then_some(TypeId(var)));
+            at += size;
+        }
+        let has_externs = !self.externs.is_empty();
+        let kconfig =
+            if has_externs { b.add(".kconfig", 15, self.externs.len() as u32, at, &rows) } else { 0 };
         let exit = Insn { code: 0x95, dst: 0, src: 0, off: 0, imm: 0 };
         let mov = Insn { code: 0xb7, ..exit };
         let load = Insn { code: 0x18, dst: 1, ..exit };
@@ -117,6 +130,16 @@ impl Sample {
             data_len: 5,
             ..none
         };
+        let values = Map {
+            name: ".kconfig",
+            role: MapRole::Kconfig,
+            value_size: at,
+            value_type: TypeId(kconfig),
+            data_len: 0,
+            ..constants
+        };
+        let maps: Vec<Map<'_>> =
+            [none, hash, constants].into_iter().chain(has_externs.then_some(values)).collect();
         let open = Program {
             name: "handle_open",
             section: "tracepoint/syscalls/sys_enter_openat",
@@ -150,7 +173,7 @@ impl Sample {
             index: 0,
             line: 12,
         };
-        vec![
+        let mut sections = vec![
             (section::OBJECT, records(&[object])),
             (section::INSNS, insns(&code)),
             (section::BTF, b.finish()),
@@ -163,7 +186,7 @@ impl Sample {
                 ]),
             ),
             (section::PROGRAMS, records(&[open, kprobe])),
-            (section::MAPS, records(&[none, hash, constants])),
+            (section::MAPS, records(&maps)),
             (section::RELOS, records(&[relo])),
             (
                 section::FIXUPS,
@@ -176,7 +199,11 @@ impl Sample {
             (section::DATA, vec![1, 0, 0, 0, 1]),
             (section::FUNC_INFO, records(&[info(0, main), info(1, helper), info(2, probe)])),
             (section::EVENTS, records(&[Event { map: 0, type_id: TypeId(int), name: "" }])),
-        ]
+        ];
+        if !weak.is_empty() {
+            sections.push((section::WEAK, records(&weak)));
+        }
+        sections
     }
 
     /// Sections of the target, number 0.
@@ -201,9 +228,9 @@ impl Sample {
             (section::PLAN, records(&[choice])),
         ];
         let sizes = Sizes {
-            types: 14,
+            types: 15 + self.externs.len(),
             subset_types: 2,
-            maps: 3,
+            maps: 4,
             functions: 3,
             programs: 2,
             roots: 1,

@@ -147,6 +147,7 @@ pub fn pack(data: &[u8]) {
         let _ = file.records::<Event<'_>>(section::EVENTS, owner);
         let _ = file.records::<ResultMap<'_>>(section::RESULTS, owner);
         let _ = file.records::<Hint>(section::HINTS, owner);
+        let _ = file.records::<TypeId>(section::WEAK, owner);
         let _ = file.record::<Target<'_>>(section::TARGET, owner);
         let _ = file.records::<KernelId>(section::IDS, owner);
         let _ = file.records::<Choice>(section::PLAN, owner);

@@ -165,6 +165,7 @@ fn packs(file: &'static [u8]) {
     all::<LineInfo>(section::LINE_INFO);
     all::<Event<'_>>(section::EVENTS);
     all::<Hint>(section::HINTS);
+    all::<TypeId>(section::WEAK);
     all::<Target<'_>>(section::TARGET);
     all::<KernelId>(section::IDS);
     all::<Choice>(section::PLAN);

@@ -118,6 +118,7 @@ fn instructions() {
         line: u32::MAX,
     };
     agree!(Relo: relo);
+    agree!(TypeId: TypeId::VOID, ID);
     let fixup = |kind| Fixup { function: 128, insn: u32::MAX, kind };
     agree!(Fixup:
         fixup(FixupKind::Map { map: u16::MAX }),
