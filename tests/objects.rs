@@ -60,7 +60,7 @@ fn compiled(
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Objects> {
-    let compiler = Compiler::prepare(board, kernel, folder, machine, progress)?;
+    let compiler = Compiler::prepare(&Goal::of(board), kernel, folder, machine, progress)?;
     (tools.iter())
         .map(|&tool| {
             progress.step(&format!("compiling {tool}"));
@@ -80,7 +80,37 @@ pub fn all_compiled(
     machine: &mut dyn Machine,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Named>> {
-    let compiler = &Compiler::prepare(board, kernel, folder, machine, progress)?;
+    all_compiled_for(&Goal::of(board), kernel, folder, machine, progress)
+}
+
+/// What tools are compiled for.
+pub struct Goal<'a> {
+    /// Architecture, by the kernel's name.
+    pub arch: &'a str,
+    /// One of clang's BPF targets.
+    pub target: &'static str,
+    /// Whether a `long` of the kernel has 4 bytes ([`narrow`]).
+    pub narrow: bool,
+}
+
+impl<'a> Goal<'a> {
+    fn of(board: &'a Board) -> Goal<'a> {
+        Goal { arch: kernel_arch(board), target: "bpfel", narrow: narrow::is(board) }
+    }
+}
+
+/// Compiles every tool of the source package.
+///
+/// # Errors
+/// As [`for_board`].
+pub fn all_compiled_for(
+    goal: &Goal<'_>,
+    kernel: &Kernel,
+    folder: &Path,
+    machine: &mut dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Named>> {
+    let compiler = &Compiler::prepare(goal, kernel, folder, machine, progress)?;
     let mut tools = Vec::new();
     for entry in std::fs::read_dir(&compiler.source)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -107,6 +137,7 @@ pub fn all_compiled(
 struct Compiler {
     clang: PathBuf,
     arch: String,
+    target: &'static str,
     /// Where `vmlinux.h` and the objects are.
     folder: PathBuf,
     source: PathBuf,
@@ -117,7 +148,7 @@ struct Compiler {
 
 impl Compiler {
     fn prepare(
-        board: &Board,
+        goal: &Goal<'_>,
         kernel: &Kernel,
         folder: &Path,
         machine: &mut dyn Machine,
@@ -135,21 +166,21 @@ impl Compiler {
         let types = OwnedBtf::open(&packaged::types(kernel, progress)?)?;
         let header = completed(to_c(&types.view(), &Options::default())?);
         std::fs::write(folder.join("vmlinux.h"), header)?;
-        let arch = kernel_arch(board).to_owned();
         Ok(Compiler {
             clang,
-            arch,
+            arch: goal.arch.to_owned(),
+            target: goal.target,
             folder: folder.to_owned(),
             source,
             headers: headers.to_owned(),
-            narrow: narrow::is(board),
+            narrow: goal.narrow,
         })
     }
 
     fn compile(&self, tool: &str) -> Result<Vec<u8>> {
         let object = self.folder.join(format!("{tool}.bpf.o"));
         let mut command = Command::new(&self.clang);
-        command.args(["-g", "-O2", "-target", "bpf", &format!("-D__TARGET_ARCH_{}", self.arch)]);
+        command.args(["-g", "-O2", "-target", self.target, &format!("-D__TARGET_ARCH_{}", self.arch)]);
         let narrow = self.narrow.then_some(Path::new(narrow::HEADERS));
         for include in narrow.into_iter().chain([&*self.folder, &*self.source, &*self.headers]) {
             command.arg("-I").arg(include);

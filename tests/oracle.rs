@@ -8,6 +8,7 @@
 
 pub mod calls;
 pub mod cost;
+pub mod foreign;
 pub mod libbpf;
 pub mod linked;
 pub mod newest;

@@ -10,12 +10,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const SOURCE: &str = include_str!("libbpf.c");
+pub(super) const SOURCE: &str = include_str!("libbpf.c");
 const QUIET: &str = include_str!("quiet.c");
 
 /// The program around libbpf, compiled.
 #[derive(Debug)]
-pub struct Libbpf(PathBuf);
+pub struct Libbpf {
+    program: PathBuf,
+    /// What runs it, where this machine does not.
+    before: Vec<String>,
+}
 
 /// The kernel that libbpf is to think it runs on.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +64,12 @@ impl Libbpf {
 
     /// The program's path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.program
+    }
+
+    /// `program` for another machine, which the words `before` it run here.
+    pub(super) fn under(before: Vec<String>, program: PathBuf) -> Libbpf {
+        Libbpf { program, before }
     }
 
     fn link(folder: &Path, (name, text): (&str, &str), libraries: &[&str]) -> Result<Libbpf> {
@@ -71,7 +80,7 @@ impl Libbpf {
         let output =
             cc.args(["-O1", "-o"]).args([&program, &source]).args(libraries).output().context("cc")?;
         ensure!(output.status.success(), "{name}.c: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(Libbpf(program))
+        Ok(Libbpf { program, before: Vec::new() })
     }
 
     /// Relocates `object` on the types in `btf` and loads it into a kernel that is not there. The object goes into `folder`.
@@ -81,8 +90,9 @@ impl Libbpf {
     pub fn load(&self, object: &[u8], btf: &Path, running: Running<'_>, folder: &Path) -> Result<Loaded> {
         let file = folder.join("object.weak.o");
         std::fs::write(&file, weakened(object)?).with_context(|| file.display().to_string())?;
-        let mut command = Command::new(&self.0);
-        command.args([&file, btf, running.btf]).arg(running.release);
+        let mut words = self.before.iter().map(PathBuf::from).chain([self.program.clone()]);
+        let mut command = Command::new(words.next().context("no program")?);
+        command.args(words).args([&file, btf, running.btf]).arg(running.release);
         command.stdin(match running.config {
             Some(path) => File::open(path).with_context(|| path.display().to_string())?.into(),
             None => Stdio::null(),

@@ -13,9 +13,11 @@ pub mod case;
 pub mod vm;
 pub mod ways;
 
+use crate::oracle::foreign;
 use crate::oracle::libbpf::{Libbpf, Running};
 use anyhow::{Context, Result, ensure};
 use case::{Compiler, Expected, Family, Source, Target, families, parallel};
+use corelet_boards::Progress;
 use corelet_core::Endian;
 use corelet_core::insn::{INSN_SIZE, Insn, class};
 use corelet_core::object::Object;
@@ -71,19 +73,23 @@ pub struct Outcome {
     pub failures: Vec<String>,
 }
 
-/// Runs everything with `clang`; what is made on the way goes into `folder`.
+/// Runs everything with `clang`, and with `emulator` what is libbpf's on a big-endian machine; what is made on the way goes
+/// into `folder`.
 ///
 /// # Errors
 /// A source that does not compile, a tool that does not start, a case that is missing.
-pub fn run(clang: &Path, folder: &Path) -> Result<Outcome> {
+pub fn run(clang: &Path, emulator: &Path, folder: &Path, progress: &mut dyn Progress) -> Result<Outcome> {
     let families = families()?;
     let found: Vec<_> = families.iter().map(|f| (f.name.as_str(), f.targets.len())).collect();
     ensure!(found == FAMILIES, "the cases of each family are {found:?}");
     let ours = covered(&families)?;
     let mut outcome = Outcome::default();
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let libbpf = Libbpf::build(folder)?;
     for endian in [Endian::Little, Endian::Big] {
+        let libbpf = match endian {
+            Endian::Little => Libbpf::build(folder)?,
+            Endian::Big => foreign::build(clang, emulator, &folder.join(foreign::ARCH), progress)?,
+        };
         let compiler = Compiler::new(clang, endian, folder)?;
         let all: Vec<Result<(Vec<u8>, Vec<Target>)>> = parallel(&families, |f| {
             let program = compiler.compile_program(&f.name)?;
@@ -185,23 +191,21 @@ impl Case<'_> {
         }
         ways::count(&whole.programs, &mut outcome.relocations);
 
-        // libbpf of before 1.5 takes objects of this machine's byte order only, and modules from the running kernel only
-        if self.endian == Endian::Little {
-            let files =
-                [("whole", all.btf.bytes(), &whole.programs), ("minimum", minimum.bytes(), &small.programs)];
-            for (what, btf, programs) in files.into_iter().skip(usize::from(!all.first.is_empty())) {
-                let file = self.object.with_extension("btf");
-                std::fs::write(&file, btf)?;
-                let until = until_failure(programs);
-                outcome.libbpf.0 += 1;
-                outcome.libbpf.1 += until.iter().map(|p| p.relocations.len()).sum::<usize>();
-                let running = Running { btf: &file, release: "6.12.0", config: None };
-                // cases run beside each other
-                let folder = tempfile::tempdir().context("a folder for libbpf's object")?;
-                let loaded = self.libbpf.load(self.program, &file, running, folder.path())?;
-                for difference in loaded.differences(&until) {
-                    fail(format!("{what}: {difference}"));
-                }
+        // it takes modules from the running kernel only
+        let files =
+            [("whole", all.btf.bytes(), &whole.programs), ("minimum", minimum.bytes(), &small.programs)];
+        for (what, btf, programs) in files.into_iter().skip(usize::from(!all.first.is_empty())) {
+            let file = self.object.with_extension("btf");
+            std::fs::write(&file, btf)?;
+            let until = until_failure(programs);
+            outcome.libbpf.0 += 1;
+            outcome.libbpf.1 += until.iter().map(|p| p.relocations.len()).sum::<usize>();
+            let running = Running { btf: &file, release: "6.12.0", config: None };
+            // cases run beside each other
+            let folder = tempfile::tempdir().context("a folder for libbpf's object")?;
+            let loaded = self.libbpf.load(self.program, &file, running, folder.path())?;
+            for difference in loaded.differences(&until) {
+                fail(format!("{what}: {difference}"));
             }
         }
         if self.source.expected == Expected::Ok {

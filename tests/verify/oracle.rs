@@ -9,6 +9,7 @@ use corelet_boards::{Board, Kernel, Missing, Source, kernel_for, on_stderr};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::dump::{Options, to_c};
 use corelet_host_tools::setup::{Wants, needs};
+use corelet_tests::oracle::foreign;
 use corelet_tests::{disasm, objects, oracle, streamed};
 
 use crate::context::Context;
@@ -98,6 +99,37 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
         outcome.bytes.0,
         outcome.bytes.1,
         outcome.ids
+    )))
+}
+
+/// What `big-endian` takes.
+pub(crate) fn big_endian_wants() -> Wants {
+    let needs = [&needs::DPKG_DEB, &needs::KEYRING, &needs::CLANG, &needs::DPKG_SOURCE, &needs::QEMU_S390X];
+    Wants { needs: needs.to_vec(), ..Wants::default() }
+}
+
+/// The tools, compiled big-endian, on a big-endian kernel's types: by us here, and by libbpf on such a machine.
+pub(crate) fn big_endian(context: &mut Context<'_>) -> Result<Outcome> {
+    let clang =
+        needs::CLANG.find(&context.machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
+    let emulator = needs::QEMU_S390X.find(&context.machine).context("no emulator of s390x")?;
+    let mut progress = on_stderr();
+    let folder = folder(context, foreign::ARCH);
+    let libbpf = foreign::build(&clang, &emulator, &folder, &mut *progress)?;
+    let kernel = foreign::kernel(&mut *progress)?;
+    let compiled = folder.join("compiled");
+    let of = objects::Goal { arch: "s390", target: "bpfeb", narrow: false };
+    let objects = objects::all_compiled_for(&of, &kernel, &compiled, &mut context.machine, &mut *progress)?;
+    let compared = foreign::compare(&libbpf, &kernel, &objects, &folder)?;
+    compared.lines.iter().try_for_each(|line| context.note(line))?;
+    ensure!(compared.differences.is_empty(), "{}", compared.differences.join("\n"));
+    ensure!(compared.relocations >= 500, "only {} relocations compared", compared.relocations);
+    Ok(Outcome::Passed(format!(
+        "{} tools on s390x {}: {} relocations as libbpf's there, {} of them poisoned",
+        objects.len(),
+        kernel.release,
+        compared.relocations,
+        compared.poisoned
     )))
 }
 

@@ -1,7 +1,7 @@
 //! The step of the programs that check themselves.
 
-use anyhow::{Result, ensure};
-use corelet_boards::Missing;
+use anyhow::{Context as _, Result, ensure};
+use corelet_boards::{Missing, on_stderr};
 use corelet_host_tools::setup::{Wants, needs};
 use corelet_tests::selfcheck;
 
@@ -10,14 +10,18 @@ use crate::run::Outcome;
 
 /// What `selfcheck` takes.
 pub(crate) fn wants() -> Wants {
-    Wants { needs: vec![&needs::CLANG, &needs::LIBBPF_HEADERS], ..Wants::default() }
+    let needs =
+        vec![&needs::CLANG, &needs::LIBBPF_HEADERS, &needs::QEMU_S390X, &needs::DPKG_DEB, &needs::KEYRING];
+    Wants { needs, ..Wants::default() }
 }
 
 /// Every program on every target, in both byte orders.
 pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     let clang =
         needs::CLANG.find(&context.machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
-    let outcome = selfcheck::run(&clang, &context.workspace.target.join("verify/selfcheck"))?;
+    let emulator = needs::QEMU_S390X.find(&context.machine).context("no emulator of s390x")?;
+    let folder = context.workspace.target.join("verify/selfcheck");
+    let outcome = selfcheck::run(&clang, &emulator, &folder, &mut *on_stderr())?;
     for line in &outcome.lines {
         context.note(line)?;
     }
