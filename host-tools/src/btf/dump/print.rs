@@ -23,6 +23,8 @@ pub(super) struct Printer<'b> {
     pub(super) layouts: Layouts<'b>,
     /// Anonymous enums that were printed: a second time their enumerators need other names.
     printed: HashSet<TypeId>,
+    /// Members that pad, in the type that is printed: within anonymous ones too each needs a name of its own.
+    pads: u32,
     spent: usize,
 }
 
@@ -33,6 +35,7 @@ impl<'b> Printer<'b> {
             names: Names::new(btf),
             layouts: Layouts::new(btf),
             printed: HashSet::new(),
+            pads: 0,
             spent: 0,
         }
     }
@@ -96,16 +99,22 @@ impl<'b> Printer<'b> {
             bail!("type {}: contains itself, or nests deeper than {MAX_NESTING} levels", t.id);
         }
         let plan = self.layouts.plan(t)?;
+        if depth == 0 {
+            self.pads = 0;
+        }
         out.push_str(" {");
         for item in &plan.items {
             self.spend(32)?;
             let inside = level + 1;
             match *item {
                 Item::Member { index, bits } => self.member(out, t, index, bits, inside, depth)?,
-                Item::Gap { from, to } if names::tag_word(t) == Some("struct") => gap(out, from, to, inside),
+                Item::Gap { from, to } if names::tag_word(t) == Some("struct") => {
+                    gap(out, from, to, inside, &mut self.pads);
+                }
                 Item::Gap { to, .. } => {
                     line(out, inside);
-                    let _ = write!(out, "unsigned char ___size[{}];", to / 8);
+                    let _ = write!(out, "unsigned char ___size_{}[{}];", self.pads, to / 8);
+                    self.pads += 1;
                 }
                 Item::LeftOut { index, why } => {
                     line(out, inside);
@@ -196,7 +205,7 @@ fn line(out: &mut String, level: usize) {
 
 /// Padding of a struct. An unnamed bitfield of `long` that ends at the next multiple of 64 bits starts wherever the one
 /// before it ended, and leaves the struct's alignment alone.
-fn gap(out: &mut String, from: u64, to: u64, level: usize) {
+fn gap(out: &mut String, from: u64, to: u64, level: usize, pads: &mut u32) {
     let mut at = from;
     let array = if to - from >= BIG_GAP {
         Some((from.next_multiple_of(8), (to - from.next_multiple_of(8)) / 8))
@@ -207,7 +216,8 @@ fn gap(out: &mut String, from: u64, to: u64, level: usize) {
         line(out, level);
         match array {
             Some((start, bytes)) if start == at => {
-                let _ = write!(out, "unsigned char ___pad_{}[{bytes}];", at / 8);
+                let _ = write!(out, "unsigned char ___pad_{pads}[{bytes}];");
+                *pads += 1;
                 at += bytes * 8;
             }
             _ => {

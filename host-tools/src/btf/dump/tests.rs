@@ -88,6 +88,18 @@ fn gaps_and_bitfields_come_to_lie_where_the_btf_says() {
 }
 
 #[test]
+fn padding_of_anonymous_members_has_names_of_its_own() {
+    let mut b = with_int();
+    b.composite("", Kind::Struct, 192, &[("a", INT, 0, 0)]);
+    b.composite("", Kind::Struct, 192, &[("b", INT, 0, 0)]);
+    b.composite("x", Kind::Struct, 384, &[("", 2, 0, 0), ("", 3, 192 * 8, 0)]);
+    let text = b.text(8, &["x"]);
+    for pad in ["\tint a;\n\t\tunsigned char ___pad_0[188];", "\tint b;\n\t\tunsigned char ___pad_1[188];"] {
+        assert!(text.contains(pad), "{text}");
+    }
+}
+
+#[test]
 fn packed_only_where_alignment_is_broken() {
     let mut b = with_int();
     b.int("char", 1, 1);
