@@ -4,9 +4,11 @@ pub mod big_endian;
 pub mod budgets;
 pub mod convert;
 pub mod disasm;
+pub mod field;
 pub mod fleet;
 #[cfg(test)]
 mod golden;
+pub mod identity;
 pub mod kernel_relo;
 pub mod matrix;
 pub mod mcu;

@@ -2,6 +2,7 @@
 
 use super::output::{self, Output};
 use super::script::{Run, script};
+use crate::identity;
 use anyhow::{Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Progress, RUN, busybox_static, kernel_for};
 use std::time::Duration;
@@ -13,7 +14,8 @@ const MODULES: &[&str] = &["loop"];
 const RUN_SECONDS: u64 = 20;
 
 /// Boots `board` once and runs all of `runs` there, one after the other. `packs` are the packs by the paths that the runs
-/// give, without leading slash. `on_line` hears the console.
+/// give, without leading slash. `on_line` hears the console. The kernel's build id, as its image was read here, must be the one
+/// that the board shows.
 ///
 /// # Errors
 /// What the board lacks on this machine, a boot that failed, a run that left no output.
@@ -28,7 +30,7 @@ pub fn run(
     let kernel = kernel_for(board, progress)?;
     let modules_folder = Some(kernel.modules(progress)?);
     let mut files = vec![
-        (RUN.to_owned(), 0o755, script(runs).into_bytes()),
+        (RUN.to_owned(), 0o755, (identity::SHELL.to_owned() + &script(runs)).into_bytes()),
         ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
     ];
     files.extend(packs.iter().map(|(path, bytes)| (path.clone(), 0o644, bytes.clone())));
@@ -38,7 +40,7 @@ pub fn run(
         modules: MODULES.iter().map(|&module| module.into()).collect(),
         files,
     };
-    let mut boot = Boot::new(board, kernel.image, initramfs.build()?);
+    let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
     boot.cpus = Some(2);
     boot.deadline = Duration::from_secs(60 + RUN_SECONDS * runs.len() as u64);
     let mut lines = Vec::new();
@@ -46,6 +48,7 @@ pub fn run(
         on_line(line);
         lines.push(line.to_owned());
     })?;
+    identity::compare(&kernel.image, lines.iter().map(String::as_str))?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     for Run { label, .. } in runs {
         ensure!(

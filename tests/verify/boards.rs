@@ -5,7 +5,7 @@ use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Fate;
 use corelet_tests::matrix::Mutants;
-use corelet_tests::{budgets, fleet, matrix, objects, refusals};
+use corelet_tests::{budgets, field, fleet, matrix, objects, refusals};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -80,6 +80,20 @@ pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
     outcome.lines.iter().try_for_each(|line| context.note(line))?;
     anyhow::ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!("{} packs and command lines, nothing left loaded", outcome.lines.len())))
+}
+
+/// From one kernel to another and back, on the AArch64 board.
+pub(crate) fn field(context: &mut Context<'_>) -> Result<Outcome> {
+    let board = Board::find("qemu-aarch64")?;
+    let (kernel, loader, objects) = parts(&board, &field::TOOLS, context)?;
+    let mut console = Vec::new();
+    let mut hear = |line: &str| console.push(line.to_owned());
+    let outcome = field::run(&board, &kernel, &loader, &objects, &mut *on_stderr(), &mut hear);
+    console.iter().try_for_each(|line| context.note(line))?;
+    let outcome = outcome?;
+    outcome.lines.iter().try_for_each(|line| context.note(line))?;
+    anyhow::ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
+    Ok(Outcome::Passed(format!("{} runs of two tools in three boots", outcome.lines.len())))
 }
 
 /// The board's kernel, the loader for it, and the objects of `tools`.
