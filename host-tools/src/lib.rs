@@ -9,6 +9,7 @@ pub mod exit;
 pub mod explain;
 mod input;
 pub mod inspect;
+pub mod kconfig;
 pub mod kernel;
 pub mod manifest;
 pub mod output;

@@ -11,6 +11,7 @@ pub mod extract_objects;
 pub mod image;
 mod inputs;
 pub mod inspect;
+pub mod kconfig;
 pub mod min;
 pub mod pack;
 pub mod relocate;

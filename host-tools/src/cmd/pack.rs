@@ -150,8 +150,15 @@ impl What {
     }
 }
 
-/// An object with its manifest: the one given, one beside it, or one that comes with corelet.
+/// An object with its manifest.
 pub(crate) fn input(path: &Path, manifest: Option<&Path>) -> Result<Input> {
+    let (name, manifest) = manifest_of(path, manifest)?;
+    let bytes = read_object(path)?;
+    Ok(Input { name, bytes, manifest })
+}
+
+/// The name of an object, and its manifest: the one given, one beside it, or one that comes with corelet.
+pub(super) fn manifest_of(path: &Path, manifest: Option<&Path>) -> Result<(String, Manifest)> {
     let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let name = file.strip_suffix(".bpf.o").or(file.strip_suffix(".o")).unwrap_or(&file).to_owned();
     let beside = path.with_file_name(format!("{name}.toml"));
@@ -164,8 +171,7 @@ pub(crate) fn input(path: &Path, manifest: Option<&Path>) -> Result<Input> {
         (None, Some(text)) => Manifest::parse(&format!("{name}.toml (comes with corelet)"), text)?,
         (None, None) => Manifest::default(),
     };
-    let bytes = read_object(path)?;
-    Ok(Input { name, bytes, manifest })
+    Ok((name, manifest))
 }
 
 #[derive(Serialize)]
@@ -213,6 +219,8 @@ struct TargetJson<'x> {
     poisoned: usize,
     failed: usize,
     unresolved: Vec<UnresolvedJson<'x>>,
+    /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
+    lacking_options: &'x [String],
     work: FormulaJson,
     maps: FormulaJson,
 }
@@ -345,6 +353,7 @@ impl<'x> TargetJson<'x> {
             unresolved: (t.unresolved.iter())
                 .map(|(program, relocation)| UnresolvedJson { program, relocation })
                 .collect(),
+            lacking_options: &t.lacking,
             work: t.memory.work.into(),
             maps: t.memory.maps.into(),
         }
@@ -358,6 +367,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Every relocation that was not patched, with what a person can act on.
 fn say_unresolved(report: &ObjectReport) {
     for t in &report.targets {
+        for lack in &t.lacking {
+            eprintln!(
+                "warning: {} on {}: the configuration given does not set {lack}",
+                report.name, t.release
+            );
+        }
         for name in &t.absent {
             eprintln!(
                 "note: {} on {}: `{name}` of the kernel is weak, and this version's loader takes it for missing",

@@ -113,7 +113,7 @@ impl<'o> Collected<'o> {
 
 /// The functions that `function` reaches by calls and addresses, each once and without itself, in the order they are met.
 /// Time: for each of them a walk over the references.
-fn reached(references: &[Reference], function: u32) -> Vec<u32> {
+pub(crate) fn reached(references: &[Reference], function: u32) -> Vec<u32> {
     use corelet_core::object::Referent;
     let mut order = vec![function];
     let mut at = 0;

@@ -24,8 +24,10 @@ mod write;
 
 pub use apart::target_files;
 pub use bare::relocation_bytes;
+pub(crate) use collect::reached;
 pub use file::File;
 pub use modules::WithModules;
+pub use plan::decisions;
 pub use sizes::UntypedEvents;
 pub use target::TargetReport;
 pub use write::{Section, container};

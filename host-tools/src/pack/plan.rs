@@ -2,13 +2,43 @@
 
 use super::collect::Collected;
 use crate::exit::Failure;
+use crate::kconfig::Presence;
 use crate::manifest::{Manifest, Program};
 use anyhow::{Context, Result};
+use corelet_core::object::Object;
 use corelet_core::pack::{Attach, Decision, SkipReason};
+use std::collections::BTreeMap;
 
 /// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
 fn attachable(attach: &Attach<'_>) -> bool {
     !matches!(attach, Attach::Other { .. })
+}
+
+/// Which programs are loaded, by function, and whether the device may do without each.
+pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u32, Presence> {
+    let programs = c.programs.iter().zip(decisions);
+    programs
+        .filter_map(|(&(function, _), decision)| match decision {
+            Decision::Load => Some((function, Presence::Needed)),
+            Decision::IfPresent => Some((function, Presence::Optional)),
+            Decision::Skip(_) => None,
+        })
+        .collect()
+}
+
+/// The same for an object that need not be packed: as planned where it can be, else every program that is loaded unless
+/// something says otherwise.
+pub fn decisions(object: Object<'_>, manifest: &Manifest) -> BTreeMap<u32, Presence> {
+    let planned = Collected::new(object).and_then(|c| Ok(presence(&c, &plan(&c, manifest)?)));
+    planned.unwrap_or_else(|_| {
+        let entries = object.functions().filter(|f| f.entry && f.autoload);
+        let wanted = entries.filter_map(|f| match manifest.programs.get(f.name) {
+            Some(Program::Disabled) => None,
+            Some(Program::Optional) => Some((f.index, Presence::Optional)),
+            Some(Program::Needed) | None => Some((f.index, Presence::Needed)),
+        });
+        wanted.collect()
+    })
 }
 
 /// The decision for each program, in the order of [`Collected::programs`].

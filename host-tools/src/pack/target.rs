@@ -6,8 +6,9 @@ use super::modules::Looked;
 use super::object::Maps;
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, memory, read_back, sanitize};
+use super::{Kernel, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
+use crate::kconfig::{Answer, Presence, needs};
 use crate::relocate::{Program, Relocation, Verdict, relocate};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
@@ -45,6 +46,8 @@ pub struct TargetReport {
     pub patched: usize,
     /// Those that were poisoned or failed, by function.
     pub unresolved: Vec<(String, Relocation)>,
+    /// Options that the configuration does not set, in the words of [`crate::kconfig::Need::words`].
+    pub lacking: Vec<String>,
     /// Weak symbols and functions of the kernel that this version's loader takes for missing.
     pub absent: Vec<String>,
     /// What it takes.
@@ -85,6 +88,7 @@ impl Job<'_, '_> {
         let chosen: BTreeSet<u32> =
             c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
         let absent = self.refuse_unresolvable(&chosen)?;
+        let lacking = self.refuse_switched_off()?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
         let looked = Looked::new(kernel, self.modules, c.object.btf(), &relos)?;
@@ -146,7 +150,32 @@ impl Job<'_, '_> {
         let mut report = self.report(&programs, &chosen, &subset, memory);
         report.absent = absent.into_iter().collect();
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
+        report.lacking = lacking;
         Ok((sections, report))
+    }
+
+    /// Refuses a kernel whose configuration switches off what a program needs that must be loaded. Returns what it does not
+    /// mention, as a part of one does not, and what only optional programs need.
+    fn refuse_switched_off(&self) -> Result<Vec<String>> {
+        let Some(config) = self.kernel.config else { return Ok(Vec::new()) };
+        let wanted = plan::presence(self.c, self.decisions);
+        let mut lacking = Vec::new();
+        for need in needs(&self.c.object, &|function| wanted.get(&function).copied())? {
+            let words = || need.words("the object");
+            match (need.answer(config), need.presence) {
+                (Answer::Set | Answer::Module, _) => {}
+                // said with the extern, where its value is looked up
+                (Answer::Off | Answer::Absent, _) if need.since.is_empty() => {}
+                (Answer::Off, Presence::Needed) => {
+                    return Err(Failure::not_portable(format!(
+                        "the kernel is configured without {}; `corelet kconfig` lists all that the programs need",
+                        words()
+                    )));
+                }
+                (Answer::Off | Answer::Absent, _) => lacking.push(words()),
+            }
+        }
+        Ok(lacking)
     }
 
     /// Kernel symbols and functions are for a later version of the loader. Returns the weak ones, which are taken for
@@ -295,6 +324,7 @@ impl Job<'_, '_> {
             subset_types: subset.types,
             decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
             patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
+            lacking: Vec::new(),
             absent: Vec::new(),
             modules: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),

@@ -9,6 +9,7 @@ mod modules;
 mod bad_files;
 mod bad_requests;
 mod inspect;
+mod kconfig;
 mod outputs;
 mod pack;
 mod relocate;
