@@ -101,6 +101,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod insn;
+pub mod kconfig;
 pub mod kernel_btf;
 pub mod limits;
 pub mod link;

@@ -65,7 +65,8 @@ fn find<K: Kernel>(
 }
 
 /// Checks the file's table, and that the target in it is the one of its name.
-#[cold] // a board whose pack has its kernel's target never comes here
+#[cold]
+#[inline(never)] // where no file is, its code is no memory
 fn read<K: Kernel>(
     kernel: &mut K,
     session: &Session<'_>,

@@ -38,6 +38,7 @@ pub mod installed;
 pub mod job;
 pub mod kernel_btf;
 pub mod kprobe;
+pub mod lacking;
 pub mod load;
 pub mod maps;
 pub mod modules;

@@ -5,7 +5,7 @@ use crate::exit::Done;
 use crate::job::OpenMap;
 use crate::object::{Sections, kernel_name};
 use crate::say::{
-    Arg::{E, N, S},
+    Arg::{E, N, P, S},
     bad, fail,
 };
 use crate::session::Session;
@@ -13,7 +13,7 @@ use crate::sys::{Errno, Fd, Kernel, MapSpec, Sys};
 use crate::vars;
 use corelet_core::bytes::Bytes;
 use corelet_core::pack::{Map, MapRole, Sizing, section};
-use corelet_core::{Endian, Part, TypeId};
+use corelet_core::{Endian, Part, TypeId, kconfig};
 
 /// `BPF_F_RDONLY_PROG`
 const RDONLY_PROG: u32 = 1 << 7;
@@ -86,8 +86,13 @@ pub fn create<K: Kernel>(
             Ok(created) => created,
             Err(e) => {
                 let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
-                let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e)];
-                return Err(fail(kernel, e.exit(), "%: map % of type %, % entries: %", &args));
+                let lacking = [S(kconfig::BPF_SYSCALL)];
+                let why = match e {
+                    Errno::ENOSYS => P("; this kernel lacks %", &lacking),
+                    _ => S(""),
+                };
+                let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e), why];
+                return Err(fail(kernel, e.exit(), "%: map % of type %, % entries: %%", &args));
             }
         };
         session.ledger.keep(kernel, created.fd())?;

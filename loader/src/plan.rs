@@ -3,6 +3,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
+use crate::lacking;
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, S},
@@ -90,6 +91,11 @@ fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Progr
 /// Says why a program cannot be attached.
 #[cold]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
+    let lacking = lacking::option(kernel, &program.attach, e);
+    if !lacking.is_empty() {
+        let args = [S(s.object.name), S(program.name), S(program.section), E(e), S(lacking)];
+        return fail(kernel, Exit::Missing, "%: cannot attach % (%): %; this kernel lacks %", &args);
+    }
     let (exit, why) = match (program.attach, e) {
         (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV) => {
             (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing")

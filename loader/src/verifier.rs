@@ -11,8 +11,9 @@ use crate::say::{
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
+use corelet_core::kconfig;
 use corelet_core::link::Placed;
-use corelet_core::pack::Program;
+use corelet_core::pack::{Attach, Program};
 use corelet_core::relo::{ReloKind, Spec};
 
 /// How the verifier prints the call that poison puts in an instruction's place.
@@ -55,14 +56,19 @@ pub fn explain<K: Kernel>(
     let jit_off = poisoned.is_none()
         && matches!(first, Errno::EINVAL | Errno::ENOTSUPP)
         && number_in(kernel, c"/proc/sys/net/core/bpf_jit_enable") == Ok(0);
+    let events = [S(kconfig::BPF_EVENTS)];
     let need = match first {
-        Errno::EPERM => " (needs root, or CAP_BPF and CAP_PERFMON)",
-        _ if jit_off => {
-            "; the kernel's compiler is off, which some programs need: sysctl net.core.bpf_jit_enable=1"
+        Errno::EPERM => S(" (needs root, or CAP_BPF and CAP_PERFMON)"),
+        // the verifier never saw it: the type of program is unknown
+        Errno::EINVAL if log.is_empty() && program.attach != Attach::None => {
+            P("; this kernel may lack %", &events)
         }
-        _ => "",
+        _ if jit_off => {
+            S("; the kernel's compiler is off, which some programs need: sysctl net.core.bpf_jit_enable=1")
+        }
+        _ => S(""),
     };
-    let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, S(need)];
+    let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, need];
     say(kernel, "%: program % (%): the kernel refused it: %%%", &args);
     if let Some(insn) = poisoned {
         blame(kernel, s, placed, insn, arena);

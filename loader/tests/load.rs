@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::fake::{EVENT_ID, Fake, PMU};
+use common::fake::{EVENT_ID, Fake, PMU, TRACING};
 use common::pack::{RELEASE, Sample, TARGET_PID, container};
 use common::run;
 use corelet_core::pack::Arch;
@@ -110,6 +110,51 @@ fn needed_programs_are_not() {
     assert!(k.left().is_empty());
 }
 
+/// What a kernel without an option is told by, in the words of `corelet kconfig`; and that a name which is missing is none.
+#[test]
+fn an_option_that_the_kernel_lacks_is_named() {
+    type Change = fn(&mut Fake);
+    let cases: [(Change, i32, &str); 6] = [
+        (|k| k.no_bpf = true, 4, "ENOSYS; this kernel lacks CONFIG_BPF_SYSCALL, for the bpf(2) system call"),
+        (|k| k.no_perf = true, 4, "ENOSYS; this kernel lacks CONFIG_PERF_EVENTS, for the perf event that"),
+        (
+            |k| k.files.retain(|path, _| !path.starts_with("/sys/kernel/tracing/events/syscalls")),
+            4,
+            "cannot attach handle_open (tracepoint/syscalls/sys_enter_openat): ENOENT; this kernel lacks \
+             CONFIG_FTRACE_SYSCALLS, for a tracepoint for each system call",
+        ),
+        (
+            |k| k.files.retain(|path, _| !path.starts_with("/sys/kernel/tracing")),
+            4,
+            "ENODEV; this kernel lacks CONFIG_EVENT_TRACING, for tracepoints as events",
+        ),
+        (|k| _ = k.files.remove(TRACING), 4, "tracefs is not mounted"),
+        (|k| _ = k.files.remove(EVENT_ID), 1, "ENOENT; this kernel has nothing of that name"),
+    ];
+    for (change, code, words) in cases {
+        let mut k = Fake::new(Sample::default().pack());
+        change(&mut k);
+        assert_eq!(run(&mut k, RUN), code, "{}", k.stderr);
+        assert!(k.stderr.contains(words), "{words}\nis missing in\n{}", k.stderr);
+        assert!(k.left().is_empty());
+    }
+}
+
+#[test]
+fn probes_without_the_option_are_told_from_symbols_that_are_missing() {
+    let needed = Sample { needed: true, ..Sample::default() };
+    let mut k = Fake::new(needed.pack());
+    k.files.remove(PMU);
+    k.files.remove("/sys/kernel/tracing/kprobe_events");
+    assert_eq!(run(&mut k, RUN), 4);
+    let words = "cannot attach handle_probe (kprobe/do_open): ENOENT; this kernel lacks CONFIG_KPROBE_EVENTS, for probes";
+    assert!(k.stderr.contains(words), "{}", k.stderr);
+    let mut k = Fake::new(needed.pack());
+    k.no_symbols = true;
+    assert_eq!(run(&mut k, RUN), 1);
+    assert!(k.stderr.contains("this kernel has nothing of that name"), "{}", k.stderr);
+}
+
 #[test]
 fn variables_are_set_by_name_and_checked() {
     for (set, code, what) in [
@@ -182,6 +227,14 @@ fn a_refused_program_is_explained() {
         assert!(k.stderr.contains(part), "{part}\nis missing in\n{}", k.stderr);
     }
     assert!(k.left().is_empty());
+    k.refuse = Some(("handle_open".into(), Errno::EINVAL, String::new()));
+    k.stderr.clear();
+    assert_eq!(run(&mut k, RUN), 1);
+    assert!(
+        k.stderr.contains("EINVAL; this kernel may lack CONFIG_BPF_EVENTS, for programs"),
+        "{}",
+        k.stderr
+    );
     k.refuse = Some(("handle_open".into(), Errno::ENOSPC, log.into()));
     k.stderr.clear();
     assert_eq!(run(&mut k, RUN), 1);

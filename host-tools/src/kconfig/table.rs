@@ -77,18 +77,18 @@ pub const ROWS: &[Row] = &[
 
     row(KPROBE, &["KPROBES"], "probes of kernel functions", "4.1", ARCH),
     row(KPROBE, &["KPROBE_EVENTS", "KPROBE_EVENT"], "probes of kernel functions as events", "4.1", TRACE),
-    row(KPROBE, &["PERF_EVENTS"], "the perf event that a probe is attached by", "4.1", INIT),
+    row(KPROBE, &["PERF_EVENTS"], "the perf event that a program is attached by", "4.1", INIT),
     row(KPROBE, &["BPF_EVENTS"], "programs on events", "4.1", TRACE),
     row(KPROBE_MULTI, &["FPROBE"], "probes of many kernel functions at once", "5.18", TRACE),
     row(KPROBE_MULTI, &["BPF_EVENTS"], "programs on events", "5.18", TRACE),
     row(UPROBE, &["UPROBES"], "probes of programs in user space", "4.1", ARCH),
     row(UPROBE, &["UPROBE_EVENTS", "UPROBE_EVENT"], "probes of programs in user space as events", "4.1", TRACE),
-    row(UPROBE, &["PERF_EVENTS"], "the perf event that a probe is attached by", "4.1", INIT),
+    row(UPROBE, &["PERF_EVENTS"], "the perf event that a program is attached by", "4.1", INIT),
     row(UPROBE, &["BPF_EVENTS"], "programs on events", "4.1", TRACE),
     row(UPROBE_MULTI, &["UPROBES"], "probes of programs in user space", "6.6", ARCH),
     row(UPROBE_MULTI, &["BPF_EVENTS"], "programs on events", "6.6", TRACE),
     row(TRACEPOINT, &["EVENT_TRACING"], "tracepoints as events", "4.7", TRACE),
-    row(TRACEPOINT, &["PERF_EVENTS"], "the perf event that a tracepoint is attached by", "4.7", INIT),
+    row(TRACEPOINT, &["PERF_EVENTS"], "the perf event that a program is attached by", "4.7", INIT),
     row(TRACEPOINT, &["BPF_EVENTS"], "programs on events", "4.7", TRACE),
     row(Category(&["syscalls"]), &["FTRACE_SYSCALLS"], "a tracepoint for each system call", "4.7", TRACE),
     row(Category(&["block"]), &["BLOCK"], "tracepoints of block devices", "4.7", "block/Kconfig"),
@@ -182,6 +182,14 @@ mod tests {
                 let behind = ["", "/ingress", "/skb", "/connect4", "/x"];
                 assert!(behind.iter().any(|extra| known(&format!("{name}{extra}"))), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn the_loader_says_the_same() {
+        for words in corelet_core::kconfig::ALL {
+            let says = |row: &Row| words == format!("CONFIG_{}, for {}", row.options[0], row.why);
+            assert!(ROWS.iter().any(says), "{words}");
         }
     }
 

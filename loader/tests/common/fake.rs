@@ -53,6 +53,9 @@ pub struct Fake {
     pub tracefs_probes: Vec<String>,
     pub no_links: bool,
     pub no_symbols: bool,
+    /// Perf events and maps that a kernel without the option has: every such call is refused.
+    pub no_perf: bool,
+    pub no_bpf: bool,
     next: i32,
     now: u64,
 }
@@ -85,7 +88,9 @@ impl Fake {
             ("/p", pack),
             ("/sys/kernel/notes", notes(&BUILD_ID)),
             ("/sys/devices/system/cpu/possible", b"0-3\n".to_vec()),
+            ("/sys/kernel/tracing", Vec::new()),
             (TRACING, Vec::new()),
+            ("/sys/kernel/tracing/events/syscalls", Vec::new()),
             ("/sys/kernel/tracing/kprobe_events", Vec::new()),
             (EVENT_ID, b"613\n".to_vec()),
             (PMU, b"6\n".to_vec()),
@@ -243,6 +248,9 @@ impl Kernel for Fake {
 
     fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd> {
         self.call()?;
+        if self.no_bpf {
+            return Err(Errno::ENOSYS);
+        }
         self.maps.push(*spec);
         Ok(MapFd::new(self.give(Thing::Map(*spec))?, spec, cpus))
     }
@@ -307,6 +315,9 @@ impl Kernel for Fake {
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, _: u32) -> Sys<Fd> {
         self.call()?;
+        if self.no_perf {
+            return Err(Errno::ENOSYS);
+        }
         let symbol = spec.symbol.map(|s| s.to_str().unwrap().to_string());
         if self.no_symbols && symbol.is_some() {
             return Err(Errno::ENOENT);

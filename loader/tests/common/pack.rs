@@ -22,6 +22,8 @@ pub struct Sample {
     pub arch: Arch,
     pub build_id: Vec<u8>,
     pub object_in_target: [u8; 32],
+    /// Makes the kprobe one that is needed.
+    pub needed: bool,
     /// Leaves the field out of the target.
     pub poison: bool,
     /// Name and build id of modules that the target has types of.
@@ -38,6 +40,7 @@ impl Default for Sample {
             arch: host_arch(),
             build_id: BUILD_ID.to_vec(),
             object_in_target: DIGEST,
+            needed: false,
             poison: false,
             modules: &[],
             formula: 0,
@@ -221,7 +224,8 @@ impl Sample {
             pointer_size: self.arch.pointer_size(),
             big_endian: false,
         };
-        let choice = Choice { program: 1, decision: Decision::IfPresent };
+        let decision = if self.needed { Decision::Load } else { Decision::IfPresent };
+        let choice = Choice { program: 1, decision };
         let mut sections = vec![
             (section::TARGET, records(&[target])),
             (section::SUBSET, b.finish()),

@@ -1,0 +1,19 @@
+//! Words for options of the kernel's configuration whose lack a device can tell from what fails. The image builder's table of
+//! all options says the same of these, so a person reads one text in both places.
+
+/// `CONFIG_BPF_SYSCALL`
+pub const BPF_SYSCALL: &str = "CONFIG_BPF_SYSCALL, for the bpf(2) system call";
+/// `CONFIG_BPF_EVENTS`
+pub const BPF_EVENTS: &str = "CONFIG_BPF_EVENTS, for programs on events";
+/// `CONFIG_PERF_EVENTS`
+pub const PERF_EVENTS: &str = "CONFIG_PERF_EVENTS, for the perf event that a program is attached by";
+/// `CONFIG_EVENT_TRACING`
+pub const EVENT_TRACING: &str = "CONFIG_EVENT_TRACING, for tracepoints as events";
+/// `CONFIG_FTRACE_SYSCALLS`
+pub const FTRACE_SYSCALLS: &str = "CONFIG_FTRACE_SYSCALLS, for a tracepoint for each system call";
+/// `CONFIG_KPROBE_EVENTS`
+pub const KPROBE_EVENTS: &str = "CONFIG_KPROBE_EVENTS, for probes of kernel functions as events";
+
+/// All of them.
+pub const ALL: [&str; 6] =
+    [BPF_SYSCALL, BPF_EVENTS, PERF_EVENTS, EVENT_TRACING, FTRACE_SYSCALLS, KPROBE_EVENTS];

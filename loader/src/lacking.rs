@@ -1,0 +1,49 @@
+//! Which option of its configuration a kernel lacks, told from what fails and from what is not there.
+
+use crate::sys::{Errno, Kernel, Open};
+use crate::tracefs::{self, Path};
+use core::ffi::CStr;
+use corelet_core::kconfig;
+use corelet_core::pack::Attach;
+
+/// The option without which a program cannot be attached; empty where the error has another reason.
+#[cold]
+#[inline(never)]
+pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'static str {
+    match (*attach, e) {
+        (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENOSYS) => kconfig::PERF_EVENTS,
+        // a kernel that has it makes the folder that it is mounted on
+        (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV)
+            if is_missing(kernel, c"/sys/kernel/tracing") =>
+        {
+            kconfig::EVENT_TRACING
+        }
+        (Attach::Tracepoint { category: "syscalls", .. }, Errno::ENOENT)
+            if is_missing_in_tracefs(kernel, "/events/syscalls") =>
+        {
+            kconfig::FTRACE_SYSCALLS
+        }
+        // without the PMU (4.17) the symbol was never looked for
+        (Attach::Kprobe { .. }, Errno::ENOENT) if is_missing_in_tracefs(kernel, "/kprobe_events") => {
+            kconfig::KPROBE_EVENTS
+        }
+        _ => "",
+    }
+}
+
+fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, name: &str) -> bool {
+    let Ok(root) = tracefs::root(kernel) else { return false };
+    let mut path = Path::new();
+    path.text(root).text(name);
+    path.as_cstr().is_ok_and(|path| is_missing(kernel, path))
+}
+
+fn is_missing<K: Kernel>(kernel: &mut K, path: &CStr) -> bool {
+    match kernel.open(path, Open::Read) {
+        Ok(fd) => {
+            kernel.close(fd);
+            false
+        }
+        Err(e) => e == Errno::ENOENT,
+    }
+}
