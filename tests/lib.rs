@@ -12,6 +12,7 @@ pub mod identity;
 pub mod kernel_relo;
 pub mod matrix;
 pub mod mcu;
+pub mod module_types;
 pub mod narrow;
 pub mod objects;
 pub mod oracle;

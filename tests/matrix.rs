@@ -1,5 +1,6 @@
-//! The nine tools on one board: every case right on the right pack, and wrong on some case of every mutant.
+//! The nine tools on one board, and one with types of a module: every case right on the right pack, and wrong on some case of every mutant.
 
+use crate::module_types;
 use crate::objects::Objects;
 use crate::tools::exceptions::exceptions;
 use crate::tools::mutants::mutants;
@@ -30,12 +31,17 @@ pub struct Outcome {
 }
 
 /// A pack on the board: the right one of a tool, or a mutant of it.
-struct Packed {
-    tool: &'static str,
+pub struct Packed {
+    /// The tool.
+    pub tool: &'static str,
+    /// What is run with it.
+    pub cases: &'static [Case],
     /// Of a mutant, the member that is shifted.
-    field: Option<String>,
-    path: String,
-    bytes: Vec<u8>,
+    pub field: Option<String>,
+    /// Where it is on the board, without leading slash.
+    pub path: String,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// The sections of a tool's pack for `kernel`, opened.
@@ -87,7 +93,7 @@ fn packs(objects: &Objects, kernel: &[Opened], which: Mutants) -> Result<Vec<Pac
         let sections = sections(tool, object, kernel)?;
         let mut add = |field: Option<String>, sections: &[Section]| -> Result<()> {
             let path = format!("corelet/{}.pack", out.len());
-            out.push(Packed { tool, field, path, bytes: container(sections)? });
+            out.push(Packed { tool, cases: tools::cases(tool), field, path, bytes: container(sections)? });
             Ok(())
         };
         add(None, &sections)?;
@@ -118,12 +124,15 @@ pub fn run(
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
     let kernel = [Opened::packaged(kernel, progress)?];
-    let packs = packs(objects, &kernel, which)?;
+    let mut packs = packs(objects, &kernel, which)?;
+    if module_types::is_on(the_board) {
+        packs.extend(module_types::packs(the_board, progress)?);
+    }
     let labels: Vec<(String, String, &Packed, &'static Case)> = packs
         .iter()
         .enumerate()
         .flat_map(|(number, p)| {
-            tools::cases(p.tool).iter().map(move |case| {
+            p.cases.iter().map(move |case| {
                 (format!("{}.{}.{number}", p.tool, case.name), format!("/{}", p.path), p, case)
             })
         })

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Progress, RUN, busybox_static, kernel_for};
 use std::time::Duration;
 
-/// Modules that the work needs: disks.
-const MODULES: &[&str] = &["loop"];
+/// Modules that the work needs: disks, and the file system on one. What is built in is left out.
+const MODULES: &[&str] = &["loop", crate::module_types::MODULE];
 
 /// What one run may take at most under emulation, the verifier's work included.
 const RUN_SECONDS: u64 = 20;

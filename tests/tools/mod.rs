@@ -3,11 +3,12 @@
 //! A [`Case`] runs one tool's pack with some settings beside some work, and says what must be in the output: pids, names,
 //! paths, return values, counts. Checks are strict about every value that comes out of a relocated field, since they are
 //! checked in turn: each offset of a pack's subset is shifted ([`mutants`]), and then some case of the tool must fail
-//! (`survivors.toml` lists the shifts that no work can show). All runs of a board go into one boot ([`board`]); cases,
+//! (`survivors.toml` lists the shifts that no work can show). A tenth, [`ext4sync`], is of our own: its types are a module's. All runs of a board go into one boot ([`board`]); cases,
 //! the board's script and checks are data and pure functions, so they are tested here on recorded output too.
 
 pub mod board;
 pub mod exceptions;
+pub mod ext4sync;
 pub mod mutants;
 pub mod output;
 pub mod script;

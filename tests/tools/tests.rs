@@ -3,7 +3,7 @@
 use super::output::{Output, parse};
 use super::script::{Run, script};
 use super::survivors::survivors;
-use super::{CASES, Case, cases, tools};
+use super::{CASES, Case, cases, ext4sync, tools};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -13,6 +13,7 @@ const GOOD: &[(&str, &str, &[&str])] = &[
     ("biolatency_disk", include_str!("samples/biolatency_disk.txt"), &["from", "to"]),
     ("execsnoop", include_str!("samples/execsnoop.txt"), &[]),
     ("exitsnoop", include_str!("samples/exitsnoop.txt"), &["start_time", "exit_time"]),
+    ("ext4sync", include_str!("samples/ext4sync.txt"), &[]),
     ("opensnoop", include_str!("samples/opensnoop.txt"), &["callers"]),
     ("runqslower", include_str!("samples/runqslower.txt"), &["delta_us"]),
     ("runqslower_process", include_str!("samples/runqslower_process.txt"), &["delta_us"]),
@@ -26,7 +27,7 @@ const GOOD: &[(&str, &str, &[&str])] = &[
 ];
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().copied().flatten()
+    CASES.iter().copied().flatten().chain(ext4sync::CASES)
 }
 
 fn good(case: &Case) -> (Output, &'static [&'static str]) {
@@ -50,7 +51,7 @@ fn tools_and_cases_have_names_of_their_own() {
             );
         }
     }
-    assert_eq!(GOOD.len(), names.len());
+    assert_eq!(GOOD.len(), all_cases().count());
 }
 
 #[test]
@@ -159,7 +160,8 @@ fn scripts_define_each_case_once() {
 /// Every script is one that a POSIX shell can parse.
 #[test]
 fn scripts_are_sound_shell() {
-    let runs: Vec<Run<'_>> = all_cases().map(|case| Run { label: case.name, case, pack: "/p" }).collect();
+    let all = all_cases().chain(ext4sync::UNLOADED).chain(ext4sync::OWN_TYPES);
+    let runs: Vec<Run<'_>> = all.map(|case| Run { label: case.name, case, pack: "/p" }).collect();
     let said = std::process::Command::new("sh").args(["-n", "-c", &script(&runs)]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
