@@ -53,6 +53,7 @@ fn everything_there_is_to_say() {
         r#"
         [object]
         spdx = "MIT"
+        modules = ["nf_conntrack", "nf-tables"]
         [maps.rb]
         event = "struct sample"
         max_entries = 4096
@@ -84,6 +85,7 @@ fn everything_there_is_to_say() {
         "#,
     )
     .unwrap();
+    assert_eq!(manifest.modules, ["nf_conntrack", "nf_tables"]);
     assert_eq!(manifest.maps["rb"].event, Some(EventType::Btf("sample".into())));
     assert_eq!(manifest.maps["rb"].max_entries, Some(4096));
     assert_eq!(manifest.maps["pb"].perf_pages, Some(4));
@@ -104,7 +106,8 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
         "[object]\nspdx = \"MIT\"\nlicence = \"MIT\"\n",
         "x.toml:3: `licence = \"MIT\"`: unknown field `licence`",
     );
-    refused("[object]\nlicence = 1\n", "expected `spdx` or `description`");
+    refused("[object]\nlicence = 1\n", "expected one of `spdx`, `description`, `modules`");
+    refused("[object]\nmodules = [\"a\", 1]\n", "x.toml:2: `modules = [\"a\", 1]`: invalid type");
     refused("[mapps.x]\n", "x.toml:1: `[mapps.x]`: unknown field `mapps`, expected one of `object`, `maps`");
     refused("[maps.m]\nmax_entries = -1\n", "x.toml:2: `max_entries = -1`: ");
     refused(

@@ -138,3 +138,48 @@ pub(crate) fn image(payload: &[u8]) -> Vec<u8> {
     image[16..24].copy_from_slice(&len.to_le_bytes());
     image
 }
+
+/// A little-endian object file with these sections, as `.ko` files are.
+pub(crate) fn ko(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut names = vec![0];
+    let mut body = Vec::new();
+    let mut table = vec![0; 64];
+    let strtab = (".shstrtab", &[][..]);
+    let count = sections.len() as u16 + 2;
+    let all: Vec<_> = sections.iter().copied().chain([strtab]).collect();
+    let name_offs: Vec<u32> = all
+        .iter()
+        .map(|(name, _)| {
+            let at = names.len() as u32;
+            names.extend(name.bytes().chain([0]));
+            at
+        })
+        .collect();
+    for ((name, bytes), name_off) in all.iter().zip(name_offs) {
+        let (kind, bytes) = match *name {
+            ".shstrtab" => (3u32, names.as_slice()),
+            note if note.starts_with(".note") => (7, *bytes),
+            _ => (1, *bytes),
+        };
+        let words = [
+            u64::from(name_off) | u64::from(kind) << 32,
+            0,
+            0,
+            64 + body.len() as u64,
+            bytes.len() as u64,
+            0,
+            1,
+            0,
+        ];
+        table.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+        body.extend(bytes);
+    }
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    file.extend([1u16, 183].iter().flat_map(|h| h.to_le_bytes()));
+    file.extend(1u32.to_le_bytes());
+    file.extend([0, 0, 64 + body.len() as u64].iter().flat_map(|w: &u64| w.to_le_bytes()));
+    file.extend(0u32.to_le_bytes());
+    file.extend([64u16, 0, 0, 64, count, count - 1].iter().flat_map(|h| h.to_le_bytes()));
+    [file, body, table].concat()
+}

@@ -12,4 +12,5 @@ mod inspect;
 mod kconfig;
 mod outputs;
 mod pack;
+mod pack_modules;
 mod relocate;
