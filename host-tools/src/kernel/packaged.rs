@@ -10,6 +10,7 @@ use corelet_boards::Progress;
 use corelet_boards::debian::Debian;
 
 use super::{BuildId, Identity, Kernel};
+use crate::dwarf::{self, Options};
 use crate::output;
 
 /// Who the packaged kernel is, by its image.
@@ -59,7 +60,7 @@ pub fn converted(
     if !path.is_file() {
         let vmlinux = kernel.vmlinux(build_id.as_bytes(), progress)?;
         progress.step("converting its debug information to BTF");
-        output::write_file(&path, &convert(&vmlinux)?)?;
+        output::write_file(&path, &convert(&vmlinux, progress)?)?;
     }
     Ok(Some(path))
 }
@@ -71,6 +72,11 @@ fn build_id<'i>(kernel: &corelet_boards::Kernel, identity: &'i Identity) -> Resu
     })
 }
 
-fn convert(vmlinux: &Path) -> Result<Vec<u8>> {
-    anyhow::bail!("{}: no converter yet", vmlinux.display())
+fn convert(vmlinux: &Path, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+    let converted = dwarf::convert(vmlinux, &Options::default(), &|_, _| {})?;
+    if let Some(first) = converted.skipped.first() {
+        let units = converted.skipped.len();
+        progress.note(&format!("{units} units of {} left out, the first: {}", vmlinux.display(), first.why));
+    }
+    Ok(converted.btf)
 }
