@@ -223,7 +223,9 @@ fn report<T: TargetTypes>(
                     r.target_spec = Some(target_spec());
                     format!(
                         "the field has {local} bytes in the object and {target} in the target, and is neither a pointer nor \
-                         an unsigned integer on both sides: a load would give a wrong value"
+                         an unsigned integer on both sides: a load would give a wrong value. Unless it is never reached, \
+                         compile against the target's own header (corelet btf dump), or read it as a flavor of {target} \
+                         bytes where bpf_core_field_size(…) is {target}"
                     )
                 }
             });

@@ -5,7 +5,9 @@ use super::target_arg::{Opened, TargetArg, refuse_twins, with_modules};
 use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
 use crate::output::{print, write_file};
-use crate::pack::{Built, Input, ObjectReport, Options, UntypedEvents, build, container, target_files};
+use crate::pack::{
+    Built, Input, ObjectReport, Options, UntypedEvents, WideRead, build, container, target_files,
+};
 use crate::relocate::{Relocation, Verdict};
 use anyhow::{Context, Result};
 use corelet_core::pack::{Decision, Formula, SkipReason, section};
@@ -134,6 +136,7 @@ impl What {
         }
         for r in &built.reports {
             say_unresolved(r);
+            say_wide_reads(r);
             if makes == Makes::Pack {
                 say_untyped(r);
             }
@@ -221,6 +224,7 @@ struct TargetJson<'x> {
     unresolved: Vec<UnresolvedJson<'x>>,
     /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
     lacking_options: &'x [String],
+    wide_reads: &'x [WideRead],
     work: FormulaJson,
     maps: FormulaJson,
 }
@@ -354,6 +358,7 @@ impl<'x> TargetJson<'x> {
                 .map(|(program, relocation)| UnresolvedJson { program, relocation })
                 .collect(),
             lacking_options: &t.lacking,
+            wide_reads: &t.wide_reads,
             work: t.memory.work.into(),
             maps: t.memory.maps.into(),
         }
@@ -386,6 +391,22 @@ fn say_unresolved(report: &ObjectReport) {
             eprintln!(
                 "{how}: {} on {}: {source}{program} insn #{} <{}> {}: {reason}",
                 report.name, t.release, r.insn, r.kind, r.spec
+            );
+        }
+    }
+}
+
+/// Every read of a constant size that is more than the member has in the kernel.
+fn say_wide_reads(report: &ObjectReport) {
+    for t in &report.targets {
+        for read in &t.wide_reads {
+            let source = read.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+            eprintln!(
+                "warning: {} on {}: {source}{} insn #{} reads {} bytes of {}, which has {} there: what lies behind it comes \
+                 along, so a test for NULL or 0, a key of a map or a printed value goes wrong; read \
+                 bpf_core_field_size(…) bytes into a variable that was zeroed, or compile it against this kernel's own \
+                 header (corelet btf dump), which gives integers their size",
+                report.name, t.release, read.program, read.insn, read.size, read.field, read.target
             );
         }
     }

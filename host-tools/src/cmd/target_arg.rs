@@ -86,6 +86,8 @@ pub struct Opened {
     release: String,
     version: String,
     arch: Arch,
+    /// Bytes, where the architecture or the file says it: BTF only lets it be guessed.
+    pointer_size: Option<u8>,
 }
 
 impl Opened {
@@ -134,6 +136,8 @@ impl Opened {
             );
             Failure::usage(message)
         };
+        let given = arg.arch.as_deref().and_then(KernelArch::from_machine);
+        let pointer_size = given.map(KernelArch::pointer_size).or(id.pointer_size);
         let arch = arg.arch.clone().or_else(|| id.arch.map(|a: KernelArch| a.name().to_owned()));
         let arch = arch.ok_or_else(|| missing("architecture", "arch"))?;
         let Some(arch) = Arch::from_machine(&arch) else {
@@ -153,13 +157,13 @@ impl Opened {
             eprintln!("note: {shown}: no build id: the loader takes this target only with --allow-release");
         }
         let modules = list(&arg.modules, &release)?;
-        Ok(Opened { build_id, release, version, arch, config, modules, types, target })
+        Ok(Opened { build_id, release, version, arch, config, modules, types, target, pointer_size })
     }
 
-    /// The types, with the pointer size of the kernel itself where that is known: BTF only lets it be guessed.
+    /// The types, with the kernel's pointer size.
     fn btf(&self) -> Result<OwnedBtf> {
         let btf = self.types.as_ref().unwrap_or(&self.target).owned_btf()?;
-        Ok(match self.target.kernel.identity().pointer_size {
+        Ok(match self.pointer_size {
             Some(size) => btf.with_pointer_size(size),
             None => btf,
         })

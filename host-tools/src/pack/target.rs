@@ -4,12 +4,13 @@ use super::collect::Collected;
 use super::kconfig;
 use super::modules::Looked;
 use super::object::Maps;
+use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
 use super::{Kernel, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, Presence, needs};
-use crate::relocate::{Program, Relocation, Verdict, relocate};
+use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
 use corelet_core::insn::INSN_SIZE;
@@ -48,6 +49,8 @@ pub struct TargetReport {
     pub unresolved: Vec<(String, Relocation)>,
     /// Options that the configuration does not set, in the words of [`crate::kconfig::Need::words`].
     pub lacking: Vec<String>,
+    /// Reads of more bytes than a member has.
+    pub wide_reads: Vec<WideRead>,
     /// Weak symbols and functions of the kernel that this version's loader takes for missing.
     pub absent: Vec<String>,
     /// What it takes.
@@ -95,7 +98,8 @@ impl Job<'_, '_> {
         let full = looked.types.btf();
         let marks = subset::marks(c.object.btf(), looked.types, relos.into_iter());
         let subset = subset::write(full, &marks, false)?;
-        let programs = relocate(&c.object, looked.types, &|f| chosen.contains(&f))?;
+        let mut reads = Reads::new(*c.object.btf(), *full);
+        let programs = watched(&c.object, looked.types, &|f| chosen.contains(&f), &mut reads)?;
         let kernel_ids = subset.kernel_ids.iter().map(|&(subset, id)| {
             let kernel = looked.types.kernel_id(id)?;
             Ok(KernelId { subset, kernel })
@@ -151,6 +155,7 @@ impl Job<'_, '_> {
         report.absent = absent.into_iter().collect();
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
         report.lacking = lacking;
+        report.wide_reads = reads.find(&programs);
         Ok((sections, report))
     }
 
@@ -327,6 +332,7 @@ impl Job<'_, '_> {
             lacking: Vec::new(),
             absent: Vec::new(),
             modules: Vec::new(),
+            wide_reads: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,
         }

@@ -1,6 +1,6 @@
 //! `pack`, `target`, `inspect` and `decode`, on what is right.
 
-use crate::common::{Folder, WHO};
+use crate::common::{Folder, WHO, input};
 use corelet_core::event::Out;
 use corelet_core::event::raw::{Header, put_end, put_event};
 
@@ -288,4 +288,43 @@ fn targets_apart_are_named_by_digest_and_build_id() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("has no build id that its target could be found by"), "{}", ran.err);
     assert!(!folder.path().join("none").exists());
+}
+
+/// What a program takes for granted of pointers and `long`, packed for a kernel where both have 4 bytes.
+#[test]
+fn reads_that_are_too_wide_for_a_32_bit_kernel_are_named_with_the_remedy() {
+    const NARROW: &str = "release=6.1.0-test,version=#1,build-id=00112233445566778899";
+    let folder = Folder::new();
+    for name in ["narrow.bpf.o", "narrow.kernel.o"] {
+        folder.put(name, &input(name));
+    }
+    let ran =
+        folder.done(&format!("pack narrow.bpf.o --target narrow.kernel.o,{NARROW},arch=arm -o out --json"));
+    let target = &ran.json()["objects"][0]["targets"][0];
+    let wide: Vec<_> = (target["wide_reads"].as_array().unwrap().iter())
+        .map(|r| (r["program"].as_str().unwrap(), r["size"].as_u64().unwrap(), r["target"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(wide, [("null_test", 8, 4), ("map_key", 8, 4), ("print", 8, 4)], "{}", ran.err);
+    for (program, field) in
+        [("null_test", "struct item.next"), ("map_key", "struct item.key"), ("print", "struct item.flags")]
+    {
+        let line =
+            ran.err.lines().find(|l| l.starts_with("warning: ") && l.contains(&format!(" {program} insn #")));
+        let line = line.unwrap_or_else(|| panic!("{program}: {}", ran.err));
+        assert!(line.contains(field) && line.contains("narrow.bpf.c:"), "{line}");
+        assert!(line.contains("bpf_core_field_size"), "the remedy: {line}");
+    }
+
+    let poisoned = target["unresolved"].as_array().unwrap();
+    assert_eq!(poisoned.len(), 1, "{poisoned:?}");
+    assert_eq!(
+        (&poisoned[0]["program"], &poisoned[0]["outcome"]),
+        (&"signed_long".into(), &"poisoned".into())
+    );
+    let line = ran.err.lines().find(|l| l.starts_with("poisoned: ")).unwrap();
+    assert!(line.contains("struct item.state") && line.contains("corelet btf dump"), "{line}");
+
+    // on a kernel of the object's own sizes there is nothing to say
+    let ran = folder.done(&format!("pack narrow.bpf.o --target narrow.bpf.o,{NARROW},arch=aarch64 -o out"));
+    assert!(!ran.err.contains("warning: ") && !ran.err.contains("poisoned"), "{}", ran.err);
 }

@@ -1,0 +1,328 @@
+//! Reads of a constant size through a relocated address, as BPF_CORE_READ makes them:
+//! `bpf_probe_read_kernel(&p, 8, &task->real_parent)`.
+//!
+//! Relocation moves the address and resizes loads; the size that a helper is given is a constant of the compiler's, which no
+//! relocation covers. Where the kernel's member is smaller (a pointer or a `long` of a 32-bit kernel), the neighbour comes
+//! along: a pointer that is NULL is not, a key of a map has a second half of its own, a number that is printed is wrong.
+//!
+//! Found by following registers through one straight run of instructions after another: what is known ends at every target
+//! of a jump. A read whose address is not known is passed over. A pointer that is read too wide and then only has the next
+//! member's offset added is right, since the kernel takes the low half of an address; where its use is not seen, it is
+//! reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use corelet_core::btf::Btf;
+use corelet_core::insn::{self, BPF_X, INSN_SIZE, Insn, class};
+use corelet_core::relo::{Observer, ReloKind, Scratch};
+use serde::Serialize;
+
+use crate::explain::Place;
+use crate::relocate::{Program, Relo, Verdict, Watcher};
+
+/// A read of more bytes than the member has in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WideRead {
+    /// The program or subprogram.
+    pub program: String,
+    /// The call, from the function's start.
+    pub insn: u32,
+    /// File and line, where the object says.
+    pub source: Option<String>,
+    /// The member, in the object's types.
+    pub field: String,
+    /// Bytes that are read.
+    pub size: u32,
+    /// Bytes of the member in the kernel.
+    pub target: u32,
+}
+
+/// A member whose offset an instruction holds.
+struct Field {
+    text: String,
+    source: Option<String>,
+    local: u32,
+    target: u32,
+}
+
+/// Watches the relocation of an object, and finds its reads afterwards.
+pub(super) struct Reads<'b> {
+    local: Btf<'b>,
+    target: Btf<'b>,
+    /// By function and instruction.
+    fields: BTreeMap<(u32, u32), Field>,
+}
+
+impl<'b> Reads<'b> {
+    pub(super) fn new(local: Btf<'b>, target: Btf<'b>) -> Self {
+        Reads { local, target, fields: BTreeMap::new() }
+    }
+
+    /// The reads of the functions, as relocated.
+    pub(super) fn find(&self, programs: &[Program]) -> Vec<WideRead> {
+        let mut out = Vec::new();
+        for (number, program) in (0..).zip(programs) {
+            let of_function = self.fields.range((number, 0)..=(number, u32::MAX));
+            let fields: BTreeMap<u32, &Field> = of_function.map(|(&(_, at), field)| (at, field)).collect();
+            if fields.is_empty() {
+                continue;
+            }
+            for (insn, at, size) in follow(&decoded(program), &fields) {
+                let field = fields[&at];
+                out.push(WideRead {
+                    program: program.name.clone(),
+                    insn,
+                    source: field.source.clone(),
+                    field: field.text.clone(),
+                    size,
+                    target: field.target,
+                });
+            }
+        }
+        out
+    }
+}
+
+impl Observer for Reads<'_> {}
+
+impl Watcher for Reads<'_> {
+    fn done(&mut self, relo: &Relo, program: &Program, scratch: &Scratch) {
+        let Some(report) = program.relocations.last() else { return };
+        if relo.record.kind != ReloKind::FieldByteOffset as u32 || report.outcome != Verdict::Patched {
+            return;
+        }
+        let size = |place| match place {
+            Some(Place::Field { size, bits: None, .. }) => Some(size),
+            _ => None,
+        };
+        let local = size(Place::of(&self.local, scratch.local()));
+        let target = size(Place::of(&self.target, scratch.target()));
+        if let (Some(local), Some(target)) = (local, target) {
+            let (text, source) = (report.spec.clone(), report.source.clone());
+            self.fields.insert((relo.function, relo.insn), Field { text, source, local, target });
+        }
+    }
+}
+
+fn decoded(program: &Program) -> Vec<Insn> {
+    let (chunks, _) = program.insns.bytes.as_chunks::<INSN_SIZE>();
+    chunks.iter().map(|c| Insn::decode(*c, program.insns.endian)).collect()
+}
+
+/// What is known of a register.
+#[derive(Clone, Copy, PartialEq)]
+enum Value {
+    Unknown,
+    Constant(i64),
+    /// The offset that this instruction holds.
+    Offset(u32),
+    /// The address of the member whose offset this instruction holds.
+    Address(u32),
+    /// The frame pointer and bytes.
+    Frame(i64),
+    /// What this call read too wide.
+    Read(u32),
+}
+
+/// `BPF_JMP32`.
+const JMP32: u8 = 6;
+const ADD: u8 = 0x00;
+const MOV: u8 = 0xb0;
+const JA: u8 = 0x00;
+const EXIT: u8 = 0x90;
+/// `bpf_probe_read`, `bpf_probe_read_user` and `bpf_probe_read_kernel`: destination, size, address.
+const PROBE_READS: [i32; 3] = [4, 112, 113];
+const FRAME_POINTER: u8 = 10;
+
+/// A wide read, while it is followed.
+struct Found {
+    insn: u32,
+    field: u32,
+    size: u32,
+    /// Used as the address of something.
+    addressed: bool,
+    /// Used in another way.
+    valued: bool,
+}
+
+/// Calls that read too much, as instruction, instruction of the offset, and bytes read.
+fn follow(insns: &[Insn], fields: &BTreeMap<u32, &Field>) -> Vec<(u32, u32, u32)> {
+    let mut state = State { registers: [Value::Unknown; 16], slots: BTreeMap::new(), found: Vec::new() };
+    let targets = jump_targets(insns);
+    let mut second_half = false;
+    for (at, insn) in (0u32..).zip(insns) {
+        if std::mem::take(&mut second_half) {
+            continue;
+        }
+        if targets.contains(&i64::from(at)) {
+            state.forget();
+        }
+        second_half = insn.is_ld_imm64();
+        state.step(at, insn, fields);
+    }
+    let wrong = state.found.into_iter().filter(|f| f.valued || !f.addressed);
+    wrong.map(|f| (f.insn, f.field, f.size)).collect()
+}
+
+fn jump_targets(insns: &[Insn]) -> BTreeSet<i64> {
+    let jumps = (0i64..).zip(insns).filter(|(_, i)| matches!(i.class(), class::JMP | JMP32));
+    let jumps = jumps.filter(|(_, i)| i.code != insn::CALL && operation(i) != EXIT);
+    jumps
+        .map(|(at, i)| {
+            // gotol, of version 4 of the instructions, is the only one with a longer reach
+            let far = i.class() == JMP32 && operation(i) == JA;
+            at + 1 + if far { i64::from(i.imm) } else { i64::from(i.off) }
+        })
+        .collect()
+}
+
+fn operation(insn: &Insn) -> u8 {
+    insn.code & 0xf0
+}
+
+struct State {
+    registers: [Value; 16],
+    /// By offset from the frame pointer: what the call read there.
+    slots: BTreeMap<i64, u32>,
+    found: Vec<Found>,
+}
+
+impl State {
+    fn forget(&mut self) {
+        self.registers = [Value::Unknown; 16];
+        self.slots.clear();
+    }
+
+    fn get(&self, register: u8) -> Value {
+        match register {
+            FRAME_POINTER => Value::Frame(0),
+            r => self.registers[usize::from(r & 15)],
+        }
+    }
+
+    fn set(&mut self, register: u8, value: Value) {
+        self.registers[usize::from(register & 15)] = value;
+    }
+
+    /// The register's value decides something other than what address is read.
+    fn value_of(&mut self, register: u8) {
+        if let Value::Read(call) = self.get(register) {
+            self.found.iter_mut().filter(|f| f.insn == call).for_each(|f| f.valued = true);
+        }
+    }
+
+    fn address_of(&mut self, value: Value) {
+        if let Value::Read(call) = value {
+            self.found.iter_mut().filter(|f| f.insn == call).for_each(|f| f.addressed = true);
+        }
+    }
+
+    fn step(&mut self, at: u32, insn: &Insn, fields: &BTreeMap<u32, &Field>) {
+        let relocated = fields.contains_key(&at);
+        match insn.class() {
+            class::ALU | class::ALU64 => self.arithmetic(at, insn, relocated),
+            class::LD => self.set(insn.dst, if relocated { Value::Offset(at) } else { Value::Unknown }),
+            class::LDX => {
+                let value = match self.get(insn.src) {
+                    Value::Frame(from) => self.slots.get(&(from + i64::from(insn.off))).copied(),
+                    address => {
+                        self.address_of(address);
+                        None
+                    }
+                };
+                // part of what was read may be all that there is
+                let whole = value.filter(|_| insn.mem_size() == 8);
+                self.set(insn.dst, whole.map_or(Value::Unknown, Value::Read));
+            }
+            class::ST | class::STX => {
+                if insn.class() == class::STX {
+                    self.value_of(insn.src);
+                }
+                if let Value::Frame(from) = self.get(insn.dst) {
+                    self.slots.remove(&(from + i64::from(insn.off)));
+                }
+                let atomic = insn.class() == class::STX && insn.code & 0xe0 == 0xc0;
+                if atomic {
+                    self.set(insn.src, Value::Unknown);
+                    self.set(0, Value::Unknown);
+                }
+            }
+            class::JMP | JMP32 if insn.code == insn::CALL => self.call(at, insn, fields),
+            class::JMP | JMP32 if matches!(operation(insn), JA | EXIT) => self.forget(),
+            _ => {
+                self.value_of(insn.dst);
+                if insn.code & BPF_X != 0 {
+                    self.value_of(insn.src);
+                }
+            }
+        }
+    }
+
+    fn arithmetic(&mut self, at: u32, insn: &Insn, relocated: bool) {
+        let (register, wide) = (insn.code & BPF_X != 0, insn.class() == class::ALU64);
+        let (old, source) = (self.get(insn.dst), self.get(insn.src));
+        let new = match (operation(insn), register) {
+            (MOV, false) if relocated => Value::Offset(at),
+            (MOV, false) => Value::Constant(insn.imm.into()),
+            (MOV, true) if wide && insn.off == 0 => source,
+            (ADD, false) if relocated => {
+                self.address_of(old);
+                Value::Address(at)
+            }
+            (ADD, false) => match old {
+                Value::Constant(c) => Value::Constant(c + i64::from(insn.imm)),
+                Value::Frame(from) => Value::Frame(from + i64::from(insn.imm)),
+                _ => {
+                    self.value_of(insn.dst);
+                    Value::Unknown
+                }
+            },
+            (ADD, true) => match (old, source) {
+                (Value::Offset(field), base) | (base, Value::Offset(field)) => {
+                    self.address_of(base);
+                    Value::Address(field)
+                }
+                _ => {
+                    self.value_of(insn.dst);
+                    self.value_of(insn.src);
+                    Value::Unknown
+                }
+            },
+            _ => {
+                self.value_of(insn.dst);
+                if register {
+                    self.value_of(insn.src);
+                }
+                Value::Unknown
+            }
+        };
+        self.set(insn.dst, new);
+    }
+
+    fn call(&mut self, at: u32, insn: &Insn, fields: &BTreeMap<u32, &Field>) {
+        let read = insn.src == 0 && PROBE_READS.contains(&insn.imm);
+        for argument in 1..=5 {
+            if read && argument == 3 {
+                self.address_of(self.get(3));
+            } else {
+                self.value_of(argument);
+            }
+            // whatever it is, it may be written to
+            if let Value::Frame(from) = self.get(argument) {
+                self.slots.remove(&from);
+            }
+        }
+        if let (true, Value::Address(field), Value::Constant(size)) = (read, self.get(3), self.get(2)) {
+            let known = &fields[&field];
+            let size = u32::try_from(size).unwrap_or(0);
+            // a read of more than the object's own member means its neighbours, on every kernel
+            if size > known.target && known.target < known.local && size <= known.local {
+                self.found.push(Found { insn: at, field, size, addressed: false, valued: false });
+                if let Value::Frame(from) = self.get(1) {
+                    self.slots.insert(from, at);
+                }
+            }
+        }
+        self.registers[..=5].fill(Value::Unknown);
+    }
+}
