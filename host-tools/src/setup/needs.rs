@@ -89,14 +89,14 @@ pub const KEYRING: Need = Need {
 pub const DPKG_SOURCE: Need = Need {
     proof: Proof::Program(&["dpkg-source"]),
     packages: &["dpkg-dev"],
-    why: "unpacks the source of the tools for the RISC-V board",
+    why: "unpacks the source of the tools for the RISC-V and 32-bit ARM boards",
 };
 
 /// Compiles BPF programs. The version that the expected results are of comes first, newer ones serve too.
 pub const CLANG: Need = Need {
     proof: Proof::Program(&["clang-19", "clang-20", "clang-21", "clang-22"]),
     packages: &["clang-19", "clang-20", "clang-21", "clang-22"],
-    why: "compiles the BPF tools for the RISC-V board",
+    why: "compiles the BPF tools for the RISC-V and 32-bit ARM boards",
 };
 
 /// libbpf to compile with: its headers, those that BPF programs include among them, and the library.
