@@ -175,3 +175,28 @@ fn modules_folder(unpacked: &Path, release: &str) -> PathBuf {
     let folder = unpacked.join("usr/lib/modules").join(release);
     if folder.is_dir() { folder } else { unpacked.join("lib/modules").join(release) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vmlinux_of_another_build_or_a_part_of_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |bytes: &[u8]| {
+            let path = folder.path().join("vmlinux");
+            fs::write(&path, bytes).unwrap();
+            format!("{:#}", same_build(&path, &[7; 20]).unwrap_err())
+        };
+        // the test itself is an ELF file, with or without a build id as its linker pleased
+        let elf = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(refused(&elf).contains("build id"));
+        assert!(refused(&elf[..elf.len() / 2]).contains("ELF"));
+        assert!(refused(b"hello").contains("ELF"));
+        let own = std::env::current_exe().unwrap();
+        let cache = object::ReadCache::new(File::open(&own).unwrap());
+        if let Some(id) = object::File::parse(&cache).unwrap().build_id().unwrap() {
+            same_build(&own, id).unwrap();
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use super::extract_objects;
 use super::target_arg::{Opened, TargetArg, with_kernels};
+use crate::exit::Failure;
 use crate::input::{MAX_FILE, read_file};
+use crate::kernel::Arch;
 use crate::manifest::Manifest;
 use crate::pack::{Built, Input, Options, build, container};
 use crate::setup::{self, ThisMachine, Wants, Workspace, needs};
@@ -26,7 +28,7 @@ pub struct Args {
 }
 
 /// The tool that is shown, out of Debian's package of BCC's tools. Its object was compiled for AArch64 and runs on every
-/// board.
+/// 64-bit board.
 const TOOL: &str = "opensnoop";
 const PACKAGE: &str = "libbpf-tools";
 const PROGRAM: &str = "usr/sbin/opensnoop-libbpf";
@@ -55,6 +57,13 @@ exit $status
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let board = Board::find(&args.board)?;
+    if Arch::from_machine(&board.arch.name).is_some_and(|arch| arch.pointer_size() == 4) {
+        return Err(Failure::usage(format!(
+            "{TOOL} was compiled for kernels whose `long` has 8 bytes, and {} has a kernel of 4: its programs would be \
+             refused there. `cargo verify --only armv7` compiles the tools for 32-bit ARM and runs them",
+            board.name
+        )));
+    }
     eprintln!("This fetches a kernel and a userland for {} ({}),", board.name, board.summary);
     eprintln!(
         "takes the BPF object out of Debian's {TOOL}, packs it with the few types it needs of that kernel,"

@@ -52,7 +52,7 @@ struct What {
     /// BPF objects.
     #[arg(required = true, value_name = "OBJ")]
     objects: Vec<PathBuf>,
-    /// A kernel: image, vmlinux or BTF, and what the file does not say (config=FILE, modules=DIR, release=, version=, arch=, build-id=).
+    /// A kernel: image, vmlinux or BTF, and what the file does not say (btf=FILE, config=FILE, modules=DIR, release=, version=, arch=, build-id=).
     #[arg(long = "target", required = true, value_name = "FILE[,KEY=VALUE]…")]
     targets: Vec<TargetArg>,
     /// The manifest of the one object.

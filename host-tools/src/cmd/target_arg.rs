@@ -250,3 +250,43 @@ pub fn with_modules<R>(
         .collect();
     f(&kernels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::BuildId;
+    use corelet_core::Endian;
+
+    #[test]
+    fn types_of_another_kernel_are_refused_by_what_is_known() {
+        let kernel = Identity {
+            release: Some("6.12.1-armmp".to_owned()),
+            build_id: BuildId::new(&[1; 20]),
+            arch: Some(KernelArch::Arm),
+            pointer_size: Some(4),
+            endianness: Some(Endian::Little),
+            ..Identity::default()
+        };
+        // raw BTF says little, and a vmlinux all of it
+        let raw = Identity { pointer_size: Some(4), endianness: Some(Endian::Little), ..Identity::default() };
+        same_kernel(&raw, &kernel).unwrap();
+        same_kernel(&kernel, &kernel).unwrap();
+        for (types, word) in [
+            (Identity { pointer_size: Some(8), ..raw.clone() }, "8 bytes to a long"),
+            (Identity { endianness: Some(Endian::Big), ..raw.clone() }, "byte order"),
+            (Identity { build_id: BuildId::new(&[2; 20]), ..kernel.clone() }, "build id 0202"),
+            (Identity { arch: Some(KernelArch::Aarch64), ..raw.clone() }, "architecture"),
+            (Identity { release: Some("6.12.2-armmp".to_owned()), ..raw }, "release"),
+        ] {
+            let error = same_kernel(&types, &kernel).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_types_may_be_in_another_file() {
+        let arg: TargetArg = "vmlinuz,btf=k.btf,config=c".parse().unwrap();
+        assert_eq!((arg.btf.as_deref(), arg.config.as_deref()), (Some("k.btf".as_ref()), Some("c".as_ref())));
+        assert!("vmlinuz,types=k.btf".parse::<TargetArg>().unwrap_err().contains("btf="));
+    }
+}
