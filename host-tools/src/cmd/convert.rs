@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::btf::OwnedBtf;
 use crate::dwarf::{self, Converted, Options};
 use crate::output;
 use crate::progress::Spinner;
@@ -26,6 +28,9 @@ pub struct Args {
     /// A folder with debug files, `/usr/lib/debug` without this; may be repeated.
     #[arg(long, value_name = "FOLDER")]
     debug_folder: Vec<PathBuf>,
+    /// The kernel's BTF: VMLINUX is a module then, and what comes out is split BTF over it.
+    #[arg(long, value_name = "K.btf")]
+    base: Option<PathBuf>,
     /// Threads; as many as there are cores without this. The result is the same.
     #[arg(short, long, value_name = "N", default_value_t = 0)]
     jobs: usize,
@@ -36,7 +41,8 @@ const NAMED: usize = 10;
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let options = Options { threads: args.jobs, debug_folders: args.debug_folder };
+    let base = args.base.as_deref().map(OwnedBtf::open).transpose()?.map(Arc::new);
+    let options = Options { threads: args.jobs, debug_folders: args.debug_folder, base };
     let spinner = Spinner::new();
     let converted =
         dwarf::convert(&args.vmlinux, &options, &|done, all| spinner.count("units of DWARF", done, all))?;

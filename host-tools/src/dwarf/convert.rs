@@ -3,13 +3,15 @@
 use super::emit::{Counts, Emit};
 use super::input::Input;
 use super::split::Meanings;
-use super::store::{Store, What};
+use super::store::{NOWHERE, Store, What};
 use super::symbols::PERCPU;
 use super::worker::Shared;
-use anyhow::{Context, Result, bail};
+use crate::btf::OwnedBtf;
+use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How to convert.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Options {
     pub threads: usize,
     /// Folders with debug files of stripped ones; [`super::DEBUG_FOLDER`] where there is none.
     pub debug_folders: Vec<PathBuf>,
+    /// The kernel's BTF, for the DWARF of a module: what comes out is split BTF over it.
+    pub base: Option<Arc<OwnedBtf>>,
 }
 
 /// What came out.
@@ -68,12 +72,19 @@ const MIN_DECLARED: usize = 50;
 /// what to do.
 pub fn convert(path: &Path, options: &Options, progress: Progress) -> Result<Converted> {
     let input = Input::open(path, &options.debug_folders)?;
-    run(&input, options.threads, progress).with_context(|| input.path.display().to_string())
+    run(&input, options, progress).with_context(|| input.path.display().to_string())
 }
 
-fn run(input: &Input, threads: usize, progress: Progress) -> Result<Converted> {
-    let shared = Shared::new(input);
-    shared.run(threads, progress);
+fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted> {
+    let base = options.base.as_ref().map(|base| base.view());
+    if let Some(base) = base {
+        ensure!(
+            base.endian() == input.endian,
+            "is of the other byte order than the base: it is no module of that kernel"
+        );
+    }
+    let shared = Shared::new(input, base.as_ref());
+    shared.run(options.threads, progress);
     let (mut store, skipped) = shared.finish();
     store.seal();
     if let Some(why) = reduced(input, &store) {
@@ -83,7 +94,7 @@ fn run(input: &Input, threads: usize, progress: Progress) -> Result<Converted> {
              layouts and code stay as they are"
         );
     }
-    if store.nodes.len() < 2 {
+    if !store.nodes.iter().any(|node| node.first != NOWHERE) {
         let why = skipped.first().map(|first| format!("; of the {} units left out, {first}", skipped.len()));
         let why = why.unwrap_or_default();
         bail!("its DWARF has no types of C{why}");
@@ -91,7 +102,8 @@ fn run(input: &Input, threads: usize, progress: Progress) -> Result<Converted> {
     let meanings = Meanings::find(&store);
     store.defined = Vec::new();
     let percpu = input.percpu.map(|size| (PERCPU, u32::try_from(size).unwrap_or(u32::MAX)));
-    let (btf, counts) = Emit::new(&store, &meanings, input.endian).run(percpu, &input.symbols.kfuncs)?;
+    let (btf, counts) =
+        Emit::new(&store, &meanings, base.as_ref(), input.endian).run(percpu, &input.symbols.kfuncs)?;
     Ok(Converted {
         btf,
         source: input.path.clone(),

@@ -3,6 +3,7 @@
 use super::Malformed;
 use super::abbrev::{Abbrev, Step};
 use super::form::{Cursor, Encoding};
+use super::input::Sources;
 use corelet_core::Endian;
 use gimli::constants::{self as dw, DwAt, DwForm};
 
@@ -57,8 +58,8 @@ pub(super) struct Context<'a> {
     /// Where the unit is in its section.
     pub(super) unit_at: u64,
     pub(super) unit_len: u64,
-    /// The section `.debug_str_offsets`, and where this unit's part begins.
-    pub(super) str_offsets: &'a [u8],
+    /// The sections of names, and where this unit's part of `.debug_str_offsets` begins.
+    pub(super) sources: &'a Sources,
     pub(super) str_offsets_base: u64,
     /// The section `.debug_addr`, and where this unit's part begins.
     pub(super) addresses: &'a [u8],
@@ -291,7 +292,7 @@ impl Context<'_> {
                 return Err(Malformed::Form(form.0));
             }
         };
-        let at = entry(self.str_offsets, self.str_offsets_base, index, offset_size, endian);
+        let at = entry(&self.sources.str_offsets, self.str_offsets_base, index, offset_size, endian);
         Str::new(at.ok_or(Malformed::String(index))?, 0)
     }
 

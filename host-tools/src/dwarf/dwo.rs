@@ -12,7 +12,7 @@ use object::ReadCache;
 
 use super::input::Sources;
 use super::sections::{self, Section};
-use super::unit::{self, Unit, UnitKind};
+use super::unit::{self, Unit, UnitKind, Units};
 
 /// Where the split units of a file are.
 pub(super) struct Dwo {
@@ -76,7 +76,7 @@ impl Dwo {
 
     fn file(&self, path: &Path, id: Option<u64>) -> Result<Split> {
         let (info, sources, _) = open(path)?;
-        let (units, fault) = unit::list(&info, self.endian)?;
+        let Units { units, damaged } = unit::list(&info, self.endian)?;
         for unit in units {
             let of = match unit.kind {
                 UnitKind::Split(of) => Some(of),
@@ -87,7 +87,7 @@ impl Dwo {
             let str_offsets_base = header_of_str_offsets(&unit);
             return Ok(Split { info, unit, sources, str_offsets_base });
         }
-        match fault {
+        match damaged {
             Some((at, fault)) => bail!("unit at {at:#x}: {fault}"),
             None => bail!("has no unit"),
         }

@@ -3,14 +3,14 @@
 //! Types come in the order of the first DIE that is one, each followed by what it alone leads to, so that the result does not
 //! depend on which thread came first.
 
-use super::hash::Map;
+use super::hash::{self, Map};
 use super::split::{Class, Meanings, Place};
 use super::store::{NOWHERE, Node, NodeId, Store, What};
 use super::symbols::Kfunc;
-use super::walk::{Tag, VARARGS};
+use super::tables::{Tag, VARARGS};
 use crate::subset::BtfWriter;
 use anyhow::{Result, ensure};
-use corelet_core::btf::Kind;
+use corelet_core::btf::{Btf, Kind, encoding};
 use corelet_core::{Endian, TypeId};
 use std::collections::VecDeque;
 
@@ -43,6 +43,7 @@ pub(super) struct Emit<'a> {
     declared: Map<NodeId, u32>,
     open: VecDeque<Class>,
     index: u32,
+    base: Option<&'a Btf<'a>>,
     endian: Endian,
 }
 
@@ -64,8 +65,14 @@ pub struct Counts {
 }
 
 impl<'a> Emit<'a> {
-    pub(super) fn new(store: &'a Store, meanings: &'a Meanings, endian: Endian) -> Emit<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        meanings: &'a Meanings,
+        base: Option<&'a Btf<'a>>,
+        endian: Endian,
+    ) -> Emit<'a> {
         Emit {
+            base,
             store,
             meanings,
             items: Vec::new(),
@@ -85,7 +92,7 @@ impl<'a> Emit<'a> {
         let store = self.store;
         let mut counts = Counts::default();
         let mut roots: Vec<NodeId> = (1..store.nodes.len() as NodeId).collect();
-        roots.retain(|&id| store.nodes[id as usize].first != NOWHERE);
+        roots.retain(|&id| store.nodes[id as usize].first != NOWHERE && store.base_id(id).is_none());
         // one DIE may be two nodes: a function and its prototype
         roots.sort_unstable_by_key(|&id| {
             (store.nodes[id as usize].first, order(store.nodes[id as usize].what))
@@ -108,13 +115,14 @@ impl<'a> Emit<'a> {
             }
             self.drain();
         }
-        let mut writer = BtfWriter::new(self.endian);
-        let mut names: Map<u32, u32> = Map::default();
+        let mut writer = self.base.map_or_else(|| BtfWriter::new(self.endian), BtfWriter::over);
+        let mut names = Names::new(store, self.base);
+        let first = writer.next_id().0;
         let mut funcs: Map<u32, u32> = Map::default();
         let mut vars: Vec<[u32; 3]> = Vec::new();
         for at in 0..self.items.len() {
             let written = self.write(self.items[at], &mut writer, &mut names, &mut counts);
-            ensure!(written.0 as usize == at + 1, "type {written} was written out of order");
+            ensure!(written.0 == first + at as u32, "type {written} was written out of order");
             if let Item::Node(id, _) = self.items[at] {
                 let node = &store.nodes[id as usize];
                 match node.what {
@@ -152,6 +160,9 @@ impl<'a> Emit<'a> {
     /// The id of what arrays are indexed by: `int`, as pahole has it.
     fn index_type(&mut self, roots: &[NodeId]) -> u32 {
         let store = self.store;
+        if let Some(int) = self.base.and_then(|base| base.find("int", Kind::Int)) {
+            return int.id.0;
+        }
         let int = roots.iter().find(|&&id| {
             let node = &store.nodes[id as usize];
             node.what == What::Type(Tag::Base) && store.strings.get(node.name) == b"int" && node.size == 4
@@ -167,7 +178,7 @@ impl<'a> Emit<'a> {
 
     fn push(&mut self, item: Item) -> u32 {
         self.items.push(item);
-        self.items.len() as u32
+        self.base.map_or(0, |base| base.id_end() - 1) + self.items.len() as u32
     }
 
     /// Ids for what the structs and unions that have one refer to.
@@ -181,6 +192,9 @@ impl<'a> Emit<'a> {
     }
 
     fn class(&mut self, class: Class) -> u32 {
+        if let Some(id) = self.store.base_id(class.0) {
+            return id;
+        }
         if let Some(&id) = self.classes.get(&class) {
             return id;
         }
@@ -194,6 +208,9 @@ impl<'a> Emit<'a> {
     fn id(&mut self, id: NodeId, place: Place) -> u32 {
         let store = self.store;
         let node = &store.nodes[id as usize];
+        if let Some(id) = store.base_id(id) {
+            return id;
+        }
         match node.what {
             _ if id == 0 => return 0,
             What::Name(_) => {
@@ -251,7 +268,7 @@ impl<'a> Emit<'a> {
         &mut self,
         item: Item,
         writer: &mut BtfWriter,
-        names: &mut Map<u32, u32>,
+        names: &mut Names,
         counts: &mut Counts,
     ) -> TypeId {
         let store = self.store;
@@ -259,7 +276,7 @@ impl<'a> Emit<'a> {
             Item::Index => return writer.push("int", Kind::Int, false, 0, 4, &[1 << 24 | 32]),
             Item::Declared(id) => {
                 let node = &store.nodes[id as usize];
-                let name = string(store, node.name, writer, names);
+                let name = names.put(node.name, writer);
                 return match node.what {
                     What::Name(Tag::Enum) => writer.push_at(name, Kind::Enum, false, 0, 4, &[]),
                     What::Name(tag) => writer.push_at(name, Kind::Fwd, tag == Tag::Union, 0, 0, &[]),
@@ -274,7 +291,7 @@ impl<'a> Emit<'a> {
             counts.unsayable += 1;
             parts = &parts[..MAX_VLEN];
         }
-        let name = string(store, node.name, writer, names);
+        let name = names.put(node.name, writer);
         let tag = match node.what {
             What::Type(tag) => tag,
             What::Func => {
@@ -297,11 +314,7 @@ impl<'a> Emit<'a> {
                         true => part.value as u32 & 0x00ff_ffff | part.bits << 24,
                         false => part.value as u32,
                     };
-                    words.extend([
-                        string(store, part.name, writer, names),
-                        self.given(part.to, place),
-                        offset,
-                    ]);
+                    words.extend([names.put(part.name, writer), self.given(part.to, place), offset]);
                 }
                 let kind = if tag == Tag::Struct { Kind::Struct } else { Kind::Union };
                 writer.push_at(name, kind, bitfields, vlen, node.size, &words)
@@ -309,7 +322,7 @@ impl<'a> Emit<'a> {
             Tag::Enum => {
                 let wide = node.size > 4;
                 for part in parts {
-                    words.extend([string(store, part.name, writer, names), part.value as u32]);
+                    words.extend([names.put(part.name, writer), part.value as u32]);
                     if wide {
                         words.push((part.value >> 32) as u32);
                     }
@@ -324,7 +337,7 @@ impl<'a> Emit<'a> {
             }
             Tag::Proto => {
                 for part in parts {
-                    let name = string(store, part.name, writer, names);
+                    let name = names.put(part.name, writer);
                     words.extend(if part.value == VARARGS {
                         [0, 0]
                     } else {
@@ -334,19 +347,13 @@ impl<'a> Emit<'a> {
                 let to = self.given(node.to, place);
                 writer.push_at(0, Kind::FuncProto, false, vlen, to, &words)
             }
-            Tag::Base if node.encoding == FLOAT => {
-                writer.push_at(name, Kind::Float, false, 0, node.size, &[])
-            }
-            Tag::Base => {
-                let encoding = match node.encoding {
-                    SIGNED => 1,
-                    BOOLEAN => 4,
-                    // `char` has no sign of its own in the kernel's BTF
-                    SIGNED_CHAR if store.strings.get(node.name) != b"char" => 1,
-                    _ => 0,
-                };
-                writer.push_at(name, Kind::Int, false, 0, node.size, &[encoding << 24 | (node.size * 8)])
-            }
+            Tag::Base => match Encoding::of(node.encoding, store.strings.get(node.name)) {
+                Encoding::Float => writer.push_at(name, Kind::Float, false, 0, node.size, &[]),
+                Encoding::Int(bits) => {
+                    let word = u32::from(bits) << 24 | (node.size * 8);
+                    writer.push_at(name, Kind::Int, false, 0, node.size, &[word])
+                }
+            },
             Tag::Pointer => self.modifier(0, Kind::Ptr, node, place, writer),
             Tag::Const => self.modifier(0, Kind::Const, node, place, writer),
             Tag::Volatile => self.modifier(0, Kind::Volatile, node, place, writer),
@@ -375,6 +382,27 @@ const FLOAT: u8 = 4;
 const SIGNED: u8 = 5;
 const SIGNED_CHAR: u8 = 6;
 
+/// How a base type is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Float,
+    /// With bits of [`encoding`].
+    Int(u8),
+}
+
+impl Encoding {
+    /// Of `DW_AT_encoding`. `char` has no sign of its own in the kernel's BTF.
+    pub(super) fn of(number: u8, name: &[u8]) -> Encoding {
+        match number {
+            FLOAT => Encoding::Float,
+            BOOLEAN => Encoding::Int(encoding::BOOL),
+            SIGNED => Encoding::Int(encoding::SIGNED),
+            SIGNED_CHAR if name != b"char" => Encoding::Int(encoding::SIGNED),
+            _ => Encoding::Int(0),
+        }
+    }
+}
+
 /// Whether the kernel takes an integer or float of this size (`btf_int_check_meta`, `btf_float_check_meta`).
 fn sayable(node: &Node) -> bool {
     match node.encoding {
@@ -393,8 +421,39 @@ fn order(what: What) -> u8 {
     }
 }
 
-fn string(store: &Store, name: u32, writer: &mut BtfWriter, names: &mut Map<u32, u32>) -> u32 {
-    *names.entry(name).or_insert_with(|| writer.string(&String::from_utf8_lossy(store.strings.get(name))))
+/// Where names are in the strings.
+struct Names<'a> {
+    store: &'a Store,
+    put: Map<u32, u32>,
+    base: Option<&'a Btf<'a>>,
+    /// Offsets in the base's strings, by the hash of the string.
+    of_base: Map<u64, u32>,
+}
+
+impl<'a> Names<'a> {
+    fn new(store: &'a Store, base: Option<&'a Btf<'a>>) -> Names<'a> {
+        let mut of_base = Map::default();
+        let mut at = 0;
+        while let Some(base) = base.filter(|base| at < base.string_end()) {
+            let text = base.string(at);
+            of_base.entry(hash::string(text.as_bytes())).or_insert(at);
+            at += text.len() as u32 + 1;
+        }
+        Names { store, put: Map::default(), base, of_base }
+    }
+
+    /// The offset of a name, which is added if neither the base nor the blob has it.
+    fn put(&mut self, name: u32, writer: &mut BtfWriter) -> u32 {
+        let Names { store, put, base, of_base } = self;
+        *put.entry(name).or_insert_with(|| {
+            let text = store.strings.get(name);
+            let known = of_base.get(&hash::string(text)).copied();
+            match known.filter(|&at| base.is_some_and(|base| base.string(at).as_bytes() == text)) {
+                Some(at) => at,
+                None => writer.string(&String::from_utf8_lossy(text)),
+            }
+        })
+    }
 }
 
 /// The functions whose name stands for one prototype in all units.

@@ -11,7 +11,7 @@ use object::{Object, ObjectSection, ReadCache, ReadRef};
 use super::relocatable::Layout;
 use super::sections::{self, Section};
 use super::symbols::{PERCPU, Symbols};
-use super::unit::{self, Unit};
+use super::unit::{self, Unit, Units};
 use super::{Malformed, Skipped};
 
 /// Where distributions put debug files.
@@ -111,9 +111,9 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
         Some(extent) => extent.open(&file).context("section .debug_info")?,
         None => bail!("no section .debug_info"),
     };
-    let (units, fault) = unit::list(&info, endian)?;
+    let Units { units, damaged } = unit::list(&info, endian)?;
     let lost =
-        fault.map(|(at, why)| Skipped { at, name: "all that follows".to_owned(), why: why.to_string() });
+        damaged.map(|(at, why)| Skipped { at, name: "all that follows".to_owned(), why: why.to_string() });
     let sources = Sources {
         abbrev: hold(".debug_abbrev")?,
         debug_str: hold(".debug_str")?,

@@ -1,7 +1,7 @@
 //! DWARF to BTF: one deduplicated BTF of all that a kernel's debug information says of its types.
 //!
 //! [`sections`] finds the bytes, [`unit`] the units, [`abbrev`], [`form`] and [`die`] read DIEs, [`walk`] brings a unit's into
-//! tables, [`shape`] makes hashes of what they are, [`store`] holds each thing once, [`split`] tells apart what has one name in
+//! [`tables`], [`shape`] makes hashes of what they are, [`store`] holds each thing once, [`split`] tells apart what has one name in
 //! several units, [`symbols`] knows the ELF's side, and [`emit`] writes. Units are independent of one another up to the store:
 //! threads take one after the other, and what they hold is a unit's bytes and tables. So memory is that of the result and of
 //! the largest unit.
@@ -9,6 +9,7 @@
 //! Input is untrusted: any bytes give a result or an error. A unit that is damaged, or not of C, is left out and reported.
 
 mod abbrev;
+mod base;
 mod convert;
 mod die;
 mod dwo;
@@ -23,6 +24,7 @@ mod shape;
 mod split;
 mod store;
 mod symbols;
+mod tables;
 mod unit;
 mod walk;
 mod worker;

@@ -15,6 +15,8 @@ use object::{CompressionFormat, Object, ObjectSection, ReadRef};
 const MAX_HELD: u64 = 1 << 30;
 /// The largest `.debug_info`, in bytes. That of an allyesconfig kernel is a tenth of it.
 const MAX_INFO: u64 = 16 << 30;
+/// How many times its bytes in the file a compressed section may have. Both compressions get DWARF to a third or a fifth.
+const MAX_RATIO: u64 = 256;
 /// The largest window of a zstd frame, as in [`crate::kernel::decompress`].
 const MAX_WINDOW: u64 = 128 << 20;
 
@@ -110,6 +112,12 @@ impl Extent {
         let size = file.metadata()?.len();
         let end = self.at.checked_add(self.len).filter(|&end| end <= size);
         ensure!(end.is_some(), "ends past the end of the file: the file is cut");
+        ensure!(
+            self.unpacked_len <= self.len.saturating_mul(MAX_RATIO),
+            "{} bytes are said to be {} when unpacked, which no DWARF is: its header is corrupt",
+            self.len,
+            self.unpacked_len
+        );
         ensure!(
             self.unpacked_len <= limit,
             "has {} bytes, more than the {limit} that are read",

@@ -5,8 +5,9 @@
 
 use super::Malformed;
 use super::die::{DieRef, Place, Str};
+use super::emit::Encoding;
 use super::hash::{self, Hash, Hasher};
-use super::walk::{Tables, Tag, Ty};
+use super::tables::{Tables, Tag, Ty};
 
 /// The deepest chain of types without a name on the way. The kernel follows 32 (`MAX_RESOLVE_DEPTH`).
 pub(super) const MAX_DEPTH: u32 = 200;
@@ -72,7 +73,7 @@ enum State {
 }
 
 /// The hash of `void`.
-const VOID: Hash = Hash(1, 1);
+pub(super) const VOID: Hash = Hash(1, 1);
 
 /// What a hash is of, beside the tags.
 const BY_NAME: u64 = 100;
@@ -83,6 +84,47 @@ pub(super) const VAR: u64 = 102;
 #[inline]
 pub(super) fn by_name(tag: Tag, name: u64) -> Hash {
     Hasher::new(BY_NAME).with(tag as u64).with(name).end()
+}
+
+/// The hash of a struct or union, without its parts yet.
+#[inline]
+pub(super) fn composite(tag: Tag, name: u64, size: u32) -> Hasher {
+    Hasher::new(tag as u64).with(name).with(size.into())
+}
+
+/// The hash of what only refers to something, with a name if it is a typedef; a prototype's without its parameters yet.
+#[inline]
+pub(super) fn modifier(tag: Tag, name: u64, to: Hash) -> Hasher {
+    Hasher::new(tag as u64).and(to).with(name)
+}
+
+/// A hash with a member or parameter more.
+#[inline]
+pub(super) fn part(made: Hasher, to: Hash, name: u64, value: u64, bits: u32) -> Hasher {
+    made.and(to).with(name).with(value ^ u64::from(bits).rotate_left(40))
+}
+
+/// The hash of an enum. What it is stored as says its size and no more.
+pub(super) fn enumeration(
+    name: u64,
+    size: u32,
+    signed: bool,
+    values: impl Iterator<Item = (u64, u64)>,
+) -> Hash {
+    let mut made = Hasher::new(Tag::Enum as u64).with(name).with(u64::from(size) << 1 | u64::from(signed));
+    for (name, value) in values {
+        made = made.with(name).with(if size > 4 { value } else { u64::from(value as u32) });
+    }
+    made.end()
+}
+
+/// The hash of an integer or float.
+pub(super) fn base(name: u64, size: u32, encoding: Encoding) -> Hash {
+    let encoding = match encoding {
+        Encoding::Float => 0x100,
+        Encoding::Int(bits) => bits.into(),
+    };
+    Hasher::new(Tag::Base as u64).with(name).with(u64::from(size) << 16 | encoding).end()
 }
 
 /// The hash of an array of `elements` of what `of` is the hash of.
@@ -184,29 +226,31 @@ impl Shapes {
             let of = self.reference(ty.ty, tables, names, depth + 1)?;
             return Ok(tables.dimensions(ty).fold(of, array));
         }
-        let mut hash = Hasher::new(ty.tag as u64);
-        // what an enum is stored as says its size
-        if ty.tag != Tag::Enum {
-            hash = hash.and(self.reference(ty.ty, tables, names, depth + 1)?);
-        }
-        // a function's own name is no part of its prototype, and the size of a pointer none of the pointer
-        match ty.tag {
-            // the encoding of an enum is that of its values
-            Tag::Struct | Tag::Union | Tag::Enum => {
-                hash = hash.with(names.hash(ty.name)).with(ty.size.into())
+        let parts = &tables.parts[ty.parts.start as usize..ty.parts.end as usize];
+        let name = || names.hash(ty.name);
+        let mut made = match ty.tag {
+            Tag::Struct | Tag::Union => composite(ty.tag, name(), ty.size),
+            Tag::Base => return Ok(base(name(), ty.size, Encoding::of(ty.encoding, names.get(ty.name)))),
+            Tag::Enum => {
+                let signed = parts.iter().any(|part| part.bits != 0);
+                return Ok(enumeration(
+                    name(),
+                    ty.size,
+                    signed,
+                    parts.iter().map(|part| (names.hash(part.name), part.value)),
+                ));
             }
-            Tag::Base => {
-                hash = hash.with(names.hash(ty.name)).with(u64::from(ty.size) << 8 | u64::from(ty.encoding));
+            // a function's own name is no part of its prototype
+            tag => {
+                let to = self.reference(ty.ty, tables, names, depth + 1)?;
+                modifier(tag, if tag == Tag::Typedef { name() } else { 0 }, to)
             }
-            Tag::Typedef => hash = hash.with(names.hash(ty.name)),
-            _ => {}
+        };
+        for of in parts {
+            let to = self.reference(of.ty, tables, names, depth + 1)?;
+            made = part(made, to, names.hash(of.name), of.value, of.bits);
         }
-        for part in &tables.parts[ty.parts.start as usize..ty.parts.end as usize] {
-            let target = self.reference(part.ty, tables, names, depth + 1)?;
-            let name = names.hash(part.name);
-            hash = hash.and(target).with(name).with(part.value ^ u64::from(part.bits).rotate_left(40));
-        }
-        Ok(hash.end())
+        Ok(made.end())
     }
 
     /// The hash that [`Shapes::reference`] gave for a type, of which it was asked.

@@ -7,13 +7,16 @@
 
 use super::hash::Map;
 use super::store::{NodeId, Store, What};
-use super::walk::Tag;
+use super::tables::Tag;
 
 /// A struct, union or enum with a name, and which of its divisions.
 pub(super) type Class = (NodeId, u32);
 
 /// Refinements after which what is left is taken as it is. Three or four are usual.
 const MAX_ROUNDS: usize = 32;
+
+/// Divisions of a type that are told apart.
+const MAX_DIVISIONS: usize = 1024;
 
 /// What names mean, and where.
 pub(super) struct Meanings {
@@ -149,6 +152,8 @@ fn join(divisions: &mut Vec<Vec<(NodeId, Class)>>, known: Vec<(NodeId, Class)>) 
             }
             at as u32
         }
+        // so many are in no kernel, and looking through them is work for each unit
+        None if divisions.len() >= MAX_DIVISIONS => 0,
         None => {
             divisions.push(known);
             divisions.len() as u32 - 1

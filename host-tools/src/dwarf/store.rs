@@ -3,7 +3,7 @@
 use super::die::DieRef;
 use super::hash::{self, Hash, Map};
 use super::shape::{self, Names, Shapes, Target, by_name};
-use super::walk::{Tables, Tag};
+use super::tables::{Tables, Tag};
 use std::ops::Range;
 
 /// A number of a node. 0 is `void`.
@@ -56,6 +56,8 @@ pub(super) struct Store {
     pub(super) strings: Strings,
     /// For each unit, the structs, unions and enums with a name that it defines.
     pub(super) defined: Vec<Box<[NodeId]>>,
+    /// The ids of nodes that are of the base; 0 for a name of it. There are no others before these.
+    base: Vec<u32>,
 }
 
 /// A unit, for what is looked up in it.
@@ -82,6 +84,7 @@ impl Store {
             parts: Vec::new(),
             strings: Strings::new(),
             defined: vec![Box::default(); units],
+            base: Vec::new(),
         }
     }
 
@@ -154,7 +157,24 @@ impl Store {
         }
     }
 
-    fn name(&mut self, tag: Tag, name: &[u8], name_hash: u64) -> NodeId {
+    /// A node for a type of the base; the first of equal ones stands for all.
+    pub(super) fn push_base(&mut self, hash: Hash, what: What, to: NodeId, base: u32) {
+        if self.ids.contains_key(&hash) {
+            return;
+        }
+        let node = Node { what, encoding: 0, name: 0, size: 0, to, parts: 0..0, first: NOWHERE };
+        let id = self.push(hash, node);
+        self.base.resize(id as usize, 0);
+        self.base.push(base);
+    }
+
+    /// The id that a node has in the base.
+    pub(super) fn base_id(&self, id: NodeId) -> Option<u32> {
+        self.base.get(id as usize).copied().filter(|&base| base != 0)
+    }
+
+    /// The node of the name of a struct, union or enum.
+    pub(super) fn name(&mut self, tag: Tag, name: &[u8], name_hash: u64) -> NodeId {
         let hash = by_name(tag, name_hash);
         if let Some(&id) = self.ids.get(&hash) {
             return id;

@@ -41,11 +41,18 @@ pub(super) struct Unit {
     pub(super) encoding: Encoding,
 }
 
-/// The units of `info`, up to the first whose header is damaged; that one's place and fault come with them.
+/// The units of a section.
+pub(super) struct Units {
+    pub(super) units: Vec<Unit>,
+    /// Where a header is damaged, after which no unit can be found, and how.
+    pub(super) damaged: Option<(u64, Malformed)>,
+}
+
+/// The units of `info`, up to the first whose header is damaged.
 ///
 /// # Errors
 /// The section cannot be read.
-pub(super) fn list(info: &Section, endian: Endian) -> Result<(Vec<Unit>, Option<(u64, Malformed)>)> {
+pub(super) fn list(info: &Section, endian: Endian) -> Result<Units> {
     let (mut units, mut at) = (Vec::new(), 0);
     let mut head = [0; MAX_HEADER];
     while at < info.len() {
@@ -57,10 +64,10 @@ pub(super) fn list(info: &Section, endian: Endian) -> Result<(Vec<Unit>, Option<
                 at += next;
             }
             Ok((None, next)) => at += next,
-            Err(fault) => return Ok((units, Some((at, fault)))),
+            Err(fault) => return Ok(Units { units, damaged: Some((at, fault)) }),
         }
     }
-    Ok((units, None))
+    Ok(Units { units, damaged: None })
 }
 
 /// The unit at `at`.

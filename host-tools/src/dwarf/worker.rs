@@ -1,6 +1,7 @@
 //! A thread's work: takes unit after unit, and adds what is new of each to the store.
 
 use super::abbrev::Table;
+use super::base;
 use super::convert::{Progress, Skipped};
 use super::die::{Context, Die, DieRef, Str};
 use super::dwo::Dwo;
@@ -11,8 +12,10 @@ use super::input::{Input, Sources};
 use super::sections::Section;
 use super::shape::{self, Names, Shapes};
 use super::store::{Local, NodeId, Store, What};
+use super::tables::{Func, Tables, Tag, Var};
 use super::unit::{Unit, UnitKind};
-use super::walk::{self, Func, Tables, Tag, Var};
+use super::walk;
+use corelet_core::btf::Btf;
 use gimli::constants as dw;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +30,16 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(input: &'a Input) -> Shared<'a> {
+    pub(super) fn new(input: &'a Input, base: Option<&Btf>) -> Shared<'a> {
+        let mut store = Store::new(input.units.len());
+        if let Some(base) = base {
+            base::preload(&mut store, base);
+        }
         Shared {
             input,
             dwo: Dwo::beside(&input.path, input.endian),
             next: AtomicUsize::new(0),
-            store: Mutex::new(Store::new(input.units.len())),
+            store: Mutex::new(store),
             skipped: Mutex::new(Vec::new()),
         }
     }
@@ -108,7 +115,7 @@ impl Worker {
             _ => Table::parse(&input.sources.abbrev, unit.abbrev),
         };
         let mut table = table.map_err(|fault| fault.of(unit.at, ""))?;
-        let done = self.whole(shared, index, unit, &mut table, &mut cx, &input.sources, false);
+        let done = self.whole(shared, index, unit, &mut table, &mut cx, false);
         self.abbrevs = Some((unit.abbrev, unit.encoding, table));
         let Some(root) = done? else { return Ok(()) };
         // a skeleton: what it stands for is in a file of its own
@@ -129,7 +136,7 @@ impl Worker {
         let mut cx = context(input, &split.unit, &split.sources);
         cx.addresses_base = addresses_base;
         cx.str_offsets_base = split.str_offsets_base;
-        let done = self.whole(shared, index, &split.unit, &mut table, &mut cx, &split.sources, true);
+        let done = self.whole(shared, index, &split.unit, &mut table, &mut cx, true);
         done.map(|_| ()).map_err(|inner| Skipped { at: unit.at, ..inner })
     }
 
@@ -141,12 +148,11 @@ impl Worker {
         unit: &Unit,
         table: &mut Table,
         cx: &mut Context,
-        sources: &Sources,
         split: bool,
     ) -> Result<Option<Die>, Skipped> {
         let input = shared.input;
         let Worker { bytes, tables, shapes, seen, roots, .. } = self;
-        let names = names(bytes, sources);
+        let names = names(bytes, cx.sources);
         let root = walk::root(unit, bytes, table, cx).map_err(|fault| fault.of(unit.at, ""))?;
         let name = String::from_utf8_lossy(names.get(root.name));
         let skip = |fault: Malformed| fault.of(unit.at, &name);
@@ -203,7 +209,7 @@ fn context<'a>(input: &'a Input, unit: &Unit, sources: &'a Sources) -> Context<'
         encoding: unit.encoding,
         unit_at: unit.at,
         unit_len: unit.len,
-        str_offsets: &sources.str_offsets,
+        sources,
         str_offsets_base: 0,
         addresses: &input.addresses,
         addresses_base: 0,

@@ -29,6 +29,9 @@ objcopy --add-gnu-debuglink=two.debug two-stripped
 strip -s -o two-bare two
 objcopy --remove-section=.note.gnu.build-id two-bare
 
+# a module of types-x86_64-5.o
+clang-19 $flags -target x86_64 -gdwarf-5 -c module.c -o module.o
+
 # split, of DWARF 5 and of GNU's 4
 clang-19 $flags -target x86_64 -gdwarf-5 -gsplit-dwarf -fdebug-compilation-dir=. -c types.c -o split-5.o
 clang-19 $flags -target x86_64 -gdwarf-4 -gsplit-dwarf -fdebug-compilation-dir=. -c types.c -o split-4.o

@@ -10,6 +10,7 @@ use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::dwarf::{self, Converted, Options};
 use shapes::{functions, named, shape, shapes};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dwarf").join(name)
@@ -148,6 +149,36 @@ fn split_units_are_found_beside_and_in_a_package() {
     std::fs::copy(file("split-5.o"), &alone).unwrap();
     let error = format!("{:#}", convert(&alone).unwrap_err());
     assert!(error.contains("split-5.dwo") && error.contains("dwp"), "{error}");
+}
+
+#[test]
+fn a_module_has_what_its_kernel_has_not() {
+    let kernel = Arc::new(btf("types-x86_64-5.o"));
+    let options = Options { base: Some(kernel.clone()), ..Options::default() };
+    let split = |name: &str| {
+        let converted = dwarf::convert(&file(name), &options, &|_, _| {}).unwrap();
+        OwnedBtf::from_split(converted.btf, kernel.clone()).unwrap()
+    };
+    let module = split("module.o");
+    let view = module.view();
+    assert_eq!(
+        shapes(&view),
+        [(
+            "own".to_owned(),
+            "struct own 32 { dev: *struct device @0; link: struct list @64; to: *struct ambiguous @192; }"
+                .to_owned()
+        )]
+    );
+    assert_eq!(functions(&view)["registered_too"], "int (own: *struct own, dev: *struct device)");
+    // pointers to the kernel's own: none of its types is there again
+    let own = view.own_types().map(|t| t.kind().name()).collect::<Vec<_>>();
+    assert_eq!(own, ["struct", "ptr", "func_proto", "func"], "{own:?}");
+    // the kernel as its own module: no types but the places of its variables
+    let same = split("types-x86_64-5.o");
+    let kinds = same.view().own_types().map(|t| t.kind().name()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["var", "var", "datasec"]);
+    let error = format!("{:#}", dwarf::convert(&file("types-mips-5.o"), &options, &|_, _| {}).unwrap_err());
+    assert!(error.contains("byte order"), "{error}");
 }
 
 #[test]
