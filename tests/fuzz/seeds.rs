@@ -19,6 +19,13 @@ const OBJECTS: [&[u8]; 4] = [
     include_bytes!("../golden/0.1/sample.bpf.o"),
     include_bytes!("../refusals/bad.bpf.o"),
 ];
+const DWARF: [&[u8]; 5] = [
+    include_bytes!("../../host-tools/tests/dwarf/two"),
+    include_bytes!("../../host-tools/tests/dwarf/two-zstd"),
+    include_bytes!("../../host-tools/tests/dwarf/types-mips-5.o"),
+    include_bytes!("../../host-tools/tests/dwarf/types-x86_64-4.o"),
+    include_bytes!("../../host-tools/tests/dwarf/types-armv7a-4.o"),
+];
 const KERNEL: &[u8] = include_bytes!("../../host-tools/tests/progs/kernel.o");
 const PACK: &[u8] = include_bytes!("../golden/0.1/sample.pack");
 const TARGET: &[u8] = include_bytes!("../golden/0.1/sample.target");
@@ -66,6 +73,7 @@ fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     put("manifest", &texts.map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>())?;
     let record: Vec<u8> = (0..96).collect();
     put("event", &types.iter().map(|t| joined(t, &record)).collect::<Vec<_>>())?;
+    put("dwarf", &DWARF.map(<[u8]>::to_vec))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::run::Outcome;
 
 /// The targets, with the runs of the short step: together some twenty seconds.
-const TARGETS: [(&str, u32); 9] = [
+const TARGETS: [(&str, u32); 10] = [
     ("object", 20_000),
     ("btf", 8_000),
     ("btf_ext", 40_000),
@@ -20,6 +20,7 @@ const TARGETS: [(&str, u32); 9] = [
     ("image", 2_000),
     ("manifest", 5_000),
     ("event", 500),
+    ("dwarf", 1_000),
 ];
 /// How often the step's runs the long step does.
 const LONGER: u32 = 50;

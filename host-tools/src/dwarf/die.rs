@@ -3,6 +3,7 @@
 use super::Malformed;
 use super::abbrev::{Abbrev, Step};
 use super::form::{Cursor, Encoding};
+use super::group::Placed;
 use super::input::Sources;
 use corelet_core::Endian;
 use gimli::constants::{self as dw, DwAt, DwForm};
@@ -43,7 +44,7 @@ impl Str {
     }
 }
 
-/// A reference to a DIE: nothing, one of the same unit by its offset in it, or one of another.
+/// A reference to a DIE: nothing, one in the buffer of units by its offset there, or one elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DieRef(pub(super) u32);
 
@@ -55,9 +56,10 @@ impl DieRef {
 /// What a unit's forms refer to besides the unit.
 pub(super) struct Context<'a> {
     pub(super) encoding: Encoding,
-    /// Where the unit is in its section.
-    pub(super) unit_at: u64,
-    pub(super) unit_len: u64,
+    /// Where the unit is, in its section and in the buffer.
+    pub(super) own: Placed,
+    /// All units in the buffer.
+    pub(super) group: Vec<Placed>,
     /// The sections of names, and where this unit's part of `.debug_str_offsets` begins.
     pub(super) sources: &'a Sources,
     pub(super) str_offsets_base: u64,
@@ -255,6 +257,26 @@ fn member_location(block: &[u8]) -> Option<u64> {
     }
 }
 
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        own: Placed,
+        group: Vec<Placed>,
+        sources: &'a Sources,
+        addresses: &'a [u8],
+    ) -> Context<'a> {
+        Context {
+            encoding: own.unit.encoding,
+            own,
+            group,
+            sources,
+            str_offsets_base: 0,
+            addresses,
+            addresses_base: 0,
+            foreign: Vec::new(),
+        }
+    }
+}
+
 impl Context<'_> {
     /// Takes where this unit's parts of the tables begin, out of its root; passes over any other value.
     pub(super) fn base(&mut self, name: DwAt, form: DwForm, cursor: &mut Cursor) -> Result<(), Malformed> {
@@ -307,21 +329,21 @@ impl Context<'_> {
             dw::DW_FORM_ref_udata => cursor.uleb()?,
             dw::DW_FORM_ref_addr => {
                 let at = cursor.unsigned(if version <= 2 { address_size } else { offset_size }, endian)?;
-                match at.checked_sub(self.unit_at) {
-                    Some(inside) if inside < self.unit_len => inside,
-                    _ => {
+                return Ok(match self.group.iter().find_map(|placed| placed.locate(at)) {
+                    Some(at) => DieRef(at),
+                    None => {
                         let index = self.foreign.len() as u32;
                         self.foreign.push(at);
-                        return Ok(DieRef(DieRef::FOREIGN | index));
+                        DieRef(DieRef::FOREIGN | index)
                     }
-                }
+                });
             }
             other => return Err(Malformed::Form(other.0)),
         };
-        if at == 0 || at >= self.unit_len {
+        if at == 0 || at >= self.own.unit.len {
             return Err(Malformed::Reference(at));
         }
-        Ok(DieRef(at as u32))
+        Ok(DieRef(self.own.base + at as u32))
     }
 
     fn address(&self, form: DwForm, cursor: &mut Cursor) -> Result<Option<u64>, Malformed> {

@@ -16,6 +16,7 @@ pub(super) enum Malformed {
     String(u64),
     Reference(u64),
     Foreign,
+    Entangled,
     Location,
     Nesting,
     Circle,
@@ -37,7 +38,10 @@ impl fmt::Display for Malformed {
             }
             Malformed::String(at) => write!(f, "has a name at {at:#x} of the strings, which is out of reach"),
             Malformed::Reference(at) => write!(f, "refers to offset {at:#x} in itself, where no type is"),
-            Malformed::Foreign => write!(f, "refers to a type in another unit"),
+            Malformed::Foreign => write!(f, "refers to a type outside of all units"),
+            Malformed::Entangled => {
+                write!(f, "refers to types in too many other units, as whole-program optimisation makes them")
+            }
             Malformed::Location => write!(f, "has a member whose place is no number"),
             Malformed::Nesting => write!(f, "is nested deeper than any program"),
             Malformed::Circle => write!(f, "has a type that is made of itself"),

@@ -16,6 +16,7 @@ mod dwo;
 mod emit;
 mod fault;
 mod form;
+mod group;
 mod hash;
 mod input;
 mod relocatable;

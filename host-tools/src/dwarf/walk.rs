@@ -8,7 +8,6 @@ use super::abbrev::{Abbrev, Step, Table};
 use super::die::{Context, Die, DieRef, Str};
 use super::form::Cursor;
 use super::tables::{Func, Part, Tables, Tag, Ty, VARARGS, Var};
-use super::unit::Unit;
 use gimli::constants::{self as dw, DwForm, DwTag};
 use std::ops::Range;
 
@@ -31,8 +30,8 @@ enum Scope {
 }
 
 /// Reads the first DIE of a unit: the unit's own.
-pub(super) fn root(unit: &Unit, bytes: &[u8], table: &mut Table, cx: &mut Context) -> Result<Die, Malformed> {
-    let mut cursor = Cursor { bytes, at: unit.header as usize };
+pub(super) fn root(bytes: &[u8], table: &mut Table, cx: &mut Context) -> Result<Die, Malformed> {
+    let mut cursor = begin(bytes, cx)?;
     let code = cursor.uleb()?;
     let abbrev = table.get(code, &cx.encoding)?;
     let start = cursor.at;
@@ -56,21 +55,26 @@ pub(super) fn single(at: u32, bytes: &[u8], table: &mut Table, cx: &mut Context)
     Die::read(table.get(code, &cx.encoding)?, &mut cursor, cx)
 }
 
-/// Walks the unit whose bytes are `bytes`, from its header on, into `out`. Only variables in `wanted` addresses are kept.
+/// Behind the unit's header in the buffer.
+fn begin<'b>(bytes: &'b [u8], cx: &Context) -> Result<Cursor<'b>, Malformed> {
+    let (base, unit) = (cx.own.base as usize, &cx.own.unit);
+    let bytes = bytes.get(..base + unit.len as usize).ok_or(Malformed::Truncated)?;
+    Ok(Cursor { bytes, at: base + unit.header as usize })
+}
+
+/// Walks a unit in the buffer `bytes`, adding to `out`. Only variables in `wanted` addresses are kept.
 pub(super) fn walk(
-    unit: &Unit,
     bytes: &[u8],
     table: &mut Table,
     cx: &mut Context,
     wanted: &Range<u64>,
     out: &mut Tables,
 ) -> Result<(), Malformed> {
-    out.clear();
-    let mut cursor = Cursor { bytes, at: unit.header as usize };
+    let mut cursor = begin(bytes, cx)?;
     let mut scopes: Vec<Scope> = Vec::with_capacity(16);
     loop {
         let at = cursor.at;
-        if at >= bytes.len() {
+        if at >= cursor.bytes.len() {
             break;
         }
         let code = cursor.uleb()?;
@@ -116,7 +120,9 @@ pub(super) fn walk(
                     Plan::Var => {
                         let die = Die::read(abbrev, &mut cursor, cx)?;
                         if let Some(address) = die.address.filter(|address| wanted.contains(address)) {
-                            let Die { name, ty, declared, external, .. } = die;
+                            let Die { name, ty, external, .. } = die;
+                            let declared =
+                                if die.declared == DieRef::NONE { die.origin } else { die.declared };
                             out.vars.push(Var { at: at as u32, name, ty, declared, external, address });
                         }
                         leave(&die, &mut cursor, at)?
@@ -133,7 +139,6 @@ pub(super) fn walk(
             break;
         }
     }
-    out.finish(bytes.len());
     Ok(())
 }
 
@@ -220,10 +225,12 @@ fn sibling_at(form: DwForm, cursor: &mut Cursor, cx: &Context) -> Result<Option<
         dw::DW_FORM_ref1 => 1,
         dw::DW_FORM_ref2 => 2,
         dw::DW_FORM_ref8 => 8,
-        dw::DW_FORM_ref_udata => return Ok(Some(cursor.uleb()? as usize)),
+        dw::DW_FORM_ref_udata => 0,
         _ => return cursor.skip_form(form, &cx.encoding).map(|()| None),
     };
-    Ok(Some(cursor.unsigned(size, endian)? as usize))
+    let at = if size == 0 { cursor.uleb()? } else { cursor.unsigned(size, endian)? };
+    let at = usize::try_from(at).map_err(|_| Malformed::Reference(at))?;
+    Ok(Some(at.saturating_add(cx.own.base as usize)))
 }
 
 /// Goes on at `sibling`, which is always further on: a circle would never end.

@@ -7,6 +7,7 @@ use super::die::{Context, Die, DieRef, Str};
 use super::dwo::Dwo;
 use super::fault::Malformed;
 use super::form::Encoding;
+use super::group::{self, Placed};
 use super::hash::{Hash, Hasher, Map};
 use super::input::{Input, Sources};
 use super::sections::Section;
@@ -109,13 +110,14 @@ impl Worker {
     fn unit(&mut self, shared: &Shared, index: usize, unit: &Unit) -> Result<(), Skipped> {
         let input = shared.input;
         read(&input.info, unit, &mut self.bytes)?;
-        let mut cx = context(input, unit, &input.sources);
+        let own = Placed { unit: *unit, index, base: 0 };
+        let mut cx = Context::new(own, vec![own], &input.sources, &input.addresses);
         let table = match self.abbrevs.take() {
             Some((at, encoding, table)) if (at, encoding) == (unit.abbrev, unit.encoding) => Ok(table),
             _ => Table::parse(&input.sources.abbrev, unit.abbrev),
         };
         let mut table = table.map_err(|fault| fault.of(unit.at, ""))?;
-        let done = self.whole(shared, index, unit, &mut table, &mut cx, false);
+        let done = self.whole(shared, &mut table, &mut cx, false);
         self.abbrevs = Some((unit.abbrev, unit.encoding, table));
         let Some(root) = done? else { return Ok(()) };
         // a skeleton: what it stands for is in a file of its own
@@ -133,10 +135,11 @@ impl Worker {
         read(&split.info, &split.unit, &mut self.bytes).map_err(|inner| Skipped { at: unit.at, ..inner })?;
         let mut table = Table::parse(&split.sources.abbrev, split.unit.abbrev)
             .map_err(|fault| fault.of(unit.at, &name))?;
-        let mut cx = context(input, &split.unit, &split.sources);
+        let own = Placed { unit: split.unit, index, base: 0 };
+        let mut cx = Context::new(own, vec![own], &split.sources, &input.addresses);
         cx.addresses_base = addresses_base;
         cx.str_offsets_base = split.str_offsets_base;
-        let done = self.whole(shared, index, &split.unit, &mut table, &mut cx, true);
+        let done = self.whole(shared, &mut table, &mut cx, true);
         done.map(|_| ()).map_err(|inner| Skipped { at: unit.at, ..inner })
     }
 
@@ -144,17 +147,16 @@ impl Worker {
     fn whole(
         &mut self,
         shared: &Shared,
-        index: usize,
-        unit: &Unit,
         table: &mut Table,
         cx: &mut Context,
         split: bool,
     ) -> Result<Option<Die>, Skipped> {
         let input = shared.input;
+        let own = cx.own;
+        let unit = own.unit;
         let Worker { bytes, tables, shapes, seen, roots, .. } = self;
-        let names = names(bytes, cx.sources);
-        let root = walk::root(unit, bytes, table, cx).map_err(|fault| fault.of(unit.at, ""))?;
-        let name = String::from_utf8_lossy(names.get(root.name));
+        let root = walk::root(bytes, table, cx).map_err(|fault| fault.of(unit.at, ""))?;
+        let name = String::from_utf8_lossy(names(bytes, cx.sources).get(root.name)).into_owned();
         let skip = |fault: Malformed| fault.of(unit.at, &name);
         if unit.kind == UnitKind::Type {
             return Err(skip(Malformed::TypeUnit));
@@ -166,17 +168,19 @@ impl Worker {
             Language::C => {}
             Language::NoTypes => return Ok(None),
             Language::Other(language) => {
-                return Err(Skipped {
-                    at: unit.at,
-                    name: name.into_owned(),
-                    why: format!("is {language}, not C"),
-                });
+                return Err(Skipped { at: unit.at, why: format!("is {language}, not C"), name });
             }
         }
-        walk::walk(unit, bytes, table, cx, &input.symbols.percpu_range, tables).map_err(skip)?;
+        tables.clear();
+        walk::walk(bytes, table, cx, &input.symbols.percpu_range, tables).map_err(skip)?;
+        tables.finish(bytes.len());
+        if !cx.foreign.is_empty() && !split {
+            let foreign = std::mem::take(&mut cx.foreign);
+            cx.group = group::widen(input, own, foreign, bytes, tables).map_err(skip)?;
+        }
+        let names = names(bytes, cx.sources);
         let mut finder = Finder { input, tables, shapes, names, roots };
         finder.find(bytes, table, cx).map_err(skip)?;
-        let place = (index as u64) << 32;
         let local = Local { tables, shapes, names };
         let mut store = shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         let mut defined = Vec::new();
@@ -184,8 +188,13 @@ impl Worker {
             let id = match seen.get(&hash) {
                 Some(&id) => id,
                 None => {
-                    let id = add(&mut store, hash, root, place | u64::from(at), &local, input);
-                    seen.insert(hash, id);
+                    let of = cx.group.iter().find_map(|placed| Some((placed.index, placed.inside(at)?)));
+                    let (index, at) = of.unwrap_or((own.index, at));
+                    let id = add(&mut store, hash, root, (index as u64) << 32 | u64::from(at), &local, input);
+                    // the place in another unit says nothing of the order of this thread's
+                    if index == own.index {
+                        seen.insert(hash, id);
+                    }
                     id
                 }
             };
@@ -195,26 +204,13 @@ impl Worker {
                 defined.push(id);
             }
         }
-        store.defined[index] = defined.into();
+        store.defined[own.index] = defined.into();
         Ok(None)
     }
 }
 
 fn names<'a>(unit: &'a [u8], sources: &'a Sources) -> Names<'a> {
     Names { unit, debug_str: &sources.debug_str, line_str: &sources.line_str }
-}
-
-fn context<'a>(input: &'a Input, unit: &Unit, sources: &'a Sources) -> Context<'a> {
-    Context {
-        encoding: unit.encoding,
-        unit_at: unit.at,
-        unit_len: unit.len,
-        sources,
-        str_offsets_base: 0,
-        addresses: &input.addresses,
-        addresses_base: 0,
-        foreign: Vec::new(),
-    }
 }
 
 fn read(info: &Section, unit: &Unit, bytes: &mut Vec<u8>) -> Result<(), Skipped> {
@@ -239,19 +235,20 @@ impl Finder<'_, '_> {
     fn find(&mut self, bytes: &[u8], table: &mut Table, cx: &mut Context) -> Result<(), Malformed> {
         self.roots.clear();
         self.shapes.reset(self.tables.types.len());
-        self.types()?;
+        self.types(cx)?;
         self.functions()?;
         self.variables(bytes, table, cx)
     }
 
-    fn types(&mut self) -> Result<(), Malformed> {
+    fn types(&mut self, cx: &Context) -> Result<(), Malformed> {
         for (index, ty) in self.tables.types.iter().enumerate() {
             let stands = match ty.tag {
                 Tag::Struct | Tag::Union | Tag::Enum => !ty.declaration,
                 Tag::Typedef | Tag::Base => true,
                 _ => false,
             };
-            if stands {
+            // those of other units are theirs to add
+            if stands && cx.own.inside(ty.at).is_some() {
                 let index = index as u32;
                 let hash = self.shapes.root(index, self.tables, &self.names)?;
                 self.roots.push((hash, Root::Type(index), ty.at));
@@ -286,8 +283,7 @@ impl Finder<'_, '_> {
     fn variables(&mut self, bytes: &[u8], table: &mut Table, cx: &mut Context) -> Result<(), Malformed> {
         for (number, var) in self.tables.vars.iter().enumerate() {
             let Var { mut name, mut ty, mut external, declared, address, at } = *var;
-            if declared != DieRef::NONE && declared.0 & DieRef::FOREIGN == 0 {
-                let die = walk::single(declared.0, bytes, table, cx)?;
+            if let Some(die) = self.declaration(declared, bytes, table, cx)? {
                 name = if name == Str::NONE { die.name } else { name };
                 ty = if ty == DieRef::NONE { die.ty } else { ty };
                 external |= die.external;
@@ -301,6 +297,31 @@ impl Finder<'_, '_> {
             self.roots.push((hash, Root::Var { number, ty, name, external }, at));
         }
         Ok(())
+    }
+}
+
+impl Finder<'_, '_> {
+    /// The DIE that declares a variable, in this unit or, with link-time optimisation, in another.
+    fn declaration(
+        &self,
+        declared: DieRef,
+        bytes: &[u8],
+        table: &mut Table,
+        cx: &mut Context,
+    ) -> Result<Option<Die>, Malformed> {
+        if declared == DieRef::NONE || declared.0 & DieRef::FOREIGN != 0 {
+            return Ok(None);
+        }
+        if cx.own.inside(declared.0).is_some() {
+            return walk::single(declared.0, bytes, table, cx).map(Some);
+        }
+        let Some(placed) = cx.group.iter().find(|placed| placed.inside(declared.0).is_some()) else {
+            return Ok(None);
+        };
+        let mut table = Table::parse(&cx.sources.abbrev, placed.unit.abbrev)?;
+        let mut other = Context::new(*placed, cx.group.clone(), cx.sources, cx.addresses);
+        walk::root(bytes, &mut table, &mut other)?;
+        walk::single(declared.0, bytes, &mut table, &mut other).map(Some)
     }
 }
 

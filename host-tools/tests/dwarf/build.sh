@@ -23,6 +23,8 @@ $link -Wl,--compress-debug-sections=zlib types.c other.c -o two-zlib
 $link -Wl,--compress-debug-sections=zstd types.c other.c -o two-zstd
 $link -Wl,--compress-debug-sections=zlib-gnu types.c other.c -o two-zdebug
 $link -gdwarf-4 types.c other.c -o two-4
+# types in other units than what has the code
+$link -flto types.c other.c -o two-lto
 objcopy --only-keep-debug two two.debug
 strip -o two-stripped two
 objcopy --add-gnu-debuglink=two.debug two-stripped

@@ -13,7 +13,7 @@ fn attempt(folder: &Path, bytes: &[u8]) {
     }
 }
 
-const INPUTS: [&str; 5] = ["two", "two-zstd", "types-mips-5.o", "split-packed.o", "two-stripped"];
+const INPUTS: [&str; 6] = ["two", "two-lto", "two-zstd", "types-mips-5.o", "split-packed.o", "two-stripped"];
 
 #[test]
 fn files_that_are_cut() {

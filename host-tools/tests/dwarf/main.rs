@@ -152,6 +152,19 @@ fn split_units_are_found_beside_and_in_a_package() {
 }
 
 #[test]
+fn types_in_other_units_are_found() {
+    // where the linker puts what it compiles itself is its own affair
+    let (whole, linked) = (btf("two"), btf("two-lto"));
+    assert_eq!(shapes(&linked.view()), shapes(&whole.view()));
+    assert_eq!(functions(&linked.view())["registered"], functions(&whole.view())["registered"]);
+    assert_eq!(shapes::percpu(&linked.view()).len(), 2);
+    for threads in [2, 5] {
+        let options = Options { threads, ..Options::default() };
+        assert_eq!(dwarf::convert(&file("two-lto"), &options, &|_, _| {}).unwrap().btf, linked.bytes());
+    }
+}
+
+#[test]
 fn a_module_has_what_its_kernel_has_not() {
     let kernel = Arc::new(btf("types-x86_64-5.o"));
     let options = Options { base: Some(kernel.clone()), ..Options::default() };

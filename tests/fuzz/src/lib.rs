@@ -3,9 +3,11 @@
 //!
 //! `README.md` says how they are run. `seeds.rs` makes what they start from.
 
+mod dwarf;
 mod format;
 mod relocation;
 
+pub use dwarf::dwarf;
 pub use format::{btf, btf_ext, event, image, manifest, object, pack};
 pub use relocation::{joined, relocation};
 
