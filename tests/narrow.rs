@@ -54,9 +54,9 @@ fn manifest(without: &str) -> String {
 name = "counts"
 variable = "counts"
 how = "counters"
-labels = ["kthreads", "null_sized", "null_wide", "users", "found_sized", "found_wide", "preempted", "equal_sized", "equal_wide", "failed"]
+labels = ["kthreads", "null_sized", "null_wide", "users", "found_sized", "found_wide", "preempted", "equal_sized", "equal_wide", "failed", "sent"]
 "#;
-    format!("{result}\n[programs.{without}]\ndisabled = true\n")
+    format!("{result}\n[maps.events]\nevent = \"struct event\"\n\n[programs.{without}]\ndisabled = true\n")
 }
 
 /// Two of them share the CPU, so that the kernel takes it from them.
@@ -128,6 +128,13 @@ fn judge(lines: &[String]) -> Result<String, String> {
                 of(wide)
             ));
         }
+    }
+    // every record arrived once and in order, on many times round the ring
+    let numbers: Vec<u64> = (lines.iter())
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok()?.get("number")?.as_u64())
+        .collect();
+    if numbers.len() < 300 || !numbers.iter().copied().eq(0..of("sent")) {
+        return Err(format!("{} records of {} sent arrived in order", numbers.len(), of("sent")));
     }
     let said = |words: &[&str]| lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
     if !said(&["switched 0"]) || !said(&["failed 1"]) || !said(&["poisoned", "ret"]) {

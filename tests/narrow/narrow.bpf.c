@@ -10,7 +10,7 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 
-enum bpf_map_type { BPF_MAP_TYPE_HASH = 1 };
+enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_RINGBUF = 27 };
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -38,8 +38,20 @@ struct {
 	__type(value, __u64);
 } by_mm SEC(".maps");
 
+/* A ring of one page, which is full after a hundred and some: its positions are `unsigned long`s of the kernel. */
+struct event {
+	__u64 number;
+	__u32 flags;
+};
+const struct event *event_type __attribute__((unused));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
 /* Labels are in narrow.rs. */
-enum { KTHREADS, NULL_SIZED, NULL_WIDE, USERS, FOUND_SIZED, FOUND_WIDE, PREEMPTED, EQUAL_SIZED, EQUAL_WIDE, FAILED, COUNTS };
+enum { KTHREADS, NULL_SIZED, NULL_WIDE, USERS, FOUND_SIZED, FOUND_WIDE, PREEMPTED, EQUAL_SIZED, EQUAL_WIDE, FAILED, SENT, COUNTS };
 __u64 counts[COUNTS];
 
 #define SIZED(dst, task, field) bpf_core_read(dst, bpf_core_field_size((task)->field), &(task)->field)
@@ -55,6 +67,12 @@ int switched(void *ctx)
 	SIZED(&mm, task, mm);
 	SIZED(&nvcsw, task, nvcsw);
 	SIZED(&nivcsw, task, nivcsw);
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (event) {
+		event->number = counts[SENT]++;
+		event->flags = BPF_CORE_READ(task, flags);
+		bpf_ringbuf_submit(event, 0);
+	}
 	/* A thread of the kernel has no memory of its own; `active_mm`, behind `mm`, is what it borrowed. */
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD) {
 		counts[KTHREADS]++;
