@@ -6,6 +6,7 @@
 mod boards;
 mod context;
 mod fuzz;
+mod images;
 mod kernel_relo;
 mod mcu;
 mod oracle;

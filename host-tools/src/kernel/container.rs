@@ -1,5 +1,5 @@
 //! The wrappers that boot loaders see: EFI zboot, bzImage, the ARM zImage and the Image header; those of U-Boot and Android
-//! have files of their own ([`uimage`], [`fit`], [`android`]).
+//! have files of their own (`uimage`, `fit`, `android`).
 //!
 //! Sources: `drivers/firmware/efi/libstub/zboot-header.S`, `Documentation/arch/x86/boot.rst`,
 //! `Documentation/arch/arm64/booting.rst`, `Documentation/arch/riscv/boot-image-header.rst`,

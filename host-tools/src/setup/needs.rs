@@ -75,6 +75,13 @@ pub const DPKG_DEB: Need = Need {
     why: "unpacks the boards' kernels and busybox",
 };
 
+/// Makes U-Boot's images of kernels.
+pub const MKIMAGE: Need = Need {
+    proof: Proof::Program(&["mkimage"]),
+    packages: &["u-boot-tools"],
+    why: "wraps kernels as U-Boot's vendors do, for the tests to open",
+};
+
 /// The keys that Debian's suites are signed with.
 pub const KEYRING: Need = Need {
     proof: Proof::File(&[
