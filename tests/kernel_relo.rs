@@ -66,32 +66,12 @@ pub fn run(
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
     let requests = requests(kernel, objects, folder)?;
-    let mut files = vec![("corelet/replay".to_owned(), 0o755, replay.to_vec())];
-    // callbacks and functions of the kernel need it
-    let mut script = String::from("echo 1 >/proc/sys/net/core/bpf_jit_enable\n");
-    let sent = requests.iter().map(|r| &r.file).chain(further);
-    for (number, file) in sent.enumerate() {
-        files.push((format!("corelet/{number}"), 0o644, file.clone()));
-        let _ = writeln!(script, "echo '{MARK}{number}'\n/corelet/replay /corelet/{number}");
-    }
-    files.push((RUN.to_owned(), 0o755, script.into_bytes()));
     progress.step(&format!("booting {} for {} objects", board.name, objects.len()));
-    let initramfs = Initramfs { busybox: busybox_static(board, progress)?, files, ..Initramfs::default() };
-    let mut boot = Boot::new(board, &kernel.image, initramfs.build()?);
-    // some tools preallocate maps for machines far larger than a board
-    boot.memory_mib = Some(512);
-    boot.deadline = Duration::from_secs(120 + 5 * objects.len() as u64 + further.len() as u64);
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
-    let mut answers = answers(lines.iter().map(String::as_str));
-    let asked = objects.len() + further.len();
-    ensure!(answers.len() == asked, "the board spoke of {} of {asked} files", answers.len());
-    let further = answers.split_off(objects.len()).into_iter().map(|(_, answers)| answers).collect();
+    let files: Vec<&[u8]> = requests.iter().map(|r| &*r.file).chain(further.iter().map(|f| &**f)).collect();
+    let mut answers = ask(board, kernel, replay, &files, progress, on_line)?;
+    let further = answers.split_off(objects.len());
     let mut outcome = Outcome { objects: objects.len(), further, ..Outcome::default() };
-    for (((name, _), request), (_, answers)) in objects.iter().zip(&requests).zip(&answers) {
+    for (((name, _), request), answers) in objects.iter().zip(&requests).zip(&answers) {
         let taken = outcome.programs.0;
         outcome.facts.extend(others_refused(answers).map(|said| Fact {
             board: board.name.clone(),
@@ -118,6 +98,42 @@ pub fn run(
         outcome.accepted += usize::from(outcome.programs.0 - taken == request.programs.len());
     }
     Ok(outcome)
+}
+
+/// What the board says of each of `requests`, in one boot.
+///
+/// # Errors
+/// The board does not come up, or dies on the way.
+pub fn ask(
+    board: &Board,
+    kernel: &Kernel,
+    replay: &[u8],
+    requests: &[&[u8]],
+    progress: &mut dyn Progress,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Vec<Vec<Answer>>> {
+    let mut files = vec![("corelet/replay".to_owned(), 0o755, replay.to_vec())];
+    // callbacks and functions of the kernel need it
+    let mut script = String::from("echo 1 >/proc/sys/net/core/bpf_jit_enable\n");
+    for (number, request) in requests.iter().enumerate() {
+        files.push((format!("corelet/{number}"), 0o644, request.to_vec()));
+        let _ = writeln!(script, "echo '{MARK}{number}'\n/corelet/replay /corelet/{number}");
+    }
+    files.push((RUN.to_owned(), 0o755, script.into_bytes()));
+    let initramfs = Initramfs { busybox: busybox_static(board, progress)?, files, ..Initramfs::default() };
+    let mut boot = Boot::new(board, &kernel.image, initramfs.build()?);
+    // some tools preallocate maps for machines far larger than a board
+    boot.memory_mib = Some(512);
+    boot.deadline = Duration::from_secs(120 + 5 * requests.len() as u64);
+    let mut lines = Vec::new();
+    boot.run(&mut |line| {
+        on_line(line);
+        lines.push(line.to_owned());
+    })?;
+    let answers = answers(lines.iter().map(String::as_str));
+    let spoken = answers.len();
+    ensure!(spoken == requests.len(), "the board spoke of {spoken} of {} objects", requests.len());
+    Ok(answers.into_iter().map(|(_, answers)| answers).collect())
 }
 
 /// What the board is asked about each object.

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 const RUN: &str = include_str!("run.c");
 
@@ -30,6 +31,8 @@ pub fn instructions(words: &[String], of: &[&str]) -> Result<u64> {
 pub struct Cost {
     /// Microseconds of user and system time.
     pub micros: u64,
+    /// Microseconds from start to end.
+    pub wall: u64,
     /// KiB at the peak.
     pub peak: u64,
 }
@@ -57,12 +60,14 @@ impl Meter {
     /// # Errors
     /// The command fails.
     pub fn run(&self, words: &[String]) -> Result<Cost> {
+        let start = Instant::now();
         let output = Command::new(&self.0).args(words).output().context("run")?;
+        let wall = start.elapsed().as_micros() as u64;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{}: {said}", words.join(" "));
         let cost = said.lines().last().and_then(|line| {
             let (micros, peak) = line.split_once(' ')?;
-            Some(Cost { micros: micros.parse().ok()?, peak: peak.parse().ok()? })
+            Some(Cost { micros: micros.parse().ok()?, wall, peak: peak.parse().ok()? })
         });
         cost.with_context(|| format!("no figures: {said}"))
     }
@@ -88,6 +93,7 @@ fn median(costs: &[Cost]) -> Result<Cost> {
     };
     Ok(Cost {
         micros: middle(costs.iter().map(|c| c.micros).collect())?,
+        wall: middle(costs.iter().map(|c| c.wall).collect())?,
         peak: middle(costs.iter().map(|c| c.peak).collect())?,
     })
 }
@@ -98,9 +104,9 @@ mod tests {
 
     #[test]
     fn medians_are_of_each_figure_apart() {
-        let costs = [(5, 1), (1, 9), (3, 2)].map(|(micros, peak)| Cost { micros, peak });
+        let costs = [(5, 1, 7), (1, 9, 8), (3, 2, 9)].map(|(micros, peak, wall)| Cost { micros, wall, peak });
         let m = median(&costs).unwrap();
-        assert_eq!((m.micros, m.peak), (3, 2));
+        assert_eq!((m.micros, m.peak, m.wall), (3, 2, 8));
         assert!(median(&[]).is_err());
     }
 }

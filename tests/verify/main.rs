@@ -5,6 +5,7 @@
 
 mod boards;
 mod context;
+mod convert;
 mod fuzz;
 mod images;
 mod kernel_relo;

@@ -87,7 +87,7 @@ fn text(path: &Path) -> String {
 pub(crate) fn minimum(context: &mut Context<'_>) -> Result<Outcome> {
     let here = needs::BPFTOOL.find(&context.machine).ok_or_else(|| Missing::program("bpftool", "bpftool"))?;
     let files = Files::write(context, "minimum")?;
-    let bpftool = Bpftool::newest(&here, &mut *on_stderr())?;
+    let bpftool = Bpftool::newest(&here, &files.folder, &mut *on_stderr())?;
     let meter = Meter::build(&files.folder)?;
     let budgets = budgets::budgets()?;
     let mut figures = vec![format!("bpftool {}", bpftool.version)];

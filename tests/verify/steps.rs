@@ -13,6 +13,7 @@ use corelet_tests::{big_endian, budgets};
 
 use crate::boards;
 use crate::context::Context;
+use crate::convert;
 use crate::fuzz;
 use crate::images;
 use crate::kernel_relo;
@@ -55,6 +56,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },
+    Step { name: "convert", what: "types of the 32-bit ARM kernel out of its DWARF: all that pahole makes of the same; layouts as pahole prints them", full: false, wants: convert::wants, run: convert::one },
+    Step { name: "convert-all", what: "the same for AArch64, where objects relocate as through the kernel's own types and the kernel takes ours; time and memory", full: true, wants: convert::all_wants, run: convert::all },
     Step { name: "minimum", what: "`btf min` beside bpftool's min_core_btf: time, memory, instructions, bytes", full: true, wants: peers::wants, run: peers::minimum },
     Step { name: "engine", what: "instructions of core to relocate 57 objects, beside libbpf's", full: true, wants: peers::wants, run: peers::engine },
     Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },

@@ -29,9 +29,19 @@ const COLUMN: usize = 49;
 pub fn text(btf: &Btf<'_>, wanted: &str, cacheline: u32) -> Result<String> {
     let mut out = String::new();
     for t in find(btf, wanted) {
-        Printer { btf, cacheline, out: &mut out, lines: 0, marked: 0 }.whole(&t)?;
+        out.push_str(&of(btf, &t, cacheline)?);
     }
     ensure!(!out.is_empty(), "no struct, union or typedef of one is called {wanted}");
+    Ok(out)
+}
+
+/// The struct or union `t`.
+///
+/// # Errors
+/// It has more members than any kernel's.
+pub fn of<'b>(btf: &Btf<'b>, t: &Type<'b>, cacheline: u32) -> Result<String> {
+    let mut out = String::new();
+    Printer { btf, cacheline, out: &mut out, lines: 0, marked: 0 }.whole(t)?;
     Ok(out)
 }
 

@@ -33,6 +33,9 @@ const FILE: usize = 16 << 20;
 const SLOTS: usize = 512;
 /// Offsets of `log_level`, `log_size` and `log_buf` in the attribute of `BPF_PROG_LOAD`.
 const LOG_AT: [usize; 3] = [24, 28, 32];
+/// `BPF_BTF_LOAD`, and the offsets of the same in its attribute.
+const BTF_LOAD: u32 = 18;
+const BTF_LOG_AT: [usize; 3] = [24, 20, 8];
 /// Steps that a file can ask for.
 const ADDRESS: u32 = 0;
 const DESCRIPTOR: u32 = 1;
@@ -129,9 +132,10 @@ fn call(
         // the kernel leaves it as it was where it does not get to the verifier
         put(log, 0, &[0])?;
         let address = log.as_mut_ptr().expose_provenance() as u64;
-        put(file, attr + LOG_AT[0], &1u32.to_ne_bytes())?;
-        put(file, attr + LOG_AT[1], &(log.len() as u32).to_ne_bytes())?;
-        put(file, attr + LOG_AT[2], &address.to_ne_bytes())?;
+        let at = if command == BTF_LOAD { BTF_LOG_AT } else { LOG_AT };
+        put(file, attr + at[0], &1u32.to_ne_bytes())?;
+        put(file, attr + at[1], &(log.len() as u32).to_ne_bytes())?;
+        put(file, attr + at[2], &address.to_ne_bytes())?;
     }
     let attr = file.get(attr..).and_then(|f| f.get(..len)).ok_or(Bad::Malformed)?;
     // SAFETY: the host made the addresses in it by ADDRESS, for this command.
