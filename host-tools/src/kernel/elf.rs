@@ -29,6 +29,8 @@ pub struct Facts {
     pub build_id: Option<BuildId>,
     /// Whether this is an object file, such as a module.
     pub relocatable: bool,
+    /// Whether there is DWARF.
+    pub dwarf: bool,
     /// The first bytes of the code, which on arm64 and RISC-V are the Image header.
     pub head: Option<Range<usize>>,
 }
@@ -67,6 +69,7 @@ fn facts_of<H: FileHeader<Endian = object::Endianness>>(bytes: &[u8], pointer_si
         modinfo: range(".modinfo"),
         build_id: file.build_id().ok().flatten().and_then(BuildId::new),
         relocatable: header.e_type(file.endian()) == elf::ET_REL,
+        dwarf: range(".debug_info").or_else(|| range(".zdebug_info")).is_some(),
         head: range(".head.text"),
     })
 }

@@ -148,6 +148,9 @@ impl Kernel {
                     "{}: what begins as BTF at {at:#x} is cut or corrupt; get the file again",
                     self.format()
                 ))),
+                None if elf::facts(&self.payload).is_ok_and(|facts| facts.dwarf) => Err(anyhow!(
+                    "no BTF here, but DWARF. Next: `corelet btf convert` makes BTF of this file, which every --btf takes"
+                )),
                 None => Err(anyhow!(no_btf(&self.identity))),
             },
         }

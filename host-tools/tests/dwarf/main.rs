@@ -10,6 +10,7 @@ use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::dwarf::{self, Converted, Options};
 use shapes::{functions, named, shape, shapes};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 fn file(name: &str) -> PathBuf {
@@ -216,4 +217,35 @@ fn what_cannot_be_converted_says_what_to_do() {
     assert!(not_c.contains("C plus plus") || not_c.contains("not C"), "{not_c}");
     assert!(error("build.sh").contains("no ELF"));
     assert!(error("missing").contains("cannot open"));
+}
+
+#[test]
+fn who_looks_for_btf_is_told_of_the_dwarf() {
+    let error = format!("{:#}", OwnedBtf::open(&file("two")).unwrap_err());
+    assert!(error.contains("corelet btf convert"), "{error}");
+}
+
+#[test]
+fn the_command_writes_a_whole_file_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_corelet"))
+            .arg("btf")
+            .args(arguments)
+            .current_dir(&folder)
+            .output();
+        let out = out.unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let path = |name: &str| file(name).display().to_string();
+    let (code, said) = run(&["convert", &path("two"), "-o", "two.btf"]);
+    assert!(code == Some(0) && said.contains("2 units of DWARF") && said.contains("per-cpu"), "{said}");
+    assert_eq!(std::fs::read(folder.path().join("two.btf")).unwrap(), convert(&file("two")).unwrap().btf);
+    let (code, said) = run(&["convert", &path("module.o"), "--base", "two.btf", "-o", "module.btf"]);
+    assert_eq!(code, Some(0), "{said}");
+    for input in ["two-bare", "reduced.o", "not_c.o", "build.sh"] {
+        let (code, said) = run(&["convert", &path(input), "-o", "none.btf"]);
+        assert!(code == Some(3) && said.contains(input), "{said}");
+        assert!(!folder.path().join("none.btf").exists(), "{input}");
+    }
 }
