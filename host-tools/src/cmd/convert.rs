@@ -31,6 +31,10 @@ pub struct Args {
     /// The kernel's BTF: VMLINUX is a module then, and what comes out is split BTF over it.
     #[arg(long, value_name = "K.btf")]
     base: Option<PathBuf>,
+    /// A System.map, or an ELF file with symbols, of the kernel that is shipped, where VMLINUX was built again for its debug
+    /// information. Nothing is written unless all symbols are where they were.
+    #[arg(long, value_name = "FILE")]
+    shipped: Option<PathBuf>,
     /// Threads; as many as there are cores without this. The result is the same.
     #[arg(short, long, value_name = "N", default_value_t = 0)]
     jobs: usize,
@@ -47,6 +51,14 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let converted =
         dwarf::convert(&args.vmlinux, &options, &|done, all| spinner.count("units of DWARF", done, all))?;
     drop(spinner);
+    if let Some(shipped) = &args.shipped {
+        let count = dwarf::same_symbols(&converted.source, shipped)?;
+        eprintln!(
+            "{}: all {count} symbols of {} are at the same addresses",
+            converted.source.display(),
+            shipped.display()
+        );
+    }
     output::write_file(&args.output, &converted.btf)?;
     eprint!("{}", report(&converted));
     Ok(ExitCode::SUCCESS)

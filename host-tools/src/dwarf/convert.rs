@@ -91,7 +91,7 @@ fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted
         bail!(
             "{why}: its DWARF is reduced (CONFIG_DEBUG_INFO_REDUCED): types are declared there without their members, and a BTF \
              of it would be half of one. Next: build the same kernel without CONFIG_DEBUG_INFO_REDUCED and convert that vmlinux; \
-             layouts and code stay as they are"
+             layouts and code stay as they are, which --shipped System.map shows"
         );
     }
     if !store.nodes.iter().any(|node| node.first != NOWHERE) {

@@ -10,7 +10,7 @@ use object::{Object, ObjectSection, ReadCache, ReadRef};
 
 use super::relocatable::Layout;
 use super::sections::{self, Section};
-use super::symbols::{PERCPU, Symbols};
+use super::symbols::{self, PERCPU, Symbols};
 use super::unit::{self, Unit, Units};
 use super::{Malformed, Skipped};
 
@@ -98,7 +98,7 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
     elf: &object::File<'d, R>,
     main: &object::File<'m, M>,
 ) -> Result<Input> {
-    let endian = if elf.is_little_endian() { Endian::Little } else { Endian::Big };
+    let endian = symbols::endian(elf);
     let layout = Layout::of(elf);
     let hold = |name: &str| -> Result<Vec<u8>> {
         let Some(extent) = sections::extent(elf, name)? else { return Ok(Vec::new()) };

@@ -35,19 +35,63 @@ impl Kfunc {
 }
 
 /// `st_info` of the ELF specification.
+const STT_NOTYPE: u8 = 0;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
+/// From here on, section numbers mean something else.
+const SHN_LORESERVE: usize = 0xff00;
 
 /// An entry of the symbol table.
-struct Entry {
+pub(super) struct Entry {
     name: u32,
     kind: u8,
     section: usize,
-    value: u64,
+    /// An address; in an object file, from the section's start.
+    pub(super) value: u64,
     size: u64,
 }
 
+/// Tells `take` of each symbol and of the bytes that its name begins.
+///
+/// # Errors
+/// The symbol table lies outside the file.
+pub(super) fn each<'d, R: ReadRef<'d>>(
+    elf: &object::File<'d, R>,
+    file: &File,
+    mut take: impl FnMut(&Entry, &[u8]),
+) -> Result<()> {
+    let hold = |name: &str| -> Result<Vec<u8>> {
+        let extent = sections::extent(elf, name)?;
+        extent.map_or(Ok(Vec::new()), |extent| extent.hold(file)).with_context(|| format!("section {name}"))
+    };
+    let endian = endian(elf);
+    // of 32-bit ARM's Thumb functions, the lowest bit of the address says that they are
+    let thumb = elf.architecture() == object::Architecture::Arm;
+    let (table, strings) = (hold(".symtab")?, hold(".strtab")?);
+    for entry in table.chunks_exact(if elf.is_64() { 24 } else { 16 }) {
+        let Some(mut symbol) = Entry::parse(entry, endian) else { continue };
+        let Some(name) = strings.get(symbol.name as usize..) else { continue };
+        if thumb && symbol.kind == STT_FUNC {
+            symbol.value &= !1;
+        }
+        take(&symbol, name);
+    }
+    Ok(())
+}
+
+/// The byte order of an ELF file.
+pub(super) fn endian<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> Endian {
+    if elf.is_little_endian() { Endian::Little } else { Endian::Big }
+}
+
 impl Entry {
+    /// Whether it is a function, variable or label at an address.
+    pub(super) fn is_placed(&self) -> bool {
+        self.section != 0
+            && self.section < SHN_LORESERVE
+            && matches!(self.kind, STT_NOTYPE | STT_OBJECT | STT_FUNC)
+    }
+
     /// Reads `Elf64_Sym` or `Elf32_Sym`, by the length.
     fn parse(entry: &[u8], endian: Endian) -> Option<Entry> {
         let mut cursor = Cursor { bytes: entry, at: 0 };
@@ -104,34 +148,21 @@ impl Symbols {
             symbols.percpu_range = start..start.saturating_add(section.size());
         }
         let percpu = percpu.map(|section| section.index().0);
-        // of 32-bit ARM's Thumb functions, the lowest bit of the address says that they are
-        let thumb = elf.architecture() == object::Architecture::Arm;
         let mut ids = Ids::of(main, layout);
-        let hold = |name: &str| -> Result<Vec<u8>> {
-            let extent = sections::extent(elf, name)?;
-            extent
-                .map_or(Ok(Vec::new()), |extent| extent.hold(file))
-                .with_context(|| format!("section {name}"))
-        };
-        let (table, strings) = (hold(".symtab")?, hold(".strtab")?);
-        for entry in table.chunks_exact(if elf.is_64() { 24 } else { 16 }) {
-            let Some(symbol) = Entry::parse(entry, endian) else { continue };
-            let Some(name) = strings.get(symbol.name as usize..) else { continue };
+        each(elf, file, |symbol, name| {
             let address = symbol.value.wrapping_add(layout.base(symbol.section));
             if let Some(ids) = ids.as_mut().filter(|_| name.starts_with(Ids::PREFIX)) {
                 let end = memchr::memchr(0, name).unwrap_or(name.len());
                 ids.add(&name[Ids::PREFIX.len()..end], address);
             }
             match symbol.kind {
-                STT_FUNC if symbol.section != 0 => {
-                    symbols.functions.push((address & if thumb { !1 } else { !0 }, hash::string(name)));
-                }
+                STT_FUNC if symbol.is_placed() => symbols.functions.push((address, hash::string(name))),
                 STT_OBJECT if Some(symbol.section) == percpu => {
                     symbols.percpu.push(Symbol { address, name: hash::string(name), size: symbol.size });
                 }
                 _ => {}
             }
-        }
+        })?;
         symbols.functions.sort_unstable();
         symbols.functions.dedup();
         symbols.names = symbols.functions.iter().map(|&(_, name)| name).collect();

@@ -243,6 +243,21 @@ fn the_command_writes_a_whole_file_or_none() {
     assert_eq!(std::fs::read(folder.path().join("two.btf")).unwrap(), convert(&file("two")).unwrap().btf);
     let (code, said) = run(&["convert", &path("module.o"), "--base", "two.btf", "-o", "module.btf"]);
     assert_eq!(code, Some(0), "{said}");
+    // built again: the same kernel or another
+    let shipped = |with: &str| run(&["convert", &path("two"), "--shipped", with, "-o", "shipped.btf"]);
+    let (code, said) = shipped(&path("two-4"));
+    assert!(code == Some(0) && said.contains("same addresses"), "{said}");
+    std::fs::remove_file(folder.path().join("shipped.btf")).unwrap();
+    std::fs::write(
+        folder.path().join("System.map"),
+        "0000000000401000 T registered\n0000000000401001 t moved\n",
+    )
+    .unwrap();
+    for other in [path("two-lto"), "System.map".to_owned(), path("two-bare"), path("build.sh")] {
+        let (code, said) = shipped(&other);
+        assert!(code == Some(3) && said.contains(&other), "{said}");
+        assert!(!folder.path().join("shipped.btf").exists(), "{other}");
+    }
     for input in ["two-bare", "reduced.o", "not_c.o", "build.sh"] {
         let (code, said) = run(&["convert", &path(input), "-o", "none.btf"]);
         assert!(code == Some(3) && said.contains(input), "{said}");
