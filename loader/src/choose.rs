@@ -58,8 +58,6 @@ pub enum Fit {
     BuildId,
 }
 
-const OTHER_MODULE: &str = "the pack's target is for another build of a module";
-
 fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
     let pointer = size_of::<usize>() as u8;
     if t.object != *digest {
@@ -108,20 +106,17 @@ pub fn choose<'f, K: Kernel>(
                 say(kernel, "%: no build id matches; taken by release % and version %", &args);
                 (file, target, false, false)
             }
-            Some((file, target, fit @ (Fit::Release | Fit::OtherModule | Fit::OtherKernel)))
+            Some((file, target, Fit::Release | Fit::OtherModule | Fit::OtherKernel))
                 if cfg!(feature = "kernel-btf")
                     && !options.only_targets
                     && options.command != Command::Preflight
                     && kernel_btf::is_there(kernel)? =>
             {
-                if fit == Fit::OtherModule {
-                    say(kernel, "%: %", &[S(object.name), S(OTHER_MODULE)]);
-                }
                 (file, target, false, true)
             }
             other => {
                 let close = other.map_or(Fit::OtherObject, |(_, _, fit)| fit);
-                return Err(refuse(kernel, files, &object, (id, options), close, least));
+                return Err(refuse(kernel, files, &object, (id, options), close));
             }
         };
         let (file, target, by_build_id, own_types) = target;
@@ -149,8 +144,8 @@ pub fn has<K: Kernel>(kernel: &mut K, file: &PackFile<'_>, digest: &[u8; 32], id
     Ok(matches!(best(kernel, &[file], digest, id, None, false)?, Some((_, _, Fit::BuildId))))
 }
 
-/// The target that fits best, the first of equals. One that fits `least` or better must find its modules too. With `list`, says
-/// each target of this object on the way.
+/// The target that fits best, the first of equals. One that fits `least` or better must find its modules too, else it is said
+/// what is loaded instead. With `list`, says each target of this object on the way.
 fn best<'f, K: Kernel>(
     kernel: &mut K,
     files: &[&'f PackFile<'f>],
@@ -176,7 +171,10 @@ fn best<'f, K: Kernel>(
                 );
             }
             if least.is_some_and(|least| fit >= least) {
-                fit = modules::misfit(kernel, file, entry.owner, list)?.unwrap_or(fit);
+                let bytes = file.small(kernel, section::MODULES, entry.owner, &mut buffer)?;
+                if !bytes.is_empty() {
+                    fit = modules::fit(kernel, file.path, bytes, fit)?;
+                }
             }
             if best.as_ref().is_none_or(|(_, _, b)| fit > *b) {
                 best = Some((file, entry.owner, fit));
@@ -207,20 +205,18 @@ fn refuse<K: Kernel>(
     object: &Object<'_>,
     (id, options): (&Identity, &Options<'_>),
     close: Fit,
-    least: Option<Fit>,
 ) -> Exit {
     let why = match close {
         Fit::OtherObject => "the pack has no target for this object",
         Fit::OtherArch => "the pack is for another architecture",
         Fit::OtherKernel => "the pack has no target for this kernel",
-        Fit::OtherModule => OTHER_MODULE,
-        Fit::NoModule => "the pack's target needs a module that is not loaded",
+        Fit::OtherModule | Fit::NoModule => "modules differ",
         _ => "the pack's target has this kernel's release, but another build id",
     };
     say(kernel, "%: %", &[S(object.name), S(why)]);
     let whose = if options.command == Command::Preflight { "asked for" } else { "running" };
     describe(kernel, whose, &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
-    if let Err(exit) = best(kernel, files, &object.digest, id, least, true) {
+    if let Err(exit) = best(kernel, files, &object.digest, id, None, true) {
         return exit;
     }
     if close == Fit::NoModule {

@@ -2,25 +2,28 @@
 
 use crate::choose::Fit;
 use crate::exit::{Done, Exit};
-use crate::file::PackFile;
 use crate::identity::build_id;
 use crate::say::{
     Arg::{P, S, X},
-    bare, failed,
+    bad, failed, say,
 };
 use crate::sys::{Errno, Kernel};
 use crate::tracefs::Path;
-use corelet_core::limits::MAX_MODULES_BYTES;
-use corelet_core::pack::{Checked, Module, section};
+use corelet_core::Error;
+use corelet_core::pack::{Module, Reader, Wire, section};
 
-/// What is wrong with the modules of target number `target`, the worst of it; `None` where all are as they must be. With
-/// `list`, says what each is like.
-#[inline(never)] // its frame is gone when objects are loaded
-pub fn misfit<K: Kernel>(kernel: &mut K, file: &PackFile<'_>, target: u16, list: bool) -> Done<Option<Fit>> {
-    let mut buffer = [0; MAX_MODULES_BYTES];
-    let bytes = file.small(kernel, section::MODULES, target, &mut buffer)?;
-    let mut worst = None;
-    for module in Checked::<Module<'_>>::new(bytes, section::MODULES) {
+/// How a target fits that fits as `without` says but for the modules that `bytes`, a section `MODULES` of the file `name`, names.
+/// Says what is loaded instead.
+#[cold] // few targets have types of modules; for the others this is no memory (link.ld)
+#[inline(never)]
+pub fn fit<K: Kernel>(kernel: &mut K, name: &str, bytes: &[u8], without: Fit) -> Done<Fit> {
+    let mut reader = Reader::new(bytes);
+    let mut worst = without;
+    while !reader.is_empty() {
+        let module = Module::read(&mut reader);
+        if reader.failed() {
+            return bad(kernel, name, Err(Error::BadRecord { id: section::MODULES, index: 0 }));
+        }
         let mut path = Path::new();
         path.text("/sys/module/").text(module.name).text("/notes/.note.gnu.build-id");
         let loaded = match path.as_cstr().and_then(|path| build_id(kernel, path)) {
@@ -30,24 +33,15 @@ pub fn misfit<K: Kernel>(kernel: &mut K, file: &PackFile<'_>, target: u16, list:
             // notes that are none
             Err(_) => Some(Default::default()),
         };
-        let fit = match &loaded {
-            Some(id) if id.as_slice() == module.build_id && !id.is_empty() => None,
-            Some(_) => Some(Fit::OtherModule),
-            None => Some(Fit::NoModule),
+        let next = [S(module.name)];
+        let (fit, loaded) = match &loaded {
+            Some(id) if id.as_slice() == module.build_id && !id.is_empty() => continue,
+            Some(id) => (Fit::OtherModule, X(id)),
+            None => (Fit::NoModule, P("none: modprobe %", &next)),
         };
-        if list {
-            let next = [S(module.name)];
-            let loaded = match &loaded {
-                Some(id) => X(id),
-                None => P("none; next: modprobe %", &next),
-            };
-            bare(
-                kernel,
-                "    module %, build id %; loaded: %",
-                &[S(module.name), X(module.build_id), loaded],
-            );
-        }
-        worst = worst.max(fit);
+        let args = [S(module.name), X(module.build_id), loaded];
+        say(kernel, "module %: needs build id %, has %", &args);
+        worst = if worst == without { fit } else { worst.max(fit) };
     }
     Ok(worst)
 }

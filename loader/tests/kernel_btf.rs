@@ -239,7 +239,7 @@ fn with_another_build_of_a_module_the_kernels_own_types_serve() {
     k.files.insert(VMLINUX.into(), types("task_struct", PID));
     assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
     assert_eq!(offset(&k), PID as i16);
-    assert!(k.stderr.contains("sample: the pack's target is for another build of a module"), "{}", k.stderr);
+    assert!(k.stderr.contains("module one: needs build id 0101"), "{}", k.stderr);
     // one that is not loaded has no types there either
     let mut k = Fake::new(sample.pack());
     k.files.insert(VMLINUX.into(), types("task_struct", PID));
