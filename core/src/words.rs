@@ -34,8 +34,16 @@ pub(crate) fn displayed(f: &mut fmt::Formatter<'_>, say: impl FnOnce(&mut dyn Wo
     out.result
 }
 
+/// The `N` bytes of a text, for a list that is a variable of its own: a linker script can then say where it lies.
+pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    match text.as_bytes().first_chunk() {
+        Some(bytes) => *bytes,
+        None => [0; N],
+    }
+}
+
 /// Part number `n` of a list whose parts `separator` separates: a table of strings without its pointers.
-pub fn nth(list: &'static str, separator: u8, n: usize) -> Option<&'static str> {
-    let part = list.as_bytes().split(|&b| b == separator).nth(n)?;
+pub fn nth(list: &'static [u8], separator: u8, n: usize) -> Option<&'static str> {
+    let part = list.split(|&b| b == separator).nth(n)?;
     core::str::from_utf8(part).ok()
 }

@@ -8,13 +8,15 @@ use crate::number;
 use crate::say::{Arg::S, fail, write_all};
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
+use corelet_core::words::bytes;
 use heapless::Vec;
 
 /// `--set` options that one command line may hold.
 const MAX_SETS: usize = 16;
 
-/// What `--help` prints.
-const HELP: &str = "\
+/// What `--help` prints: a variable of its own, which `link.ld` puts where it is no memory while programs are loaded.
+static HELP: [u8; HELP_TEXT.len()] = bytes(HELP_TEXT);
+const HELP_TEXT: &str = "\
 Loads a corelet pack into the running kernel.
 
 corelet-loader verify PACK [OPTIONS]   load everything, attach nothing, close
@@ -146,13 +148,13 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" => "",
-        "--help" => HELP,
-        "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n"),
+        "verify" | "run" | "preflight" => &[],
+        "--help" => &HELP[..],
+        "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
         other => return Err(usage(kernel, "unknown command", other)),
     };
     if !print.is_empty() {
-        write_all(kernel, Fd::STDOUT, print.as_bytes());
+        write_all(kernel, Fd::STDOUT, print);
         return Ok(None);
     }
     let mut o = Options {
@@ -216,7 +218,7 @@ pub fn parse<'a, K: Kernel>(
         return Err(usage(kernel, "no PACK", "is named"));
     }
     if (o.command == Command::Preflight) == o.build_id.is_empty() {
-        return Err(usage(kernel, "preflight, and nothing else, takes", "--build-id"));
+        return Err(usage(kernel, "only preflight takes", "--build-id"));
     }
     Ok(Some(o))
 }

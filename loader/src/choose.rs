@@ -102,8 +102,7 @@ pub fn choose<'f, K: Kernel>(
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true, false),
             Some((file, target, Fit::Release)) if options.allow_release => {
-                let args = [S(object.name), S(&id.uname.release), S(&id.uname.version)];
-                say(kernel, "%: no build id matches; taken by release % and version %", &args);
+                say_release(kernel, object.name, id);
                 (file, target, false, false)
             }
             Some((file, target, Fit::Release | Fit::OtherModule | Fit::OtherKernel))
@@ -125,12 +124,7 @@ pub fn choose<'f, K: Kernel>(
         let memory = bad(kernel, file.path, Checked::<Memory>::new(bytes, section::MEMORY).at(0))?;
         let one = Chosen { object: entry.owner, file, target, by_build_id, own_types, memory };
         if chosen.push(one).is_err() {
-            return Err(fail(
-                kernel,
-                Exit::NotPortable,
-                "more than % objects",
-                &[N(MAX_PACK_OBJECTS as u64)],
-            ));
+            return Err(too_many(kernel));
         }
     }
     if chosen.is_empty() {
@@ -139,9 +133,44 @@ pub fn choose<'f, K: Kernel>(
     Ok(chosen)
 }
 
-/// Whether `file` has a target of that object for the kernel of `id`'s build id.
-pub fn has<K: Kernel>(kernel: &mut K, file: &PackFile<'_>, digest: &[u8; 32], id: &Identity) -> Done<bool> {
-    Ok(matches!(best(kernel, &[file], digest, id, None, false)?, Some((_, _, Fit::BuildId))))
+#[cold]
+#[inline(never)]
+fn say_release<K: Kernel>(kernel: &mut K, object: &str, id: &Identity) {
+    let args = [S(object), S(&id.uname.release), S(&id.uname.version)];
+    say(kernel, "%: no build id matches; taken by release % and version %", &args);
+}
+
+#[cold]
+#[inline(never)]
+fn too_many<K: Kernel>(kernel: &mut K) -> Exit {
+    fail(kernel, Exit::NotPortable, "more than % objects", &[N(MAX_PACK_OBJECTS as u64)])
+}
+
+/// Whether `files` have a target of that object for the kernel of `id`'s build id.
+pub fn have<K: Kernel>(
+    kernel: &mut K,
+    files: &[&PackFile<'_>],
+    digest: &[u8; 32],
+    id: &Identity,
+) -> Done<bool> {
+    Ok(matches!(best(kernel, files, digest, id, None, false)?, Some((_, _, Fit::BuildId))))
+}
+
+/// Whether `files` have one of every object of `pack`.
+pub fn have_all<K: Kernel>(
+    kernel: &mut K,
+    pack: &PackFile<'_>,
+    files: &[&PackFile<'_>],
+    id: &Identity,
+) -> Done<bool> {
+    for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
+        let mut buffer = [0; SMALL];
+        let object = pack.object(kernel, entry.owner, &mut buffer)?;
+        if !have(kernel, files, &object.digest, id)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The target that fits best, the first of equals. One that fits `least` or better must find its modules too, else it is said
@@ -230,7 +259,7 @@ fn refuse<K: Kernel>(
     if !id.build_id.is_empty() {
         bare(kernel, "  not there: %/%/%.target", &[S(folder), X(&object.digest), X(&id.build_id)]);
     }
-    let form = "  next: make a target of that kernel's image with `corelet target`, and install it there or pass it with --target%";
+    let form = "  next: make a target of that kernel's image with `corelet target`; install it there or pass it with --target%";
     bare(kernel, form, &[S(allow)]);
     Exit::NotPortable
 }

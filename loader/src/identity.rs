@@ -51,6 +51,7 @@ impl Identity {
 
     /// Becomes that of another kernel on this machine, of which the build id is all that is known.
     #[cold]
+    #[inline(never)]
     pub fn becomes(&mut self, build_id: &Vec<u8, MAX_BUILD_ID>) {
         self.build_id = build_id.clone();
         self.uname.release.clear();

@@ -6,6 +6,7 @@
 use crate::choose;
 use crate::exit::{Done, Exit};
 use crate::file::{PackFile, SMALL};
+use crate::number::hex_digit;
 use crate::say::{
     Arg::{E, S},
     fail, failed,
@@ -52,7 +53,15 @@ fn find<K: Kernel>(
 ) -> Done<Option<PackFile<'static>>> {
     let folder = session.options.targets.to_str().unwrap_or("");
     let mut path = Path::new();
-    path.text(folder).text("/").hex(&object.digest).text("/").hex(&session.identity.build_id).text(".target");
+    path.text(folder);
+    for name in [&object.digest[..], &session.identity.build_id] {
+        path.text("/");
+        for &b in name {
+            let digits = [b >> 4, b & 15].map(hex_digit);
+            path.text(core::str::from_utf8(&digits).unwrap_or(""));
+        }
+    }
+    path.text(".target");
     let opened = path.as_cstr().and_then(|path| kernel.open(path, Open::Read));
     match opened {
         Ok(fd) => {
@@ -82,9 +91,9 @@ fn read<K: Kernel>(
         *slot = b;
     }
     let file = PackFile::of(kernel, fd, core::str::from_utf8(name).unwrap_or(""))?;
-    if choose::has(kernel, &file, &object.digest, &session.identity)? {
+    if choose::have(kernel, &[&file], &object.digest, &session.identity)? {
         return Ok(file);
     }
-    let form = "%: not what its name says: it has no target of % for that build id; install it again";
+    let form = "%: not what its name says: it has no target of % for that build id";
     Err(fail(kernel, Exit::BadInput, form, &[S(path), S(object.name)]))
 }

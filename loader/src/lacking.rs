@@ -31,6 +31,7 @@ pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'sta
     }
 }
 
+#[cold]
 fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, name: &str) -> bool {
     let Ok(root) = tracefs::root(kernel) else { return false };
     let mut path = Path::new();
@@ -38,6 +39,7 @@ fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, name: &str) -> bool {
     path.as_cstr().is_ok_and(|path| is_missing(kernel, path))
 }
 
+#[cold]
 fn is_missing<K: Kernel>(kernel: &mut K, path: &CStr) -> bool {
     match kernel.open(path, Open::Read) {
         Ok(fd) => {

@@ -1,7 +1,7 @@
 //! Creating the maps: sizes that only the device knows, first contents, frozen constants.
 
 use crate::arena::Arena;
-use crate::exit::Done;
+use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
 use crate::object::{Sections, kernel_name};
 use crate::say::{
@@ -84,16 +84,7 @@ pub fn create<K: Kernel>(
         };
         let created = match created {
             Ok(created) => created,
-            Err(e) => {
-                let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
-                let lacking = [S(kconfig::BPF_SYSCALL)];
-                let why = match e {
-                    Errno::ENOSYS => P("; this kernel lacks %", &lacking),
-                    _ => S(""),
-                };
-                let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e), why];
-                return Err(fail(kernel, e.exit(), "%: map % of type %, % entries: %%", &args));
-            }
+            Err(e) => return Err(refuse(kernel, s, &map, &spec, e)),
         };
         session.ledger.keep(kernel, created.fd())?;
         session.counts.maps = session.counts.maps.saturating_add(1);
@@ -103,6 +94,20 @@ pub fn create<K: Kernel>(
         }
     }
     Ok(())
+}
+
+/// Says why a map cannot be created.
+#[cold]
+#[inline(never)]
+fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: &Map<'_>, spec: &MapSpec, e: Errno) -> Exit {
+    let lacking = [S(kconfig::BPF_SYSCALL)];
+    let why = match e {
+        Errno::ENOSYS => P("; this kernel lacks %", &lacking),
+        _ => S(""),
+    };
+    let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
+    let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e), why];
+    fail(kernel, e.exit(), "%: map % of type %, % entries: %%", &args)
 }
 
 /// Sets the contents of a data map and freezes constants.

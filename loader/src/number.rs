@@ -33,6 +33,8 @@ pub fn hex_digit(nibble: u8) -> u8 {
 }
 
 /// The bytes that pairs of hexadecimal digits stand for, `N` at most.
+#[cold] // preflight alone asks
+#[inline(never)]
 pub fn hex<const N: usize>(text: &str) -> Option<heapless::Vec<u8, N>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let value = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);

@@ -1,7 +1,7 @@
 //! The commands: what happens from the command line to the exit code.
 
 use crate::args::{Command, Options};
-use crate::choose::{Chosen, choose};
+use crate::choose::{Chosen, choose, have_all};
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
@@ -44,11 +44,18 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
         None => None,
     };
-    let installed = installed::open(kernel, session, &pack)?;
+    let installed;
     let mut files: Vec<&PackFile<'_>, { MAX_PACK_OBJECTS + 2 }> = Vec::new();
-    for file in extra.iter().chain([&pack]).chain(&installed) {
-        // no more than there are places
+    for file in extra.iter().chain([&pack]) {
+        // two at most
         let _ = files.push(file);
+    }
+    if !have_all(kernel, &pack, &files, &session.identity)? {
+        installed = installed::open(kernel, session, &pack)?;
+        for file in &installed {
+            // no more than there are places left
+            let _ = files.push(file);
+        }
     }
     let chosen = choose(kernel, &pack, &files, &session.identity, options)?;
     within_limit(kernel, session, &chosen)?;

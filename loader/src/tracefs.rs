@@ -1,7 +1,6 @@
 //! Tracepoints by tracefs: whether an event exists, its id, and the perf event of it.
 
 use crate::identity::number_in;
-use crate::number;
 use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
 use core::ffi::CStr;
 
@@ -46,15 +45,6 @@ impl Path {
         }
         let digit = [b'0'.wrapping_add((n % 10) as u8)];
         self.text(core::str::from_utf8(&digit).unwrap_or(""))
-    }
-
-    /// Appends bytes as hexadecimal digits.
-    pub fn hex(&mut self, bytes: &[u8]) -> &mut Path {
-        for &b in bytes {
-            let digits = [b >> 4, b & 15].map(number::hex_digit);
-            self.text(core::str::from_utf8(&digits).unwrap_or(""));
-        }
-        self
     }
 
     /// The text.

@@ -99,6 +99,8 @@ fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Mi
 }
 
 /// The two's complement of the number `text`, if it is one of `bits` bits.
+#[cold] // where nothing is set, its code is no memory
+#[inline(never)]
 fn ranged(text: &str, bits: u32, signed: bool) -> Result<u64, Misfit> {
     let misfit = Misfit::Range { bits, signed };
     let Some((negative, magnitude)) = integer(text).filter(|_| (1..=64).contains(&bits)) else {

@@ -84,7 +84,7 @@ impl Kind {
 
     /// The word that libbpf and bpftool print for the kind.
     pub fn name(self) -> &'static str {
-        nth(NAMES, b' ', self as usize).unwrap_or("unknown")
+        nth(NAMES.as_bytes(), b' ', self as usize).unwrap_or("unknown")
     }
 
     /// Struct or union.

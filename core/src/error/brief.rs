@@ -4,11 +4,12 @@
 //! means a file that was damaged or made to be so.
 
 use super::Error;
-use crate::words::{Words, nth};
+use crate::words::{Words, bytes, nth};
 
 /// In the order of [`Error::number`]: `%` and `#` stand for the first and the second field, `@` for the part of the file
 /// that the first names. Errors that only the PC meets have none.
-const FORMS: &str = "\
+static FORMS: [u8; FORM_TEXT.len()] = bytes(FORM_TEXT);
+const FORM_TEXT: &str = "\
 @ is cut short at byte #: copy the file again|@ begins with #: another kind of file|@: the value at byte # is not allowed|\
 @: no proper string at byte #|type % has BTF kind #, unknown to this version|type % does not exist|type % has no size|\
 type % is of unexpected kind #|type % has no member #|more than # of limit %|a section is missing (%)|\
@@ -20,14 +21,15 @@ offset % does not fit the instruction|a load of % bytes does not fit the field|i
 ||||||||@: no entry #";
 
 /// In the order of [`super::Part`].
-const PARTS: &str = "ELF,ELF,ELF,ELF,ELF,ELF,BTF header,BTF types,BTF strings,BTF layout,BTF.ext,BTF.ext,BTF.ext,BTF.ext,\
+static PARTS: [u8; PART_TEXT.len()] = bytes(PART_TEXT);
+const PART_TEXT: &str = "ELF,ELF,ELF,ELF,ELF,ELF,BTF header,BTF types,BTF strings,BTF layout,BTF.ext,BTF.ext,BTF.ext,BTF.ext,\
 the instructions,the file,the section table,section,event";
 
 impl Error {
     /// Says what is wrong, where, and what to do.
     pub fn brief(self, out: &mut dyn Words) {
         let (a, b) = self.fields();
-        let form = nth(FORMS, b'|', self.number().into()).filter(|form| !form.is_empty());
+        let form = nth(&FORMS, b'|', self.number().into()).filter(|form| !form.is_empty());
         let form = form.unwrap_or("not a BPF object");
         let mut rest = form;
         while let Some(at) = rest.bytes().position(|c| matches!(c, b'%' | b'#' | b'@')) {
@@ -35,7 +37,7 @@ impl Error {
             match rest.as_bytes().get(at) {
                 Some(b'%') => out.number(a.into()),
                 Some(b'#') => out.number(b.into()),
-                _ => out.text(nth(PARTS, b',', a as usize).unwrap_or("")),
+                _ => out.text(nth(&PARTS, b',', a as usize).unwrap_or("")),
             }
             rest = rest.get(at.saturating_add(1)..).unwrap_or("");
         }

@@ -64,7 +64,7 @@ impl ReloKind {
 
     /// libbpf's word for the kind, as in its debug log.
     pub fn name(self) -> &'static str {
-        nth(NAMES, b' ', self as usize).unwrap_or("")
+        nth(NAMES.as_bytes(), b' ', self as usize).unwrap_or("")
     }
 
     /// About a field.

@@ -42,7 +42,7 @@ impl Errno {
         match self {
             Errno::EOPNOTSUPP => "OPNOTSUPP",
             Errno::ENOTSUPP => "NOTSUPP",
-            _ => nth(NAMES, b' ', usize::from(self.0).wrapping_sub(1))
+            _ => nth(NAMES.as_bytes(), b' ', usize::from(self.0).wrapping_sub(1))
                 .filter(|&n| n != "-")
                 .unwrap_or_default(),
         }
