@@ -6,6 +6,11 @@
 //! threads take one after the other, and what they hold is a unit's bytes and tables. So memory is that of the result and of
 //! the largest unit.
 //!
+//! What is in the BTF: every struct, union, enum, typedef and base type that a unit of C defines, those in function bodies
+//! included; what these, the functions and the per-cpu variables refer to, and no pointer, array or declaration besides. A
+//! function is in it if a unit of C has its prototype, the ELF's symbols have its name once, without a suffix of the
+//! optimiser's, and all units agree on the prototype. Functions of assembler are not: DWARF has no prototype for them.
+//!
 //! Input is untrusted: any bytes give a result or an error. A unit that is damaged, or not of C, is left out and reported.
 
 mod abbrev;
