@@ -50,7 +50,7 @@ pub(super) struct Emit<'a> {
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Types in all.
+    /// Types in all; those of a base are not counted.
     pub types: u32,
     /// Functions, without those that were left out.
     pub functions: u32,
@@ -153,7 +153,7 @@ impl<'a> Emit<'a> {
                 writer.push(tag, Kind::DeclTag, false, 0, id, &[u32::MAX]);
             }
         }
-        counts.types = writer.next_id().0 - 1;
+        counts.types = writer.next_id().0 - first;
         Ok((writer.finish(), counts))
     }
 

@@ -11,6 +11,10 @@ for target in x86_64 i386 aarch64 armv7a-linux-gnueabi mips mips64 s390x powerpc
         clang-19 $flags -target "$target" -gdwarf-$version -c types.c -o "types-${target%%-*}-$version.o"
     done
 done
+# a bitfield's place from the other end of its storage
+for target in x86_64 mips64; do
+    clang-19 $flags -target "$target" -gdwarf-3 -c types.c -o "types-$target-3.o"
+done
 rm types-i386-5.o types-aarch64-4.o types-powerpc64le-4.o types-riscv64-4.o types-mips64-4.o types-s390x-5.o types-armv7a-5.o
 # the oracle: clang's own BTF of the same source
 clang-19 -O1 -g -ffile-prefix-map="$PWD"=. -target bpf -c types.c -o types.bpf.o

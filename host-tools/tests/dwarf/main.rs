@@ -33,7 +33,18 @@ fn every_width_byte_order_and_version_gives_what_clang_says_of_the_source() {
     let clang = OwnedBtf::open(&file("types.bpf.o")).unwrap();
     let expected = shapes(&clang.view());
     assert!(expected.len() >= 6, "{expected:?}");
-    for target in ["x86_64-4", "x86_64-5", "aarch64-5", "mips64-5", "powerpc64le-5", "riscv64-5", "s390x-4"] {
+    let targets = [
+        "x86_64-3",
+        "x86_64-4",
+        "x86_64-5",
+        "aarch64-5",
+        "mips64-3",
+        "mips64-5",
+        "powerpc64le-5",
+        "riscv64-5",
+        "s390x-4",
+    ];
+    for target in targets {
         let ours = btf(&format!("types-{target}.o"));
         for (name, text) in expected.iter().filter(|(name, _)| !name.is_empty()) {
             assert_eq!(named(&ours.view(), name).as_deref(), Some(text.as_str()), "{target}");
