@@ -82,6 +82,11 @@ fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted
             base.endian() == input.endian,
             "is of the other byte order than the base: it is no module of that kernel"
         );
+        ensure!(
+            base.guess_pointer_size().is_none_or(|size| size == input.pointer_size),
+            "has pointers of {} bytes and the base has others: it is no module of that kernel",
+            input.pointer_size
+        );
     }
     let shared = Shared::new(input, base.as_ref());
     shared.run(options.threads, progress);
