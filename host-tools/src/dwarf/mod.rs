@@ -1,10 +1,11 @@
 //! DWARF to BTF: one deduplicated BTF of all that a kernel's debug information says of its types.
 //!
-//! [`sections`] finds the bytes, [`unit`] the units, [`abbrev`], [`form`] and [`die`] read DIEs, [`walk`] brings a unit's into
-//! [`tables`], [`shape`] makes hashes of what they are, [`store`] holds each thing once, [`split`] tells apart what has one name in
-//! several units, [`symbols`] knows the ELF's side, and [`emit`] writes. Units are independent of one another up to the store:
-//! threads take one after the other, and what they hold is a unit's bytes and tables. So memory is that of the result and of
-//! the largest unit.
+//! `input` finds the files and `sections` the bytes in them (`relocatable` those of modules, `dwo` those of split DWARF), `unit`
+//! the units; `abbrev`, `form` and `die` read DIEs; `walk` brings a unit's into `tables`, together with units that it refers to
+//! (`group`); `shape` makes hashes of what they are; `store` holds each thing once; `base` puts a kernel's types there first;
+//! `split` tells apart what has one name in several units; `symbols` knows the ELF's side; `emit` writes; `worker` is what each
+//! thread does and `convert` the whole. Units are independent of one another up to the store: threads take one after the other,
+//! and what they hold is a unit's bytes and tables. So memory is that of the result and of the largest unit.
 //!
 //! What is in the BTF: every struct, union, enum, typedef and base type that a unit of C defines, those in function bodies
 //! included; what these, the functions and the per-cpu variables refer to, and no pointer, array or declaration besides. A
