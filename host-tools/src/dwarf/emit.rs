@@ -456,15 +456,23 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The functions whose name stands for one prototype in all units.
+/// The functions whose name stands for one prototype in all units. Where some have code, those without are not asked: they are
+/// weak ones that another took the place of, as `sys_ni.c` has for each system call.
 fn consistent(store: &Store, roots: &[NodeId], counts: &mut Counts) -> Map<NodeId, ()> {
-    let mut of_name: Map<u32, (NodeId, u32)> = Map::default();
-    for &id in roots {
-        let node = &store.nodes[id as usize];
-        if node.what == What::Func {
-            of_name.entry(node.name).or_insert((id, 0)).1 += 1;
+    let mut of_name: Map<u32, Vec<NodeId>> = Map::default();
+    for &id in roots.iter().filter(|&&id| store.nodes[id as usize].what == What::Func) {
+        of_name.entry(store.nodes[id as usize].name).or_default().push(id);
+    }
+    let mut found = Map::default();
+    for of in of_name.values_mut() {
+        let has_code = |id: &NodeId| store.nodes[*id as usize].encoding != 0;
+        if of.iter().any(has_code) {
+            of.retain(has_code);
+        }
+        match of[..] {
+            [only] => _ = found.insert(only, ()),
+            _ => counts.inconsistent += 1,
         }
     }
-    counts.inconsistent = of_name.values().filter(|(_, prototypes)| *prototypes > 1).count() as u32;
-    of_name.values().filter(|(_, prototypes)| *prototypes == 1).map(|&(id, _)| (id, ())).collect()
+    found
 }

@@ -78,6 +78,8 @@ pub(super) const VOID: Hash = Hash(1, 1);
 /// What a hash is of, beside the tags.
 const BY_NAME: u64 = 100;
 pub(super) const FUNC: u64 = 101;
+/// A function that is defined where its code is not.
+pub(super) const FUNC_ELSEWHERE: u64 = 103;
 pub(super) const VAR: u64 = 102;
 
 /// The hash of the name of a struct, union or enum.

@@ -23,7 +23,7 @@ pub(super) enum What {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) what: What,
-    /// `DW_AT_encoding`; of a variable, whether it is external.
+    /// `DW_AT_encoding`; of a variable, whether it is external; of a function, whether it has code.
     pub(super) encoding: u8,
     /// Place in [`Store::strings`].
     pub(super) name: u32,

@@ -75,6 +75,8 @@ pub(super) struct Func {
     pub(super) name: Str,
     /// The DIE that has the prototype: an abstract instance, or a declaration.
     pub(super) origin: DieRef,
+    /// Whether it has code of its own: at an address, or in several ranges.
+    pub(super) has_code: bool,
     pub(super) low_pc: Option<u64>,
     pub(super) nocall: bool,
 }

@@ -269,7 +269,7 @@ fn func(
     let defined = has_code || own.is_some() && !die.declaration && !die.inlined;
     if defined && scope == Scope::Unit {
         let Die { name, low_pc, nocall, .. } = *die;
-        out.funcs.push(Func { own, name, origin, low_pc, nocall });
+        out.funcs.push(Func { own, name, origin, has_code, low_pc, nocall });
     }
     match own {
         Some(index) if !die.declaration => Ok(Some(Scope::Func(index))),

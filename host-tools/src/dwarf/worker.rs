@@ -97,7 +97,10 @@ struct Worker {
 enum Root {
     Type(u32),
     /// By the index of its prototype.
-    Func(u32),
+    Func {
+        proto: u32,
+        has_code: bool,
+    },
     Var {
         number: usize,
         ty: DieRef,
@@ -258,7 +261,7 @@ impl Finder<'_, '_> {
     }
 
     fn functions(&mut self) -> Result<(), Malformed> {
-        for Func { own, name, origin, low_pc, nocall } in &self.tables.funcs {
+        for Func { own, name, origin, has_code, low_pc, nocall } in &self.tables.funcs {
             let (proto, name) = match own {
                 Some(own) => (*own, *name),
                 None => match self.tables.find(origin.0) {
@@ -275,7 +278,9 @@ impl Finder<'_, '_> {
             }
             let hash = self.shapes.root(proto, self.tables, &self.names)?;
             let at = self.tables.types[proto as usize].at;
-            self.roots.push((Hasher::new(shape::FUNC).with(name).and(hash).end(), Root::Func(proto), at));
+            let what = if *has_code { shape::FUNC } else { shape::FUNC_ELSEWHERE };
+            let root = Root::Func { proto, has_code: *has_code };
+            self.roots.push((Hasher::new(what).with(name).and(hash).end(), root, at));
         }
         Ok(())
     }
@@ -330,10 +335,10 @@ fn add(store: &mut Store, hash: Hash, root: Root, first: u64, local: &Local, inp
     let Local { tables, names, .. } = local;
     match root {
         Root::Type(index) => store.root(hash, index, first, local),
-        Root::Func(proto) => {
+        Root::Func { proto, has_code } => {
             let to = store.proto(proto, local);
             let name = names.get(tables.types[proto as usize].name);
-            store.named(hash, What::Func, name, to, (0, 0, 0), first)
+            store.named(hash, What::Func, name, to, (has_code.into(), 0, 0), first)
         }
         Root::Var { number, ty, name, external } => {
             let var = &tables.vars[number];
