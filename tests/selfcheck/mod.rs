@@ -73,12 +73,17 @@ pub struct Outcome {
     pub failures: Vec<String>,
 }
 
-/// Runs everything with `clang`, and with `emulator` what is libbpf's on a big-endian machine; what is made on the way goes
-/// into `folder`.
+/// Runs everything with `clang`, and where there is an `emulator` of a big-endian machine also what is libbpf's there; what is
+/// made on the way goes into `folder`.
 ///
 /// # Errors
 /// A source that does not compile, a tool that does not start, a case that is missing.
-pub fn run(clang: &Path, emulator: &Path, folder: &Path, progress: &mut dyn Progress) -> Result<Outcome> {
+pub fn run(
+    clang: &Path,
+    emulator: Option<&Path>,
+    folder: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
     let families = families()?;
     let found: Vec<_> = families.iter().map(|f| (f.name.as_str(), f.targets.len())).collect();
     ensure!(found == FAMILIES, "the cases of each family are {found:?}");
@@ -86,9 +91,12 @@ pub fn run(clang: &Path, emulator: &Path, folder: &Path, progress: &mut dyn Prog
     let mut outcome = Outcome::default();
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     for endian in [Endian::Little, Endian::Big] {
-        let libbpf = match endian {
-            Endian::Little => Libbpf::build(folder)?,
-            Endian::Big => foreign::build(clang, emulator, &folder.join(foreign::ARCH), progress)?,
+        let libbpf = match (endian, emulator) {
+            (Endian::Little, _) => Some(Libbpf::build(folder)?),
+            (Endian::Big, Some(emulator)) => {
+                Some(foreign::build(clang, emulator, &folder.join(foreign::ARCH), progress)?)
+            }
+            (Endian::Big, None) => None,
         };
         let compiler = Compiler::new(clang, endian, folder)?;
         let all: Vec<Result<(Vec<u8>, Vec<Target>)>> = parallel(&families, |f| {
@@ -106,7 +114,7 @@ pub fn run(clang: &Path, emulator: &Path, folder: &Path, progress: &mut dyn Prog
                     program: &program,
                     object: compiler.program(&family.name),
                     endian,
-                    libbpf: &libbpf,
+                    libbpf: libbpf.as_ref(),
                 };
                 case.run(&mut outcome).with_context(|| case.name())?;
             }
@@ -157,7 +165,8 @@ struct Case<'x> {
     /// The file of `program`.
     object: std::path::PathBuf,
     endian: Endian,
-    libbpf: &'x Libbpf,
+    /// That of a machine of this byte order.
+    libbpf: Option<&'x Libbpf>,
 }
 
 impl Case<'_> {
@@ -194,7 +203,8 @@ impl Case<'_> {
         // it takes modules from the running kernel only
         let files =
             [("whole", all.btf.bytes(), &whole.programs), ("minimum", minimum.bytes(), &small.programs)];
-        for (what, btf, programs) in files.into_iter().skip(usize::from(!all.first.is_empty())) {
+        let pairs = files.into_iter().skip(usize::from(!all.first.is_empty()));
+        for ((what, btf, programs), libbpf) in pairs.filter_map(|pair| Some((pair, self.libbpf?))) {
             let file = self.object.with_extension("btf");
             std::fs::write(&file, btf)?;
             let until = until_failure(programs);
@@ -203,7 +213,7 @@ impl Case<'_> {
             let running = Running { btf: &file, release: "6.12.0", config: None };
             // cases run beside each other
             let folder = tempfile::tempdir().context("a folder for libbpf's object")?;
-            let loaded = self.libbpf.load(self.program, &file, running, folder.path())?;
+            let loaded = libbpf.load(self.program, &file, running, folder.path())?;
             for difference in loaded.differences(&until) {
                 fail(format!("{what}: {difference}"));
             }

@@ -14,6 +14,7 @@ use corelet_tests::{disasm, objects, oracle, streamed};
 
 use crate::context::Context;
 use crate::run::Outcome;
+use crate::selfcheck;
 
 /// Whose kernels are used.
 const BOARDS: [&str; 2] = ["qemu-aarch64", "qemu-riscv64"];
@@ -104,7 +105,14 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
 
 /// What `big-endian` takes.
 pub(crate) fn big_endian_wants() -> Wants {
-    let needs = [&needs::DPKG_DEB, &needs::KEYRING, &needs::CLANG, &needs::DPKG_SOURCE, &needs::QEMU_S390X];
+    let needs = [
+        &needs::DPKG_DEB,
+        &needs::KEYRING,
+        &needs::CLANG,
+        &needs::DPKG_SOURCE,
+        &needs::QEMU_S390X,
+        &needs::LIBBPF_HEADERS,
+    ];
     Wants { needs: needs.to_vec(), ..Wants::default() }
 }
 
@@ -124,8 +132,9 @@ pub(crate) fn big_endian(context: &mut Context<'_>) -> Result<Outcome> {
     compared.lines.iter().try_for_each(|line| context.note(line))?;
     ensure!(compared.differences.is_empty(), "{}", compared.differences.join("\n"));
     ensure!(compared.relocations >= 500, "only {} relocations compared", compared.relocations);
+    let own = selfcheck::with(Some(&emulator), context)?;
     Ok(Outcome::Passed(format!(
-        "{} tools on s390x {}: {} relocations as libbpf's there, {} of them poisoned",
+        "{} tools on s390x {}: {} relocations as libbpf's there, {} of them poisoned; {own}",
         objects.len(),
         kernel.release,
         compared.relocations,

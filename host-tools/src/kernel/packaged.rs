@@ -31,7 +31,7 @@ pub fn vmlinux(kernel: &corelet_boards::Kernel, progress: &mut dyn Progress) -> 
 }
 
 /// Part of the name of converted types in the cache: raised when the conversion gives other bytes for the same vmlinux.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// The file that holds the kernel's types: the image itself, or raw BTF in the cache.
 ///
