@@ -9,12 +9,17 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The boards that are part of Corelet, the one that starts soonest first.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("qemu-aarch64", include_str!("../linux/qemu-aarch64.toml")),
     ("qemu-aarch64-5.10", include_str!("../linux/qemu-aarch64-5.10.toml")),
     ("qemu-riscv64", include_str!("../linux/qemu-riscv64.toml")),
     ("qemu-armv7", include_str!("../linux/qemu-armv7.toml")),
+    ("qemu-armv7-tiny", include_str!("../linux/qemu-armv7-tiny.toml")),
 ];
+
+/// The files of options that they name.
+const FRAGMENTS: [(&str, &str); 1] =
+    [("qemu-armv7-tiny.config", include_str!("../linux/qemu-armv7-tiny.config"))];
 
 /// A machine to boot.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,8 +33,10 @@ pub struct Board {
     pub arch: Arch,
     /// How QEMU emulates it.
     pub qemu: Qemu,
-    /// Its kernel, as a package of Debian.
+    /// Its kernel, as a package of Debian: the image, or with [`Board::build`] the source.
     pub kernel: Source,
+    /// How its kernel is made of that source; without this it is ready in the package.
+    pub build: Option<Build>,
     /// Its static busybox, as a package of Debian.
     pub userland: Source,
 }
@@ -77,12 +84,29 @@ pub struct Source {
     pub package: String,
 }
 
+/// How a kernel is built of Debian's `linux-source-*`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The kernel's `ARCH`: the name of its folder in `arch/`.
+    pub arch: String,
+    /// What the names of the cross compiler's programs begin with: `arm-linux-gnueabihf-`.
+    pub cross: String,
+    /// The file of options, beside the board's: what it does not name is off.
+    pub config: String,
+    /// What that file says.
+    #[serde(skip)]
+    pub options: String,
+    /// The image that boots, by its path in the built tree; its file's name is the target of make.
+    pub image: String,
+}
+
 impl Board {
     /// The boards that are part of Corelet, the one that starts soonest first.
     pub fn built_in() -> Vec<Self> {
         BUILT_IN
             .iter()
-            .map(|(name, text)| Self::parse(text).unwrap_or_else(|e| panic!("{name}: {e:#}")))
+            .map(|(name, text)| Self::parse(text, &fragment).unwrap_or_else(|e| panic!("{name}: {e:#}")))
             .collect()
     }
 
@@ -92,7 +116,7 @@ impl Board {
     /// No such board (the message lists those there are), or a file that does not describe one.
     pub fn find(name_or_path: &str) -> Result<Self> {
         if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
-            return Self::parse(text);
+            return Self::parse(text, &fragment);
         }
         let path = Path::new(name_or_path);
         if path.extension().is_none_or(|ext| ext != "toml") {
@@ -104,15 +128,23 @@ impl Board {
         }
         let text =
             fs::read_to_string(path).with_context(|| format!("{name_or_path}: cannot read this board"))?;
-        Self::parse(&text).with_context(|| format!("{name_or_path}: not a description of a board"))
+        let beside = |name: &str| {
+            let options = path.with_file_name(name);
+            fs::read_to_string(&options)
+                .with_context(|| format!("{}: cannot read these options", options.display()))
+        };
+        Self::parse(&text, &beside).with_context(|| format!("{name_or_path}: not a description of a board"))
     }
 
-    /// A board from the text of its TOML file.
+    /// A board from the text of its TOML file; `beside` gives the text of a file beside that.
     ///
     /// # Errors
-    /// A field that is missing, unknown or of the wrong type, or a number that no machine can have.
-    pub fn parse(text: &str) -> Result<Self> {
-        let board: Self = toml::from_str(text)?;
+    /// A field that is missing, unknown or of the wrong type, or a number that no machine can have; what `beside` says.
+    pub fn parse(text: &str, beside: &dyn Fn(&str) -> Result<String>) -> Result<Self> {
+        let mut board: Self = toml::from_str(text)?;
+        if let Some(build) = &mut board.build {
+            build.options = beside(&build.config)?;
+        }
         if board.qemu.memory_mib == 0 || board.qemu.cpus == 0 {
             bail!("qemu.memory_mib and qemu.cpus must be at least 1");
         }
@@ -126,6 +158,12 @@ impl Board {
         }
         Ok(board)
     }
+}
+
+/// What a file says that a board of ours names.
+fn fragment(name: &str) -> Result<String> {
+    let found = FRAGMENTS.iter().find(|(known, _)| *known == name);
+    Ok(found.with_context(|| format!("{name}: no such file among ours"))?.1.to_owned())
 }
 
 #[cfg(test)]
@@ -143,12 +181,15 @@ mod tests {
     #[test]
     fn an_unknown_board_lists_the_known_ones() {
         let error = Board::find("qemu-vax").unwrap_err().to_string();
-        assert!(error.contains("qemu-aarch64, qemu-aarch64-5.10, qemu-riscv64, qemu-armv7"), "{error}");
+        assert!(
+            error.contains("qemu-aarch64, qemu-aarch64-5.10, qemu-riscv64, qemu-armv7, qemu-armv7-tiny"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_misspelt_field_is_named() {
         let text = BUILT_IN[0].1.replace("memory_mib", "memory");
-        assert!(format!("{:#}", Board::parse(&text).unwrap_err()).contains("memory"));
+        assert!(format!("{:#}", Board::parse(&text, &fragment).unwrap_err()).contains("memory"));
     }
 }

@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail};
 /// No file that is read whole is larger, in bytes.
 const LARGEST: u64 = 1 << 30;
 
+/// How the names of folders begin that hold work in progress.
+const WORK: &str = "work-";
+
 /// The path of an executable, searched as a shell does.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -122,4 +125,27 @@ impl Lock {
         };
         Ok(Self(open().with_context(|| format!("{}: cannot lock this file", path.display()))?))
     }
+}
+
+/// Holds a folder of the cache for this process to work in; `wait` is called once if another has it.
+pub(crate) fn lock_folder(folder: &Path, wait: impl FnOnce()) -> Result<Lock> {
+    let lock = Lock::take(&folder.join("lock"), wait)?;
+    // Only who holds the lock works here: what is left of that is from somebody who was killed.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(WORK) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(lock)
+}
+
+/// A new folder inside one that is locked; it goes with the value.
+pub(crate) fn work_folder(folder: &Path) -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(WORK).tempdir_in(folder).context("cannot create a folder in the cache")
+}
+
+/// Moves a finished folder to where it is looked for; there it is whole from the first moment.
+pub(crate) fn keep(finished: &Path, folder: &Path) -> Result<()> {
+    create_dir(folder.parent().unwrap_or(folder))?;
+    fs::rename(finished, folder).with_context(|| format!("{}: cannot put a folder here", folder.display()))
 }

@@ -1,4 +1,4 @@
-//! The kernel of a board, out of Debian's packages: image, configuration, modules.
+//! The kernel of a board, out of Debian's packages or built here: image, configuration, modules.
 //!
 //! Up to 6.18 `linux-image-REL` holds all of it. From 6.19 it is empty and depends on `linux-binary-REL` (the image),
 //! `linux-base-REL` (configuration) and `linux-modules-REL`; the last is large, so it is fetched only when asked for.
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use object::Object;
 
-use crate::board::{Board, Source};
+use crate::board::{Board, Build, Source};
+use crate::build;
 use crate::debian::Debian;
 use crate::progress::Progress;
 
@@ -24,13 +25,15 @@ pub struct Kernel {
     pub system_map: Option<PathBuf>,
     /// `uname -r`, which is also the name of its folder of modules.
     pub release: String,
-    /// The package that pattern and suite led to.
+    /// The package that pattern and suite led to; of a kernel that was built here, its source.
     pub package: String,
     /// That package's version.
     pub version: String,
     arch: String,
     suite: String,
     modules: Modules,
+    /// The vmlinux of a kernel that was built here.
+    vmlinux: Option<PathBuf>,
 }
 
 /// Where the modules are.
@@ -40,12 +43,18 @@ enum Modules {
     InPackage(Source),
 }
 
-/// The newest kernel of the board's series, fetched where it is not here yet.
+/// The newest kernel of the board's series, fetched where it is not here yet, and built if the board says so: that takes
+/// minutes, once for a version of the source.
 ///
 /// # Errors
-/// As [`Debian::find`] and [`Debian::unpack`]; a package that is built otherwise than Debian's kernels are.
+/// As [`Debian::find`] and [`Debian::unpack`]; a package that is built otherwise than Debian's kernels are; what keeps a
+/// kernel from being built, [`crate::Missing`] programs among it.
 pub fn kernel_for(board: &Board, progress: &mut dyn Progress) -> Result<Kernel> {
-    Kernel::find(&Debian::open()?, &board.arch.debian, &board.kernel, progress)
+    let debian = Debian::open()?;
+    match &board.build {
+        Some(build) => Kernel::built(&debian, board, build, progress),
+        None => Kernel::find(&debian, &board.arch.debian, &board.kernel, progress),
+    }
 }
 
 /// Debian's static busybox for an architecture (Debian's name of it), as a file.
@@ -105,10 +114,32 @@ impl Kernel {
             version: package.version,
             arch: arch.to_owned(),
             modules,
+            vmlinux: None,
         })
     }
 
-    /// The vmlinux of this kernel with its debug information, out of the package of its name with `-dbg` behind it: read
+    /// The kernel that a board's source and options make.
+    fn built(debian: &Debian, board: &Board, build: &Build, progress: &mut dyn Progress) -> Result<Self> {
+        let source = debian.find(&board.arch.debian, &board.kernel, progress)?;
+        let folder = build::folder(debian, &board.name, build, &source, progress)?;
+        let release = folder.join(build::RELEASE);
+        let release = fs::read_to_string(&release)
+            .with_context(|| format!("{}: cannot read this file", release.display()))?;
+        Ok(Self {
+            image: folder.join(build::IMAGE),
+            config: Some(folder.join(build::CONFIG)),
+            system_map: Some(folder.join(build::SYSTEM_MAP)),
+            release: release.trim_end().to_owned(),
+            package: source.package,
+            version: source.version,
+            arch: source.arch,
+            suite: source.suite,
+            modules: Modules::Here(folder.join(build::MODULES)),
+            vmlinux: Some(folder.join(build::VMLINUX)),
+        })
+    }
+
+    /// The vmlinux of this kernel with its debug information: beside the image if both were built here, else out of the package of its name with `-dbg` behind it: read
     /// as a stream that stops once the file is out, about a tenth of the package (`Debian::early_file`).
     ///
     /// `build_id` is what the image says of itself. The package's hash cannot be compared when it is cut short; that it
@@ -117,6 +148,10 @@ impl Kernel {
     /// # Errors
     /// As [`Debian::find`] and [`Debian::early_file`]; a `-dbg` package of another version than the image's.
     pub fn vmlinux(&self, build_id: &[u8], progress: &mut dyn Progress) -> Result<PathBuf> {
+        if let Some(path) = &self.vmlinux {
+            same_build(path, build_id).with_context(|| path.display().to_string())?;
+            return Ok(path.clone());
+        }
         let debian = Debian::open()?;
         let source = Source { suites: vec![self.suite.clone()], package: format!("{}-dbg", self.package) };
         let package = debian.find(&self.arch, &source, progress)?;

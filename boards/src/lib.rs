@@ -1,4 +1,4 @@
-//! Boards as data, and what boots them: kernels and userland out of Debian's packages, an initramfs, QEMU.
+//! Boards as data, and what boots them: kernels and userland out of Debian's packages or built here, an initramfs, QEMU.
 //!
 //! ```no_run
 //! use corelet_boards::{Board, Boot, Initramfs, RUN, busybox_static, kernel_for, on_stderr};
@@ -19,6 +19,7 @@
 //! ```
 
 mod board;
+mod build;
 mod console;
 pub mod debian;
 mod files;
@@ -30,7 +31,7 @@ pub mod modules;
 mod progress;
 mod qemu;
 
-pub use board::{Arch, Board, Qemu, Source};
+pub use board::{Arch, Board, Build, Qemu, Source};
 pub use image::bootable;
 pub use initramfs::{Initramfs, RUN};
 pub use kernel::{Kernel, busybox_static, kernel_for};

@@ -25,9 +25,6 @@ pub use mirror::MIRROR_VARIABLE;
 /// The environment variable that names the cache folder.
 pub const CACHE_VARIABLE: &str = "CORELET_CACHE";
 
-/// How the names of folders begin that hold work in progress.
-const WORK: &str = "work-";
-
 /// Debian's packages through the cache of this machine.
 #[derive(Clone, Debug)]
 pub struct Debian {
@@ -140,7 +137,7 @@ impl Debian {
         }
         let apt = Apt::open(&self.cache, Some(arch), &package.suite)?;
         let dpkg = files::program("dpkg-deb").ok_or_else(|| Missing::program("dpkg-deb", "dpkg"))?;
-        let work = self.work_folder()?;
+        let work = files::work_folder(&self.cache)?;
         progress.step(&format!("fetching {name} {version} ({arch})"));
         let file = apt.download(&package.into(), work.path(), progress)?;
         progress.step(&format!("unpacking {name}"));
@@ -150,7 +147,7 @@ impl Debian {
         if !status.success() {
             bail!("{}: dpkg-deb cannot unpack this ({status})", file.display());
         }
-        self.keep(&unpacked, &folder)?;
+        files::keep(&unpacked, &folder)?;
         Ok(folder)
     }
 
@@ -202,7 +199,7 @@ impl Debian {
             return Ok(path);
         }
         let apt = Apt::open(&self.cache, Some(arch), &package.suite)?;
-        let work = self.work_folder()?;
+        let work = files::work_folder(&self.cache)?;
         let coming = work.path().join("coming");
         files::create_dir(&coming)?;
         let mut out = tempfile::NamedTempFile::new_in(work.path()).context("cannot write in the cache")?;
@@ -243,7 +240,7 @@ impl Debian {
         let mut failed = Vec::new();
         for whole in [true, false] {
             for suite in suites {
-                let work = self.work_folder()?;
+                let work = files::work_folder(&self.cache)?;
                 match self.unpack_source(suite, package, whole, work.path(), progress) {
                     Ok(unpacked) => {
                         for error in failed {
@@ -253,7 +250,7 @@ impl Debian {
                             fs::rename(&folder, work.path().join("old"))
                                 .context("cannot replace the older source")?;
                         }
-                        self.keep(&unpacked, &folder)?;
+                        files::keep(&unpacked, &folder)?;
                         return Ok(folder);
                     }
                     Err(error) => failed.push(error),
@@ -335,30 +332,8 @@ impl Debian {
         self.cache.join("found").join(format!("{suite}-{arch}")).join(format!("{pattern}.toml"))
     }
 
-    /// Moves a finished folder to where it is looked for; there it is whole from the first moment.
-    fn keep(&self, finished: &Path, folder: &Path) -> Result<()> {
-        files::create_dir(folder.parent().unwrap_or(&self.cache))?;
-        fs::rename(finished, folder)
-            .with_context(|| format!("{}: cannot put a folder here", folder.display()))
-    }
-
-    fn work_folder(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix(WORK)
-            .tempdir_in(&self.cache)
-            .context("cannot create a folder in the cache")
-    }
-
     fn lock(&self, progress: &mut dyn Progress) -> Result<files::Lock> {
-        let wait = || progress.step("waiting for another corelet to fetch packages");
-        let lock = files::Lock::take(&self.cache.join("lock"), wait)?;
-        // Only who holds the lock works here: what is left of that is from somebody who was killed.
-        for entry in fs::read_dir(&self.cache).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(WORK) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-        Ok(lock)
+        files::lock_folder(&self.cache, || progress.step("waiting for another corelet to fetch packages"))
     }
 }
 

@@ -141,7 +141,34 @@ pub const LLVM_OBJDUMP: Need = Need {
     why: "what listings of instructions are compared with",
 };
 
-/// What booting a board takes.
+/// Compiles the kernel of the board whose kernel is built here.
+pub const GCC_ARMHF: Need = Need {
+    proof: Proof::Program(&["arm-linux-gnueabihf-gcc"]),
+    packages: &["gcc-arm-linux-gnueabihf"],
+    why: "compiles the tiny kernel for 32-bit ARM",
+};
+
+/// Compiles the programs that a kernel's build runs.
+pub const GCC: Need = Need { proof: Proof::Program(&["gcc"]), packages: &["gcc"], why: KERNEL };
+
+/// Builds a kernel.
+pub const MAKE: Need = Need { proof: Proof::Program(&["make"]), packages: &["make"], why: KERNEL };
+
+/// Computes a kernel's constants of time.
+pub const BC: Need = Need { proof: Proof::Program(&["bc"]), packages: &["bc"], why: KERNEL };
+
+/// Makes the parser of a kernel's options.
+pub const BISON: Need = Need { proof: Proof::Program(&["bison"]), packages: &["bison"], why: KERNEL };
+
+/// Makes the scanner of a kernel's options.
+pub const FLEX: Need = Need { proof: Proof::Program(&["flex"]), packages: &["flex"], why: KERNEL };
+
+/// Packs a kernel's image.
+pub const XZ: Need = Need { proof: Proof::Program(&["xz"]), packages: &["xz-utils"], why: KERNEL };
+
+const KERNEL: &str = "builds the tiny kernel";
+
+/// What booting a board takes, and building its kernel.
 pub fn of_board(board: &Board) -> Vec<&'static Need> {
     let mut needs = vec![&DPKG_DEB, &KEYRING];
     match board.qemu.program.as_str() {
@@ -150,6 +177,11 @@ pub fn of_board(board: &Board) -> Vec<&'static Need> {
         "qemu-system-riscv64" => needs.extend([&QEMU_RISCV64, &OPENSBI]),
         // A board of somebody's own: its boot names the program that is missing.
         _ => {}
+    }
+    if let Some(build) = &board.build {
+        needs.extend([&MAKE, &GCC, &BC, &BISON, &FLEX, &XZ]);
+        // Another compiler is that of a board of somebody's own: its build names it.
+        needs.extend((build.cross == "arm-linux-gnueabihf-").then_some(&GCC_ARMHF));
     }
     needs
 }
@@ -172,6 +204,8 @@ impl Need {
 
 #[cfg(test)]
 mod tests {
+    use corelet_boards::Build;
+
     use super::*;
 
     #[test]
@@ -181,6 +215,10 @@ mod tests {
             assert!(needs.iter().any(|need| need.what() == board.qemu.program), "{}", board.name);
             for package in &board.qemu.packages {
                 assert!(needs.iter().any(|need| need.packages.contains(&package.as_str())), "{package}");
+            }
+            for (program, package) in board.build.iter().flat_map(Build::programs) {
+                let need = needs.iter().find(|need| need.what() == program);
+                assert!(need.is_some_and(|need| need.packages == [&*package]), "{program}");
             }
         }
     }
