@@ -8,7 +8,7 @@ use super::{
 use core::ffi::CStr;
 use core::ptr::NonNull;
 use linux_raw_sys::general as nr;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{Timespec, epoll};
 use rustix::fd::BorrowedFd;
 use rustix::fs::OFlags;
 use rustix::mm::{MapFlags, ProtFlags};
@@ -267,9 +267,16 @@ impl Kernel for Linux {
     }
 
     fn writable(&mut self, fd: Fd) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(borrowed(fd), PollFlags::OUT)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // rustix takes the call with 32-bit times, which a 32-bit kernel need not have (`COMPAT_32BIT_TIME`).
+        #[cfg(target_pointer_width = "32")]
+        const PPOLL: u32 = nr::__NR_ppoll_time64;
+        #[cfg(target_pointer_width = "64")]
+        const PPOLL: u32 = nr::__NR_ppoll;
+        let mut file = nr::pollfd { fd: fd.0, events: nr::POLLOUT as i16, revents: 0 };
+        let mut now = [0u64; 2];
         // A closed pipe is writable too: the write then says EPIPE.
-        poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
+        // SAFETY: the kernel reads and writes one pollfd and a timespec of two 64-bit fields.
+        unsafe { syscall(PPOLL, &raw mut file as usize, 1, now.as_mut_ptr() as usize, 0, 0) }
+            .is_ok_and(|n| n > 0)
     }
 }
