@@ -23,4 +23,5 @@ mod property;
 pub mod refusals;
 pub mod selfcheck;
 pub mod streamed;
+pub mod tiny;
 pub mod tools;

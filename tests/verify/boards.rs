@@ -5,13 +5,16 @@ use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Fate;
 use corelet_tests::matrix::Mutants;
-use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals};
+use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, tiny};
 
 use crate::context::Context;
 use crate::run::Outcome;
 
 /// The board whose kernel is the oldest that Debian still has.
 const OLD: &str = "qemu-aarch64-5.10";
+
+/// The board whose kernel is built here, with next to nothing in it.
+const TINY: &str = "qemu-armv7-tiny";
 
 /// What the AArch64 board takes.
 pub(crate) fn aarch64_wants() -> Wants {
@@ -31,6 +34,11 @@ pub(crate) fn riscv64_wants() -> Wants {
 /// What the 32-bit ARM board takes: as for RISC-V.
 pub(crate) fn armv7_wants() -> Wants {
     wants("qemu-armv7", &[&needs::CLANG, &needs::DPKG_SOURCE])
+}
+
+/// What the small 32-bit ARM board takes: its kernel is compiled here too.
+pub(crate) fn armv7_tiny_wants() -> Wants {
+    wants(TINY, &[&needs::CLANG, &needs::DPKG_SOURCE])
 }
 
 fn wants(board: &str, more: &[&'static needs::Need]) -> Wants {
@@ -72,6 +80,24 @@ pub(crate) fn armv7_mutants(context: &mut Context<'_>) -> Result<Outcome> {
     tools("qemu-armv7", Mutants::All, context)
 }
 
+/// The nine tools, the same objects as on the 32-bit ARM board, in 32 MiB on a kernel that is built here; what it costs to load one, and what the kernel leaves.
+pub(crate) fn armv7_tiny(context: &mut Context<'_>) -> Result<Outcome> {
+    let board = Board::find(TINY)?;
+    let kernel = kernel_for(&board, &mut *on_stderr())?;
+    let mut words = vec![tiny::figures(&board, &kernel, &mut *on_stderr())?];
+    // Both are tried, whatever the first says.
+    let mut failures = Vec::new();
+    for outcome in [tools(TINY, Mutants::None, context), costs_of(&[TINY], context)] {
+        match outcome {
+            Ok(Outcome::Passed(figures)) => words.push(figures),
+            Ok(Outcome::Skipped(reason)) => failures.push(reason),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(Outcome::Passed(words.join("; ")))
+}
+
 /// What the loader refuses, on the AArch64 board.
 pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
     let board = Board::find("qemu-aarch64")?;
@@ -111,8 +137,14 @@ fn nine() -> Vec<&'static str> {
 fn parts(board: &Board, tools: &[&'static str], context: &mut Context<'_>) -> Result<Parts> {
     let mut progress = on_stderr();
     let kernel = kernel_for(board, &mut *progress)?;
-    let folder = context.workspace.target.join("verify").join(&board.name);
-    let objects = objects::for_board(board, &kernel, tools, &folder, &mut context.machine, &mut *progress)?;
+    // A small kernel lacks types that the source names. Objects are portable, so they are compiled with another's.
+    let other = (board.name == TINY).then(|| Board::find("qemu-armv7")).transpose()?;
+    let (of, types) = match &other {
+        Some(other) => (other, &kernel_for(other, &mut *progress)?),
+        None => (board, &kernel),
+    };
+    let folder = context.workspace.target.join("verify").join(&of.name);
+    let objects = objects::for_board(of, types, tools, &folder, &mut context.machine, &mut *progress)?;
     let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
     let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
     Ok((kernel, loader, objects))
@@ -157,11 +189,16 @@ fn matrix(
 
 /// Holds the bytes of opensnoop's pack and the memory to load it against their budgets, on all boards.
 pub(crate) fn costs(context: &mut Context<'_>) -> Result<Outcome> {
+    costs_of(&["qemu-aarch64", "qemu-riscv64", "qemu-armv7"], context)
+}
+
+/// The same on `boards`.
+fn costs_of(boards: &[&str], context: &mut Context<'_>) -> Result<Outcome> {
     let budgets = budgets::budgets()?;
     let goals = &budgets.goals;
     let mut words = Vec::new();
     let mut failures = Vec::new();
-    for board in ["qemu-aarch64", "qemu-riscv64", "qemu-armv7"] {
+    for &board in boards {
         let board = Board::find(board)?;
         let (kernel, loader, objects) = parts(&board, &["opensnoop"], context)?;
         let pack = matrix::pack("opensnoop", &objects, &kernel)?;
