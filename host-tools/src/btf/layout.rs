@@ -4,7 +4,7 @@
 //! bitfield's type has, and in bytes from there on. Members of structs and unions without a name stand inside of them, with
 //! offsets from the start of the whole.
 //!
-//! Bounded for any types: [`MAX_LINES`] members, [`MAX_LEVELS`] levels on a list, no recursion.
+//! Bounded for any types: `MAX_LINES` members, `MAX_LEVELS` levels on a list, no recursion.
 
 use super::shape::{self, Nameless};
 use anyhow::{Result, bail, ensure};
