@@ -1,5 +1,5 @@
 //! The programs on a board's kernel: relocated on the host for their made-up targets, out of a pack as a device does it, and
-//! then loaded, run once by `BPF_PROG_TEST_RUN` and compared with what [`vm`](super::vm) makes of the same instructions.
+//! then loaded, run once by `BPF_PROG_TEST_RUN` and compared with what [`vm`] makes of the same instructions.
 //!
 //! The kernel gives a program no pointer to an image, so two instructions in front put the address of a map's value into `r1`.
 //! That is all that is added. Only little-endian ones can run there. A poisoned program must be refused for its poison; of
