@@ -65,7 +65,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on all boards", full: false, wants: boards::all_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and every shifted offset noticed", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
-    Step { name: "aarch64-5.10", what: "the same objects on a kernel of the 5.10 series", full: false, wants: boards::aarch64_old_wants, run: boards::aarch64_old },
+    Step { name: "aarch64-old", what: "the same objects on a kernel of the 5.10 series", full: false, wants: boards::aarch64_old_wants, run: boards::aarch64_old },
     Step { name: "riscv64", what: "the same on the RISC-V board, compiled from source; types that are of a module here and built in there", full: false, wants: boards::riscv64_wants, run: boards::riscv64 },
     Step { name: "armv7", what: "nine tools on 32-bit ARM, whose kernel has no BTF, and wide reads gone wrong", full: false, wants: boards::armv7_wants, run: boards::armv7 },
     Step { name: "armv7-shifted", what: "the same with every shifted offset", full: true, wants: boards::armv7_wants, run: boards::armv7_mutants },

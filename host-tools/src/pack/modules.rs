@@ -65,7 +65,8 @@ impl<'x> Looked<'x> {
                 named.join(", ")
             )));
         }
-        let modules: Vec<&Module> = of.into_iter().map(|number| &files[number]).collect();
+        // types that were joined with their modules elsewhere have no files
+        let modules: Vec<&Module> = of.into_iter().filter_map(|number| files.get(number)).collect();
         if let Some(module) = modules.iter().find(|m| m.build_id.is_empty()) {
             return Err(Failure::not_portable(format!(
                 "{}: the module has no build id, so that no loader could tell it from another build: link it with --build-id",

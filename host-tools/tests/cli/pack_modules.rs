@@ -213,7 +213,7 @@ fn names_that_are_none_are_refused_with_their_line() {
     let folder = Folder::new();
     let ran = folder.run("pack sample.bpf.o --target kernel.o,module=x -o out");
     assert!(
-        ran.code == Some(2) && ran.err.contains("`module=x`: expected config=, modules=,"),
+        ran.code == Some(2) && ran.err.contains("`module=x`: expected btf=, config=, modules=,"),
         "{}",
         ran.err
     );
