@@ -126,7 +126,7 @@ pub fn run(
     let kernel = [Opened::packaged(kernel, progress)?];
     let mut packs = packs(objects, &kernel, which)?;
     if module_types::is_on(the_board) {
-        packs.extend(module_types::packs(the_board, progress)?);
+        packs.extend(module_types::packs(the_board, which, progress)?);
     }
     let labels: Vec<(String, String, &Packed, &'static Case)> = packs
         .iter()

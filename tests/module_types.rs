@@ -1,7 +1,7 @@
 //! One pack with types of ext4 for both boards' kernels, built into one of them and a module of the other; and packs made of
 //! it that fit less well.
 
-use crate::matrix::Packed;
+use crate::matrix::{Mutants, Packed};
 use crate::tools::ext4sync;
 use crate::tools::mutants::mutants;
 use anyhow::{Context, Result, ensure};
@@ -44,12 +44,12 @@ fn sections(the_board: &Board, progress: &mut dyn Progress) -> Result<(Vec<Secti
     anyhow::bail!("{}: not one of {BOARDS:?}", the_board.name)
 }
 
-/// What `the_board` runs: the pack itself; where ext4 is a module also as if it were for another build of it, and with one offset
-/// of its types shifted at a time. Paths begin with `module-`.
+/// What `the_board` runs: the pack itself; where ext4 is a module also as if it were for another build of it, and if so asked with one
+/// offset of its types shifted at a time. Paths begin with `module-`.
 ///
 /// # Errors
 /// A kernel that cannot be had; one that no longer has ext4 as it is said above.
-pub fn packs(the_board: &Board, progress: &mut dyn Progress) -> Result<Vec<Packed>> {
+pub fn packs(the_board: &Board, which: Mutants, progress: &mut dyn Progress) -> Result<Vec<Packed>> {
     let (right, target) = sections(the_board, progress)?;
     let of_target = |id| move |s: &Section| s.id == id && s.owner == target && !s.bytes.is_empty();
     let modules = right.iter().position(of_target(section::MODULES));
@@ -71,6 +71,9 @@ pub fn packs(the_board: &Board, progress: &mut dyn Progress) -> Result<Vec<Packe
     let mut sections = right.clone();
     sections[modules].bytes = Section::records(section::MODULES, target, [other])?.bytes;
     add(None, &sections, ext4sync::OWN_TYPES)?;
+    if which == Mutants::None {
+        return Ok(packs);
+    }
     let subset = right.iter().position(of_target(section::SUBSET)).context("no subset")?;
     for mutant in mutants(&right[subset].bytes)? {
         let mut sections = right.clone();
