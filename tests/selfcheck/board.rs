@@ -99,8 +99,9 @@ fn question(
 ) -> Result<Option<Question>> {
     let mut index = vec![0; type_count(program)?];
     let object = Object::parse(program, &mut index)?;
+    let modules = types.first.len();
     let types = KernelTypes::with_modules(types.btf.view(), &types.first);
-    let packed = ways::packed(&family.name, program, &types, Endian::Little)?;
+    let packed = ways::packed(&family.name, program, &types, modules, Endian::Little)?;
     let insns = match (&packed.insns, expected) {
         (Err(_), Expected::Fails) => return Ok(None),
         (Err(why), _) => bail!("{why}"),

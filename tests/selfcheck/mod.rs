@@ -182,7 +182,7 @@ impl Case<'_> {
         let minimum = ways::minimum(&object, &types)?;
         let whole = ways::whole(&object, &types)?;
         let small = ways::whole(&object, &KernelTypes::new(minimum.view()))?;
-        let packed = ways::packed(&self.family.name, self.program, &types, self.endian)?;
+        let packed = ways::packed(&self.family.name, self.program, &types, all.first.len(), self.endian)?;
         let mut fail = |what: String| outcome.failures.push(format!("{}: {what}", self.name()));
 
         let ids = self.family.name == "type_id";

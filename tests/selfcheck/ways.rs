@@ -89,15 +89,27 @@ pub fn minimum(object: &Object<'_>, types: &KernelTypes<'_>) -> Result<OwnedBtf>
     Ok(OwnedBtf::from_bytes(subset::write(types.btf(), &marks, true)?.bytes)?)
 }
 
-/// Out of a pack, with nothing but what the pack has.
+/// Out of a pack, with nothing but what the pack has. So many `modules` have some of the types.
 ///
 /// # Errors
 /// The pack cannot be built or read.
-pub fn packed(name: &str, bytes: &[u8], types: &KernelTypes<'_>, endian: Endian) -> Result<Relocated> {
-    let input = Input { name: name.to_owned(), bytes: bytes.to_vec(), manifest: Manifest::default() };
+pub fn packed(
+    name: &str,
+    bytes: &[u8],
+    types: &KernelTypes<'_>,
+    modules: usize,
+    endian: Endian,
+) -> Result<Relocated> {
+    let named: Vec<String> = (0..modules).map(|n| format!("module{n}")).collect();
+    let files: Vec<Module> = (named.iter())
+        .map(|name| Module { build_id: vec![1; 20], ..Module::of_types(name, Vec::new(), None) })
+        .collect();
+    let with = corelet_host_tools::pack::WithModules { named: &named, types, modules: &files };
+    let manifest = Manifest { modules: named.clone(), ..Manifest::default() };
+    let input = Input { name: name.to_owned(), bytes: bytes.to_vec(), manifest };
     let kernel = Kernel {
         types,
-        modules: &[],
+        modules: &[with],
         btf_len: 0,
         build_id: &[1; 20],
         release: "6.1.0-selfcheck",

@@ -4,7 +4,7 @@ use super::{Kernel, Section};
 use crate::btf::modules::Module;
 use crate::exit::Failure;
 use crate::subset::KernelTypes;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use corelet_core::btf::{Btf, names};
 use corelet_core::limits::MAX_MODULES_BYTES;
 use corelet_core::pack::{self, section};
@@ -65,8 +65,10 @@ impl<'x> Looked<'x> {
                 named.join(", ")
             )));
         }
-        // types that were joined with their modules elsewhere have no files
-        let modules: Vec<&Module> = of.into_iter().filter_map(|number| files.get(number)).collect();
+        let file = |number| {
+            files.get(number).context("types of a module that is not at hand. This is a fault of corelet")
+        };
+        let modules = of.into_iter().map(file).collect::<Result<Vec<&Module>>>()?;
         if let Some(module) = modules.iter().find(|m| m.build_id.is_empty()) {
             return Err(Failure::not_portable(format!(
                 "{}: the module has no build id, so that no loader could tell it from another build: link it with --build-id",
