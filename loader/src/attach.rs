@@ -63,7 +63,7 @@ fn try_attach<K: Kernel>(
             path.text(name);
             Ok([Some(kernel.raw_tracepoint_open(path.as_cstr()?, prog)?), None])
         }
-        Attach::Other { .. } => Err(Errno::EOPNOTSUPP),
+        _ => Err(Errno::EOPNOTSUPP),
     }
 }
 

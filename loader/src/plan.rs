@@ -84,7 +84,7 @@ fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Progr
             Ok(())
         }
         // a raw tracepoint cannot be asked for without a program; attaching it tells
-        Attach::RawTracepoint { .. } | Attach::None | Attach::Other { .. } => Ok(()),
+        _ => Ok(()),
     }
 }
 

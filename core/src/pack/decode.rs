@@ -101,12 +101,28 @@ variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
 impl<'a> Wire<'a> for Attach<'a> {
     fn read(r: &mut Reader<'a>) -> Self {
-        match r.variant(5) {
+        match r.variant(11) {
             0 => Attach::None,
             1 => Attach::Kprobe { symbol: Wire::read(r), offset: Wire::read(r), ret: Wire::read(r) },
             2 => Attach::Tracepoint { category: Wire::read(r), name: Wire::read(r) },
             3 => Attach::RawTracepoint { name: Wire::read(r) },
-            _ => Attach::Other { section: Wire::read(r) },
+            4 => Attach::Other { section: Wire::read(r) },
+            5 => Attach::KprobeMulti { pattern: Wire::read(r), ret: Wire::read(r) },
+            6 => Attach::Ksyscall { name: Wire::read(r), ret: Wire::read(r) },
+            7 => Attach::Trace { module: Wire::read(r), name: Wire::read(r) },
+            8 => Attach::Uprobe {
+                path: Wire::read(r),
+                symbol: Wire::read(r),
+                offset: Wire::read(r),
+                ret: Wire::read(r),
+            },
+            9 => Attach::Usdt { path: Wire::read(r), provider: Wire::read(r), name: Wire::read(r) },
+            _ => Attach::PerfEvent {
+                kind: Wire::read(r),
+                config: Wire::read(r),
+                sample: Wire::read(r),
+                freq: Wire::read(r),
+            },
         }
     }
 }

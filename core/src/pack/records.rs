@@ -103,6 +103,61 @@ pub enum Attach<'a> {
         /// The SEC() name.
         section: &'a str,
     },
+    /// Every kernel function that fits a pattern, at once (`BPF_TRACE_KPROBE_MULTI`, `BPF_TRACE_KPROBE_SESSION`).
+    KprobeMulti {
+        /// Name in which `*` stands for any text and `?` for any character.
+        pattern: &'a str,
+        /// At the returns instead.
+        ret: bool,
+    },
+    /// The kernel's function of a system call, whose name the architecture and configuration decide.
+    Ksyscall {
+        /// The system call, as `openat`.
+        name: &'a str,
+        /// At the return instead.
+        ret: bool,
+    },
+    /// A function or tracepoint by its type in the kernel's BTF, as `tp_btf`, `fentry`, `fexit`, `fmod_ret`, `lsm` and `iter`
+    /// programs: `expected_attach_type` says which.
+    Trace {
+        /// The module whose BTF has it; empty for any.
+        module: &'a str,
+        /// Name, without the prefix that its kind has in BTF (`btf_trace_`, `bpf_lsm_`, `bpf_iter_`).
+        name: &'a str,
+    },
+    /// Instructions of a file in user space.
+    Uprobe {
+        /// The file, or a name that is looked for as the dynamic linker and the shell do; empty where only the device's
+        /// command line says.
+        path: &'a str,
+        /// Symbol, or for several (`BPF_TRACE_UPROBE_MULTI`) a pattern as of [`Attach::KprobeMulti`]; empty for an offset in the
+        /// file.
+        symbol: &'a str,
+        /// Bytes behind the symbol's start.
+        offset: u64,
+        /// At the return instead.
+        ret: bool,
+    },
+    /// A probe that a program's author put there (`.note.stapsdt`).
+    Usdt {
+        /// The file, as of [`Attach::Uprobe`].
+        path: &'a str,
+        /// The probe's provider.
+        provider: &'a str,
+        /// The probe.
+        name: &'a str,
+    },
+    /// Samples of a counter, on every CPU.
+    PerfEvent {
+        /// `PERF_TYPE_*`.
+        kind: u32,
+        /// `config` of `struct perf_event_attr`.
+        config: u64,
+        /// Events to a sample, or samples a second.
+        sample: u64,
+        /// Whether `sample` is samples a second.
+        freq: bool,
+    },
 }
 
 /// How the number of entries of a map is found on the device.

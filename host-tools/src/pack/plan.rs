@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 
 /// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
 fn attachable(attach: &Attach<'_>) -> bool {
-    !matches!(attach, Attach::Other { .. })
+    matches!(
+        attach,
+        Attach::None | Attach::Kprobe { .. } | Attach::Tracepoint { .. } | Attach::RawTracepoint { .. }
+    )
 }
 
 /// Which programs are loaded, by function, and whether the device may do without each.

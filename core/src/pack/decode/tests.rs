@@ -77,6 +77,12 @@ fn programs() {
         program(Attach::Tracepoint { category: "syscalls", name: TEXT }),
         program(Attach::RawTracepoint { name: "sched_switch" }),
         program(Attach::Other { section: "xdp" }),
+        program(Attach::KprobeMulti { pattern: "tcp_*", ret: true }),
+        program(Attach::Ksyscall { name: "openat", ret: false }),
+        program(Attach::Trace { module: "ext4", name: "ext4_sync_file" }),
+        program(Attach::Uprobe { path: "/bin/sh", symbol: TEXT, offset: u64::MAX, ret: true }),
+        program(Attach::Usdt { path: "libc.so.6", provider: "libc", name: "setjmp" }),
+        program(Attach::PerfEvent { kind: 1, config: 0, sample: 1 << 40, freq: true }),
     );
 }
 
