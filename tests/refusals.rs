@@ -197,7 +197,7 @@ fn tool(name: &'static str, objects: &Objects, kernel: &pack::Kernel<'_>) -> Res
 fn bad(program: &str, kernel: &pack::Kernel<'_>) -> Result<Vec<u8>> {
     let mut manifest = Manifest::default();
     for other in ["takes_a_missing_field", "writes_through_a_number"].into_iter().filter(|p| *p != program) {
-        manifest.programs.insert(other.to_owned(), manifest::Program::Disabled);
+        manifest.programs.insert(other.to_owned(), manifest::Presence::Disabled.into());
     }
     let input = Input { name: "bad".to_owned(), bytes: BAD.to_vec(), manifest };
     container(&build(&[input], std::slice::from_ref(kernel), &Options::default())?.sections)

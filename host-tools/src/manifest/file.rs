@@ -1,11 +1,12 @@
 //! The form of a manifest's file, and the checks that its parts make sense together.
 
 use super::{
-    Alternatives, EventType, Hint, Labels, Manifest, Map, Program, ResultFrom, ResultHow, ResultSpec, Value,
-    decl,
+    Alternatives, EventType, Hint, Labels, Manifest, Map, Presence, Program, ResultFrom, ResultHow,
+    ResultSpec, Value, decl, perf::PerfTable,
 };
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
+use corelet_core::object::sec_name;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -54,10 +55,19 @@ struct MapTable {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a C declaration, or a list of them for several versions of the tool")]
+#[serde(untagged, expecting = "expected a text, or a list of texts")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn all(self) -> Vec<String> {
+        match self {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,6 +83,8 @@ struct ProgramTable {
     optional: bool,
     #[serde(default)]
     disabled: bool,
+    attach: Option<Spanned<OneOrMany>>,
+    perf: Option<Spanned<PerfTable>>,
 }
 
 #[derive(Deserialize)]
@@ -147,7 +159,7 @@ impl File {
         }
         for (name, table) in self.programs {
             let span = table.span();
-            let program = table.into_inner().check(grouped.contains(&name)).at(span)?;
+            let program = table.into_inner().check(span, grouped.contains(&name))?;
             manifest.programs.insert(name, program);
         }
         for (name, table) in self.maps {
@@ -237,11 +249,8 @@ impl MapTable {
             }
             (None, Some(texts)) => {
                 let span = texts.span();
-                let texts = match texts.into_inner() {
-                    OneOrMany::One(text) => vec![text],
-                    OneOrMany::Many(texts) => texts,
-                };
-                let versions = texts.iter().map(|t| decl::parse(t)).collect::<Result<Vec<_>>>();
+                let versions =
+                    texts.into_inner().all().iter().map(|t| decl::parse(t)).collect::<Result<Vec<_>>>();
                 let versions = versions.and_then(versions_differ).at(span)?;
                 Some(EventType::Declared(versions))
             }
@@ -270,17 +279,47 @@ impl AlternativesTable {
 }
 
 impl ProgramTable {
-    fn check(self, grouped: bool) -> Result<Program> {
-        Ok(match (self.optional, self.disabled) {
-            (true, true) => bail!("`optional` or `disabled`, not both"),
-            (_, true) if grouped => {
-                bail!("a program of `alternatives` cannot be `disabled`: leave it out of its set")
-            }
-            (true, false) => Program::Optional,
-            (false, true) => Program::Disabled,
-            (false, false) => Program::Needed,
-        })
+    fn check(self, span: Range<usize>, grouped: bool) -> Result<Program, Fault> {
+        let presence = presence(self.optional, self.disabled, grouped).at(span)?;
+        if let (Some(_), Some(perf)) = (&self.attach, &self.perf) {
+            let why = anyhow::anyhow!(
+                "`attach` names what the program is attached to, `perf` a counter: give one of them"
+            );
+            return Err(Fault { span: perf.span(), why });
+        }
+        let mut program = Program::from(presence);
+        if let Some(names) = self.attach {
+            let span = names.span();
+            program.attach = attachments(names.into_inner().all()).at(span)?;
+        }
+        if let Some(perf) = self.perf {
+            let span = perf.span();
+            program.perf = Some(perf.into_inner().check().at(span)?);
+        }
+        Ok(program)
     }
+}
+
+fn presence(optional: bool, disabled: bool, grouped: bool) -> Result<Presence> {
+    Ok(match (optional, disabled) {
+        (true, true) => bail!("`optional` or `disabled`, not both"),
+        (_, true) if grouped => {
+            bail!("a program of `alternatives` cannot be `disabled`: leave it out of its set")
+        }
+        (true, false) => Presence::Optional,
+        (false, true) => Presence::Disabled,
+        (false, false) => Presence::Needed,
+    })
+}
+
+/// SEC() names that say what a program is attached to.
+fn attachments(names: Vec<String>) -> Result<Vec<String>> {
+    ensure!(!names.is_empty(), "an empty list: leave `attach` out where the object's own SEC() stands");
+    for (at, name) in names.iter().enumerate() {
+        sec_name::parse(name).map_err(|e| anyhow::anyhow!("{e}"))?;
+        ensure!(!names[..at].contains(name), "`{name}` is named twice");
+    }
+    Ok(names)
 }
 
 fn scalar(value: toml::Value) -> Result<Value> {

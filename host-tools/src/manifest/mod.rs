@@ -6,6 +6,7 @@
 
 pub mod decl;
 mod file;
+mod perf;
 #[cfg(test)]
 mod tests;
 
@@ -67,8 +68,20 @@ pub struct Alternatives {
 }
 
 /// What is to be known of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Whether it is loaded.
+    pub presence: Presence,
+    /// SEC() names that say what it is attached to instead of the object's own, one attachment each; none where the object's
+    /// stands.
+    pub attach: Vec<String>,
+    /// What a `SEC("perf_event")` program counts.
+    pub perf: Option<PerfEvent>,
+}
+
+/// Whether a program is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Program {
+pub enum Presence {
     /// It is loaded, or the pack fails.
     #[default]
     Needed,
@@ -76,6 +89,25 @@ pub enum Program {
     Optional,
     /// It is not loaded.
     Disabled,
+}
+
+impl From<Presence> for Program {
+    fn from(presence: Presence) -> Program {
+        Program { presence, ..Program::default() }
+    }
+}
+
+/// A counter, and how often it gives a sample, as `struct perf_event_attr` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerfEvent {
+    /// `PERF_TYPE_*`.
+    pub kind: u32,
+    /// Which of that type.
+    pub config: u64,
+    /// Events to a sample, or samples a second; not 0.
+    pub sample: u64,
+    /// Whether `sample` is samples a second.
+    pub freq: bool,
 }
 
 /// A variable's value. Whether it fits the variable's type is for the one who knows the type.

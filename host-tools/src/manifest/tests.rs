@@ -66,6 +66,13 @@ fn everything_there_is_to_say() {
         optional = true
         [programs.e]
         disabled = true
+        [programs.f]
+        attach = "uretprobe//bin/bash:readline"
+        [programs.g]
+        attach = ["kprobe/vfs_read", "kprobe/vfs_write"]
+        optional = true
+        [programs.h]
+        perf = { type = "hw-cache", config = "ll-read-miss", period = 10000 }
         [variables]
         on = true
         low = -1
@@ -90,7 +97,17 @@ fn everything_there_is_to_say() {
     assert_eq!(manifest.maps["rb"].max_entries, Some(4096));
     assert_eq!(manifest.maps["pb"].perf_pages, Some(4));
     assert_eq!(manifest.alternatives[0].sets, [vec!["a", "b"], vec!["c"]]);
-    assert_eq!((manifest.programs["d"], manifest.programs["e"]), (Program::Optional, Program::Disabled));
+    let presence = |name| manifest.programs[name].presence;
+    assert_eq!(
+        (presence("d"), presence("e"), presence("f")),
+        (Presence::Optional, Presence::Disabled, Presence::Needed)
+    );
+    assert_eq!(manifest.programs["d"], Presence::Optional.into());
+    assert_eq!(manifest.programs["f"].attach, ["uretprobe//bin/bash:readline"]);
+    assert_eq!(manifest.programs["g"].attach, ["kprobe/vfs_read", "kprobe/vfs_write"]);
+    assert_eq!(presence("g"), Presence::Optional);
+    let misses = PerfEvent { kind: 3, config: 2 | 1 << 16, sample: 10_000, freq: false };
+    assert_eq!(manifest.programs["h"].perf, Some(misses));
     assert_eq!((manifest.variables["on"], manifest.variables["low"]), (Value::Bool(true), Value::Int(-1)));
     assert_eq!(manifest.results[0].how, ResultHow::Log2 { slots: "s".into() });
     assert_eq!(manifest.results[1].from, ResultFrom::Variable("v".into()));
@@ -98,6 +115,40 @@ fn everything_there_is_to_say() {
     assert_eq!(manifest.hints["struct event"]["addr"], Hint::Ip("af".into()));
     let empty = Manifest { file: "x.toml".to_owned(), ..Manifest::default() };
     assert_eq!(Manifest::parse("x.toml", "").unwrap(), empty);
+}
+
+#[test]
+fn counters_have_the_names_of_the_kernels_header() {
+    let perf = |text: &str| {
+        let text = format!("[programs.p]\nperf = {{ {text}, freq = 99 }}\n");
+        let perf = Manifest::parse("x.toml", &text).unwrap().programs["p"].perf.unwrap();
+        assert!(perf.freq && perf.sample == 99);
+        (perf.kind, perf.config)
+    };
+    assert_eq!(perf("type = \"software\", config = \"cpu-clock\""), (1, 0));
+    assert_eq!(perf("type = \"software\", config = \"cgroup-switches\""), (1, 11));
+    assert_eq!(perf("type = \"hardware\", config = \"cache-misses\""), (0, 3));
+    assert_eq!(perf("type = \"hardware\", config = \"ref-cpu-cycles\""), (0, 9));
+    assert_eq!(perf("type = \"hw-cache\", config = \"l1d-prefetch-access\""), (3, 2 << 8));
+    assert_eq!(perf("type = \"raw\", config = 0x1b"), (4, 0x1b));
+    let bad = |perf: &str, why| refused(&format!("[programs.p]\nperf = {{ {perf} }}\n"), why);
+    bad(
+        "type = \"soft\", config = 0, freq = 1",
+        "x.toml:2: `perf = { type = \"soft\", config = 0, freq = 1 }`: `type` is one of \"hardware\"",
+    );
+    bad(
+        "type = \"software\", config = \"cycles\", freq = 1",
+        "`cycles`: `config` is one of cpu-clock, task-clock",
+    );
+    bad(
+        "type = \"hw-cache\", config = \"ll-read\", freq = 1",
+        "`ll-read`: `config` is CACHE-OPERATION-RESULT",
+    );
+    bad("type = \"raw\", config = \"x\", freq = 1", "of a raw event is a number");
+    bad("type = \"software\", config = 0", "give `freq`, samples a second, or `period`");
+    bad("type = \"software\", config = 0, freq = 1, period = 1", "give `freq`");
+    bad("type = \"software\", config = 0, freq = 0", "no samples");
+    bad("type = \"software\", config = true, freq = 1", "expected a counter's name");
 }
 
 #[test]
@@ -131,6 +182,14 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
     refused(
         "[programs.a]\ndisabled = true\n[[alternatives]]\nsets = [[\"a\"], [\"b\"]]\n",
         "leave it out of its set",
+    );
+    refused("[programs.p]\nattach = []\n", "x.toml:2: `attach = []`: an empty list");
+    refused("[programs.p]\nattach = \"kprobes/f\"\n", "SEC(\"kprobes/f\"): no kind of program");
+    refused("[programs.p]\nattach = \"kprobe/f+\"\n", "what the program is attached to cannot be read");
+    refused("[programs.p]\nattach = [\"kprobe/f\", \"kprobe/f\"]\n", "`kprobe/f` is named twice");
+    refused(
+        "[programs.p]\nattach = \"kprobe/f\"\nperf = { type = \"software\", config = 0, freq = 1 }\n",
+        "x.toml:3: `perf = { type = \"software\", config = 0, freq = 1 }`: `attach` names",
     );
     refused(
         "[variables]\nx = 1.5\n",

@@ -1,23 +1,28 @@
 //! Everything of an object that goes into a pack, as lists.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use corelet_core::object::sec_name::SecName;
 use corelet_core::object::{
     DataRole, DataSection, Extern, Function, Located, MapDef, Object, Reference, Variable, sec_name,
 };
-use corelet_core::pack::MapRole;
+use corelet_core::pack::{Attach, MapRole};
 use corelet_core::relo::CoreRelo;
 use corelet_core::{btf_ext, insn};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exit::Failure;
+use crate::manifest::{self, Manifest, PerfEvent};
 use crate::relocate::{Lines, core_relo};
+
+/// `BPF_PROG_TYPE_PERF_EVENT`.
+const PERF_EVENT: u32 = 7;
 
 /// An object, collected.
 pub(super) struct Collected<'o> {
     pub(super) object: Object<'o>,
     pub(super) functions: Vec<Function<'o>>,
-    /// Entry programs: function number and what the section name says.
+    /// Entry programs: function number and what the section name or the manifest says. One that the manifest attaches to
+    /// several places is there for each of them, one after the other.
     pub(super) programs: Vec<(u32, SecName<'o>)>,
     pub(super) relos: Vec<(Located<btf_ext::CoreRelo>, CoreRelo)>,
     pub(super) references: Vec<Reference>,
@@ -30,14 +35,15 @@ pub(super) struct Collected<'o> {
 }
 
 impl<'o> Collected<'o> {
-    pub(super) fn new(object: Object<'o>) -> Result<Self> {
+    /// # Errors
+    /// The object is damaged, has what is not supported yet, or does not fit the manifest's `attach` and `perf`.
+    pub(super) fn new(object: Object<'o>, manifest: &'o Manifest) -> Result<Self> {
         let functions: Vec<Function<'o>> = object.functions().collect();
         let mut programs = Vec::new();
         for f in functions.iter().filter(|f| f.entry) {
-            programs.push((
-                f.index,
-                sec_name::parse(f.section_name).map_err(|e| anyhow::anyhow!("program {}: {e}", f.name))?,
-            ));
+            let said = manifest.programs.get(f.name);
+            let secs = attachments(f.section_name, said).with_context(|| format!("program {}", f.name))?;
+            programs.extend(secs.into_iter().map(|sec| (f.index, sec)));
         }
         let mut relos = Vec::new();
         for relo in object.core_relos() {
@@ -111,6 +117,33 @@ impl<'o> Collected<'o> {
     }
 }
 
+/// What the manifest says of a program's attachments, or else its section's name.
+fn attachments<'o>(section: &'o str, said: Option<&'o manifest::Program>) -> Result<Vec<SecName<'o>>> {
+    let parse = |name| sec_name::parse(name).map_err(|e| anyhow::anyhow!("{e}"));
+    let Some(said) = said else { return Ok(vec![parse(section)?]) };
+    if let Some(PerfEvent { kind, config, sample, freq }) = said.perf {
+        let own = parse(section)?;
+        ensure!(
+            own.prog_type == PERF_EVENT,
+            "the manifest's `perf` is for SEC(\"perf_event\"), this is SEC(\"{section}\")"
+        );
+        return Ok(vec![SecName { attach: Attach::PerfEvent { kind, config, sample, freq }, ..own }]);
+    }
+    if said.attach.is_empty() {
+        return Ok(vec![parse(section)?]);
+    }
+    let own = sec_name::parse(section).ok(); // one that says nothing, such as SEC("prog"), leaves it to the manifest
+    let all = said.attach.iter().map(|name| {
+        let sec = parse(name)?;
+        ensure!(
+            own.is_none_or(|own| own.prog_type == sec.prog_type),
+            "the manifest's `attach = \"{name}\"` makes another type of program of it than SEC(\"{section}\")"
+        );
+        Ok(sec)
+    });
+    all.collect()
+}
+
 /// The functions that `function` reaches by calls and addresses, each once and without itself, in the order they are met.
 /// Time: for each of them a walk over the references.
 pub(crate) fn reached(references: &[Reference], function: u32) -> Vec<u32> {
@@ -143,8 +176,40 @@ pub(super) fn role(role: DataRole) -> MapRole {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Program;
     use corelet_core::limits::MAX_FUNCTIONS;
     use corelet_core::object::Referent;
+
+    fn attach(section: &str, names: &[&str]) -> Result<Vec<String>> {
+        let said = Program { attach: names.iter().map(|&n| n.to_owned()).collect(), ..Program::default() };
+        let all = attachments(section, Some(&said))?;
+        Ok(all.iter().map(|s| format!("{} {:?}", s.prog_type, s.attach)).collect())
+    }
+
+    #[test]
+    fn the_manifest_says_what_a_program_is_attached_to() {
+        let vfs = "2 Kprobe { symbol: \"vfs_read\", offset: 0, ret: false }";
+        let ret = "2 Kprobe { symbol: \"vfs_open\", offset: 0, ret: true }";
+        assert_eq!(
+            attach("kprobe/dummy_kprobe", &["kprobe/vfs_read", "kretprobe/vfs_open"]).unwrap(),
+            [vfs, ret]
+        );
+        assert_eq!(attach("prog", &["kprobe/vfs_read"]).unwrap(), [vfs]);
+        assert_eq!(attach("kprobe/vfs_read", &[]).unwrap(), [vfs]);
+        let said = attach("kprobe/x", &["tp/sched/sched_switch"]).unwrap_err().to_string();
+        assert!(said.contains("another type of program of it than SEC(\"kprobe/x\")"), "{said}");
+        assert!(attach("prog", &[]).unwrap_err().to_string().contains("no kind of program"));
+    }
+
+    #[test]
+    fn the_manifest_says_what_is_counted() {
+        let perf = Some(PerfEvent { kind: 1, config: 0, sample: 99, freq: true });
+        let said = Program { perf, ..Program::default() };
+        let all = attachments("perf_event", Some(&said)).unwrap();
+        assert_eq!(all[0].attach, Attach::PerfEvent { kind: 1, config: 0, sample: 99, freq: true });
+        let refused = attachments("kprobe/x", Some(&said)).unwrap_err().to_string();
+        assert!(refused.contains("is for SEC(\"perf_event\")"), "{refused}");
+    }
 
     fn call(function: u32, callee: u32) -> Reference {
         Reference { function, insn: 0, to: Referent::Call { function: callee } }

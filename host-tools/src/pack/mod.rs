@@ -128,7 +128,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
             )));
         }
         let object = Object::parse(&input.bytes, &mut index).with_context(name)?;
-        let c = collect::Collected::new(object).with_context(name)?;
+        let c = collect::Collected::new(object, &input.manifest).with_context(name)?;
         let names = strings(&c, options)?;
         let types = types::build(&c, &input.manifest, &names).with_context(name)?;
         let maps = object::Maps::new(&c, &input.manifest, &types).with_context(name)?;

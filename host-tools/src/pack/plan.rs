@@ -3,8 +3,8 @@
 use super::collect::Collected;
 use crate::exit::Failure;
 use crate::kconfig::Presence;
-use crate::manifest::{Manifest, Program};
-use anyhow::{Context, Result};
+use crate::manifest::{self, Manifest};
+use anyhow::{Result, ensure};
 use corelet_core::object::Object;
 use corelet_core::pack::{Attach, Decision, SkipReason};
 use std::collections::BTreeMap;
@@ -32,13 +32,13 @@ pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u3
 /// The same for an object that need not be packed: as planned where it can be, else every program that is loaded unless
 /// something says otherwise.
 pub fn decisions(object: Object<'_>, manifest: &Manifest) -> BTreeMap<u32, Presence> {
-    let planned = Collected::new(object).and_then(|c| Ok(presence(&c, &plan(&c, manifest)?)));
+    let planned = Collected::new(object, manifest).and_then(|c| Ok(presence(&c, &plan(&c, manifest)?)));
     planned.unwrap_or_else(|_| {
         let entries = object.functions().filter(|f| f.entry && f.autoload);
-        let wanted = entries.filter_map(|f| match manifest.programs.get(f.name) {
-            Some(Program::Disabled) => None,
-            Some(Program::Optional) => Some((f.index, Presence::Optional)),
-            Some(Program::Needed) | None => Some((f.index, Presence::Needed)),
+        let wanted = entries.filter_map(|f| match manifest.programs.get(f.name).map(|p| p.presence) {
+            Some(manifest::Presence::Disabled) => None,
+            Some(manifest::Presence::Optional) => Some((f.index, Presence::Optional)),
+            Some(manifest::Presence::Needed) | None => Some((f.index, Presence::Needed)),
         });
         wanted.collect()
     })
@@ -52,14 +52,14 @@ pub fn decisions(object: Object<'_>, manifest: &Manifest) -> BTreeMap<u32, Prese
 pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decision>> {
     let name = |i: usize| c.functions[c.programs[i].0 as usize].name;
     let find = |wanted: &str| {
-        (0..c.programs.len()).find(|&i| name(i) == wanted).with_context(|| {
-            let all: Vec<_> = (0..c.programs.len()).map(name).collect();
-            format!(
-                "{}: the manifest names program `{wanted}`, which the object does not have (it has {})",
-                manifest.file,
-                all.join(", ")
-            )
-        })
+        let found: Vec<usize> = (0..c.programs.len()).filter(|&i| name(i) == wanted).collect();
+        ensure!(
+            !found.is_empty(),
+            "{}: the manifest names program `{wanted}`, which the object does not have (it has {})",
+            manifest.file,
+            (0..c.programs.len()).map(name).collect::<Vec<_>>().join(", ")
+        );
+        Ok(found)
     };
     let mut decisions: Vec<Decision> = (c.programs.iter())
         .map(|&(f, _)| match c.functions[f as usize].autoload {
@@ -68,8 +68,8 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
         })
         .collect();
     for group in &manifest.alternatives {
-        let sets = group.sets.iter().map(|set| set.iter().map(|n| find(n)).collect::<Result<Vec<_>>>());
-        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let all = |set: &Vec<String>| Ok(set.iter().map(|n| find(n)).collect::<Result<Vec<_>>>()?.concat());
+        let sets = group.sets.iter().map(all).collect::<Result<Vec<_>>>()?;
         let fits = |set: &&Vec<usize>| set.iter().all(|&i| attachable(&c.programs[i].1.attach));
         let Some(taken) = sets.iter().find(fits) else {
             let sets: Vec<_> = group.sets.iter().map(|s| s.join(", ")).collect();
@@ -84,11 +84,12 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
         }
     }
     for (wanted, program) in &manifest.programs {
-        let i = find(wanted)?;
-        match (program, decisions[i]) {
-            (Program::Disabled, _) => decisions[i] = Decision::Skip(SkipReason::Disabled),
-            (Program::Optional, Decision::Load) => decisions[i] = Decision::IfPresent,
-            _ => {}
+        for i in find(wanted)? {
+            match (program.presence, decisions[i]) {
+                (manifest::Presence::Disabled, _) => decisions[i] = Decision::Skip(SkipReason::Disabled),
+                (manifest::Presence::Optional, Decision::Load) => decisions[i] = Decision::IfPresent,
+                _ => {}
+            }
         }
     }
     let refused: Vec<String> = (decisions.iter().zip(&c.programs).enumerate())
