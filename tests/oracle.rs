@@ -11,6 +11,7 @@ pub mod cost;
 pub mod foreign;
 pub mod libbpf;
 pub mod linked;
+pub mod names;
 pub mod newest;
 pub mod packages;
 

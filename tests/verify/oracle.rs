@@ -67,6 +67,8 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
         context.note(&format!("{package} ({arch}): {} objects", found.len()))?;
         others.extend(found.into_iter().map(|(name, bytes)| (format!("{package}/{arch}/{name}"), bytes)));
     }
+    let (theirs, ours) = oracle::names::compare(&folder(context, "names"), &mut *on_stderr())?;
+    context.note(&format!("SEC() names: libbpf's {theirs} as ours, which are {ours}"))?;
     let mut outcome = oracle::Outcome::default();
     let mut kernels = kernels()?;
     let (riscv, kernel) = &kernels[1];
@@ -91,7 +93,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!(
         "{} objects on {} kernels: {} relocations and {} instructions as libbpf's (descriptors and ids left out of {}); minima \
-         {} bytes in all, bpftool's {} ({} ids of types left out)",
+         {} bytes in all, bpftool's {} ({} ids of types left out); {theirs} SEC() names as libbpf has them",
         packaged.len() + others.len(),
         kernels.len(),
         outcome.relocations,

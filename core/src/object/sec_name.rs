@@ -1,5 +1,5 @@
 //! What a program's section name, its SEC(), says of it: type, flags and what it is attached to.
-//! Source: `sec_def_matches`, `attach_kprobe`, `attach_tp` and `attach_raw_tp`, libbpf `src/libbpf.c`.
+//! Source: `sec_def_matches` and the `attach_…` functions that `section_defs` names, libbpf `src/libbpf.c`.
 
 pub use super::sec_table::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use super::sec_table::{Form, ROWS, Row};
@@ -8,7 +8,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{is_not, tag, take_while1};
 use nom::character::complete::{digit1, hex_digit1};
 use nom::combinator::{all_consuming, map_res, opt};
-use nom::sequence::{preceded, separated_pair};
+use nom::sequence::{preceded, separated_pair, terminated};
 use nom::{IResult, Parser};
 use std::fmt;
 
@@ -71,6 +71,11 @@ pub fn parse(section: &str) -> Result<SecName<'_>, UnknownSecName<'_>> {
     Err(UnknownSecName { section, kind_is_known })
 }
 
+/// Every name that is known, and whether more may follow it behind a `/`.
+pub fn names() -> impl Iterator<Item = (&'static str, bool)> {
+    ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Exact)))
+}
+
 /// What stands behind a row's name and the `/`; `None` where the row does not fit.
 fn behind<'a>(row: &Row, name: &'a str) -> Option<Option<&'a str>> {
     let rest = name.strip_prefix(row.0)?;
@@ -91,8 +96,23 @@ fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a s
         Form::Kprobe { ret: true } => {
             all_consuming(symbol).map(|symbol| Attach::Kprobe { symbol, offset: 0, ret: true }).parse(extra)
         }
-        Form::Kprobe { ret: false } => all_consuming((symbol, opt(preceded(tag("+"), number))))
-            .map(|(symbol, offset)| Attach::Kprobe { symbol, offset: offset.unwrap_or(0), ret: false })
+        Form::Kprobe { ret: false } => all_consuming((symbol, offset))
+            .map(|(symbol, offset)| Attach::Kprobe { symbol, offset, ret: false })
+            .parse(extra),
+        Form::KprobeMulti { ret } => {
+            all_consuming(pattern).map(|pattern| Attach::KprobeMulti { pattern, ret }).parse(extra)
+        }
+        Form::Ksyscall { ret } => {
+            all_consuming(symbol).map(|name| Attach::Ksyscall { name, ret }).parse(extra)
+        }
+        Form::Uprobe { ret } => all_consuming(separated_pair(path, tag(":"), in_file))
+            .map(|(path, (symbol, offset))| Attach::Uprobe { path, symbol, offset, ret })
+            .parse(extra),
+        Form::UprobeMulti { ret } => all_consuming(separated_pair(path, tag(":"), is_not(":")))
+            .map(|(path, symbol)| Attach::Uprobe { path, symbol, offset: 0, ret })
+            .parse(extra),
+        Form::Usdt => all_consuming((path, preceded(tag(":"), is_not(":")), preceded(tag(":"), is_not(":"))))
+            .map(|(path, provider, name)| Attach::Usdt { path, provider, name })
             .parse(extra),
         Form::Tracepoint => all_consuming(separated_pair(is_not("/"), tag("/"), is_not("/")))
             .map(|(category, name)| Attach::Tracepoint { category, name })
@@ -100,6 +120,9 @@ fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a s
         Form::RawTracepoint => {
             all_consuming(is_not("/")).map(|name| Attach::RawTracepoint { name }).parse(extra)
         }
+        Form::Trace => all_consuming((opt(terminated(is_not(":"), tag(":"))), symbol))
+            .map(|(module, name)| Attach::Trace { module: module.unwrap_or(""), name })
+            .parse(extra),
     }
 }
 
@@ -108,10 +131,33 @@ fn symbol(i: &str) -> IResult<&str, &str> {
     take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.').parse(i)
 }
 
-/// An offset in decimal, or in hexadecimal behind `0x`.
-fn number(i: &str) -> IResult<&str, u32> {
+/// Kernel functions, by `*` and `?`.
+fn pattern(i: &str) -> IResult<&str, &str> {
+    take_while1(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '*' | '?')).parse(i)
+}
+
+/// A file; it cannot have a `:` in its name.
+fn path(i: &str) -> IResult<&str, &str> {
+    is_not(":").parse(i)
+}
+
+/// A place in a file: a symbol, which may be of C++ or Rust, and an offset; or an offset alone, which no symbol begins like.
+fn in_file(i: &str) -> IResult<&str, (&str, u64)> {
+    let offset = all_consuming(number).map(|offset| ("", offset));
+    let symbol = is_not(":+").and(opt(preceded(tag("+"), number)));
+    alt((offset, symbol.map(|(symbol, offset): (&str, _)| (symbol, offset.unwrap_or(0))))).parse(i)
+}
+
+/// Bytes behind a kernel function's start.
+fn offset(i: &str) -> IResult<&str, u32> {
+    let offset = opt(preceded(tag("+"), number));
+    map_res(offset, |n: Option<u64>| n.unwrap_or(0).try_into()).parse(i)
+}
+
+/// A number in decimal, or in hexadecimal behind `0x`.
+fn number(i: &str) -> IResult<&str, u64> {
     alt((
-        map_res(preceded(tag("0x"), hex_digit1), |d| u32::from_str_radix(d, 16)),
+        map_res(preceded(tag("0x"), hex_digit1), |d| u64::from_str_radix(d, 16)),
         map_res(digit1, |d: &str| d.parse()),
     ))
     .parse(i)
@@ -120,6 +166,7 @@ fn number(i: &str) -> IResult<&str, u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::format;
 
     fn attach_of(name: &str) -> Attach<'_> {
         parse(name).unwrap().attach
@@ -140,13 +187,74 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not() {
-        assert_eq!(attach_of("syscall"), Attach::None);
-        for name in ["kprobe", "tp_btf/x", "fentry.s/x", "perf_event", "xdp", "uprobe//bin/sh:main"] {
-            assert_eq!(attach_of(name), Attach::Other { section: name });
+    fn several_functions_and_system_calls() {
+        let multi = |pattern, ret| Attach::KprobeMulti { pattern, ret };
+        assert_eq!(attach_of("kprobe.multi/tcp_*"), multi("tcp_*", false));
+        assert_eq!(attach_of("kretprobe.multi/vfs_?ead"), multi("vfs_?ead", true));
+        assert_eq!(attach_of("kprobe.session/vfs_read"), multi("vfs_read", false));
+        assert_eq!(attach_of("ksyscall/openat"), Attach::Ksyscall { name: "openat", ret: false });
+        assert_eq!(attach_of("kretsyscall/openat"), Attach::Ksyscall { name: "openat", ret: true });
+    }
+
+    #[test]
+    fn names_in_the_kernels_types() {
+        let trace = |module, name| Attach::Trace { module, name };
+        let kinds = [
+            "tp_btf", "fentry", "fexit.s", "fmod_ret", "fsession", "lsm", "lsm.s", "iter", "iter.s",
+            "freplace",
+        ];
+        for kind in kinds {
+            assert_eq!(attach_of(&format!("{kind}/task")), trace("", "task"), "{kind}");
         }
+        assert_eq!(attach_of("fentry/ext4:ext4_sync_file"), trace("ext4", "ext4_sync_file"));
         let s = parse("fentry.s/x").unwrap();
         assert_eq!((s.prog_type, s.expected_attach_type, s.prog_flags), (26, 24, BPF_F_SLEEPABLE));
+    }
+
+    #[test]
+    fn places_in_files() {
+        let probe = |path, symbol, offset, ret| Attach::Uprobe { path, symbol, offset, ret };
+        assert_eq!(attach_of("uretprobe//bin/bash:readline"), probe("/bin/bash", "readline", 0, true));
+        assert_eq!(attach_of("uprobe/libc.so.6:malloc+0x10"), probe("libc.so.6", "malloc", 16, false));
+        assert_eq!(attach_of("uprobe.s//bin/sh:0x1234"), probe("/bin/sh", "", 0x1234, false));
+        assert_eq!(
+            attach_of("uprobe//bin/x:_ZN1a1b17h$u20$E"),
+            probe("/bin/x", "_ZN1a1b17h$u20$E", 0, false)
+        );
+        assert_eq!(attach_of("uprobe.multi//bin/sh:ev*"), probe("/bin/sh", "ev*", 0, false));
+        assert_eq!(parse("uprobe.session/libc:a?").unwrap().expected_attach_type, 57);
+        let usdt = Attach::Usdt { path: "libc.so.6", provider: "libc", name: "setjmp" };
+        assert_eq!(attach_of("usdt/libc.so.6:libc:setjmp"), usdt);
+    }
+
+    /// What a name's suffix says: `libbpf.c` writes it into each row, we too.
+    #[test]
+    fn all_names_are_there_and_their_flags_are_those_of_their_suffix() {
+        assert_eq!(ROWS.len(), 116);
+        for (at, Row(name, form, _, _, flags)) in ROWS.iter().enumerate() {
+            assert!(!ROWS.iter().take(at).any(|row| row.0 == *name), "{name}");
+            let fragments = name.starts_with("xdp.frags");
+            let sleepable = name.ends_with(".s") || *name == "syscall";
+            let expected =
+                if fragments { BPF_F_XDP_HAS_FRAGS } else { u32::from(sleepable) * BPF_F_SLEEPABLE };
+            assert_eq!(*flags, expected, "{name}");
+            // a row that another hides is never taken
+            let behind = if *form == Form::Tracepoint { "/a/b" } else { "/a:b:c" };
+            for section in [format!("{name}"), format!("{name}{behind}")] {
+                let row = ROWS.iter().find(|row| super::behind(row, &section).is_some());
+                assert!(row.is_none_or(|row| row.0 == *name), "{section}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_are_not() {
+        assert_eq!(attach_of("syscall"), Attach::None);
+        for name in
+            ["kprobe", "fentry", "lsm_cgroup/x", "perf_event", "xdp", "fentry.multi/vfs_*", "uprobe.s"]
+        {
+            assert_eq!(attach_of(name), Attach::Other { section: name });
+        }
         assert_eq!(parse("xdp.frags/devmap").unwrap().prog_flags, BPF_F_XDP_HAS_FRAGS);
     }
 
@@ -155,8 +263,10 @@ mod tests {
         for name in ["", "?", "prog", "kprobes/x", "xdp/other", "perf_event/x"] {
             assert_eq!(parse(name), Err(UnknownSecName { section: name, kind_is_known: false }));
         }
-        for name in ["kretprobe/f+4", "kprobe/", "kprobe/f+", "kprobe/f+x", "tp/sched", "tp/a/b/c", "raw_tp/"]
-        {
+        let known = "kretprobe/f+4 kprobe/ kprobe/f+ kprobe/f+x kprobe/f+0x100000000 tp/sched tp/a/b/c raw_tp/ kprobe.multi/ \
+                     kprobe.multi/a+1 ksyscall/a/b fentry/ fentry/a:b:c fentry/:b iter/a/b uprobe//bin/sh uprobe/:main \
+                     uprobe//bin/sh: uprobe/a:f+ uprobe/a:f+1x usdt/a:b usdt/a:b: usdt/a::c usdt/a:b:c:d uprobe.multi/a";
+        for name in known.split_ascii_whitespace() {
             assert_eq!(parse(name), Err(UnknownSecName { section: name, kind_is_known: true }));
         }
     }

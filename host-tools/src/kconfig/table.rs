@@ -157,29 +157,16 @@ mod tests {
     use super::*;
     use corelet_core::object::sec_name;
 
-    /// Names of sections that core cannot load, so that it need not know them.
-    const NOT_IN_CORE: [&str; 9] = [
-        "uprobe.session",
-        "flow_dissector",
-        "netkit",
-        "lwt_in",
-        "lwt_out",
-        "lwt_xmit",
-        "lwt_seg6local",
-        "sk_reuseport",
-        "lirc_mode2",
-    ];
-
     #[test]
     fn names_of_sections_are_libbpfs() {
         for row in ROWS {
             let Of::Sec(names) = row.of else { continue };
-            for name in names.iter().filter(|name| !NOT_IN_CORE.contains(name)) {
+            for name in names {
                 let known = |section: &str| match sec_name::parse(section) {
                     Ok(_) => true,
                     Err(unknown) => unknown.kind_is_known,
                 };
-                let behind = ["", "/ingress", "/skb", "/connect4", "/x"];
+                let behind = ["", "/ingress", "/skb", "/connect4", "/primary", "/x"];
                 assert!(behind.iter().any(|extra| known(&format!("{name}{extra}"))), "{name}");
             }
         }
