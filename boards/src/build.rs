@@ -88,7 +88,7 @@ pub(crate) fn folder(
         return Ok(folder);
     }
     progress.note(&format!(
-        "{name}: building its kernel of {} {}; about 8 minutes on 2 idle cores, 3 GB of disk meanwhile, once",
+        "{name}: building its kernel of {} {}; 5 minutes on 2 cores, 3 GB of disk meanwhile, once",
         source.package, source.version
     ));
     let work = files::work_folder(&kernels)?;

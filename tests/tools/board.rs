@@ -2,13 +2,13 @@
 
 use super::output::{self, Output};
 use super::script::{Run, script};
-use crate::identity;
+use crate::{identity, module_types};
 use anyhow::{Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Progress, RUN, busybox_static, kernel_for};
 use std::time::Duration;
 
-/// Modules that the work needs: disks, and the file system on one. What is built in is left out.
-const MODULES: &[&str] = &["loop", crate::module_types::MODULE];
+/// The module that the work needs, for disks; left out where it is built in.
+const DISKS: &str = "loop";
 
 /// What one run may take at most under emulation, the verifier's work included.
 const RUN_SECONDS: u64 = 20;
@@ -29,6 +29,7 @@ pub fn run(
 ) -> Result<Vec<Output>> {
     let kernel = kernel_for(board, progress)?;
     let modules_folder = Some(kernel.modules(progress)?);
+    let file_system = module_types::is_on(board).then(|| module_types::MODULE.to_owned());
     let mut files = vec![
         (RUN.to_owned(), 0o755, (identity::SHELL.to_owned() + &script(runs)).into_bytes()),
         ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
@@ -37,7 +38,7 @@ pub fn run(
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
         modules_folder,
-        modules: MODULES.iter().map(|&module| module.into()).collect(),
+        modules: [DISKS.to_owned()].into_iter().chain(file_system).collect(),
         files,
     };
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
