@@ -272,6 +272,7 @@ fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects
             types: kernel.types,
             modules: kernel.modules,
             btf_len: kernel.btf_len,
+            type_ids: kernel.type_ids,
             build_id,
             release,
             version: kernel.version,

@@ -13,7 +13,23 @@ pub const EVENT_TRACING: &str = "CONFIG_EVENT_TRACING, for tracepoints as events
 pub const FTRACE_SYSCALLS: &str = "CONFIG_FTRACE_SYSCALLS, for a tracepoint for each system call";
 /// `CONFIG_KPROBE_EVENTS`
 pub const KPROBE_EVENTS: &str = "CONFIG_KPROBE_EVENTS, for probes of kernel functions as events";
+/// `CONFIG_BLOCK`
+pub const BLOCK: &str = "CONFIG_BLOCK, for tracepoints of block devices";
+/// `CONFIG_INET`
+pub const INET: &str = "CONFIG_INET, for tracepoints of TCP/IP";
+/// `CONFIG_EXT4_FS`
+pub const EXT4_FS: &str =
+    "CONFIG_EXT4_FS, for tracepoints of ext4, which a module has only while it is loaded";
 
 /// All of them.
-pub const ALL: [&str; 6] =
-    [BPF_SYSCALL, BPF_EVENTS, PERF_EVENTS, EVENT_TRACING, FTRACE_SYSCALLS, KPROBE_EVENTS];
+pub const ALL: [&str; 9] = [
+    BPF_SYSCALL,
+    BPF_EVENTS,
+    PERF_EVENTS,
+    EVENT_TRACING,
+    FTRACE_SYSCALLS,
+    KPROBE_EVENTS,
+    BLOCK,
+    INET,
+    EXT4_FS,
+];

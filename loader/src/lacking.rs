@@ -18,24 +18,36 @@ pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'sta
         {
             kconfig::EVENT_TRACING
         }
-        (Attach::Tracepoint { category: "syscalls", .. }, Errno::ENOENT)
-            if is_missing_in_tracefs(kernel, "/events/syscalls") =>
+        // a category is a folder, which is there if one of its tracepoints is
+        (Attach::Tracepoint { category, .. }, Errno::ENOENT)
+            if is_missing_in_tracefs(kernel, "/events/", category) =>
         {
-            kconfig::FTRACE_SYSCALLS
+            of_category(category)
         }
         // without the PMU (4.17) the symbol was never looked for
-        (Attach::Kprobe { .. }, Errno::ENOENT) if is_missing_in_tracefs(kernel, "/kprobe_events") => {
+        (Attach::Kprobe { .. }, Errno::ENOENT) if is_missing_in_tracefs(kernel, "/kprobe_events", "") => {
             kconfig::KPROBE_EVENTS
         }
         _ => "",
     }
 }
 
+/// The option that tracepoints of a category are under; empty where they are under none, or another in each kernel.
+fn of_category(category: &str) -> &'static str {
+    match category {
+        "syscalls" => kconfig::FTRACE_SYSCALLS,
+        "block" => kconfig::BLOCK,
+        "sock" | "tcp" | "udp" => kconfig::INET,
+        "ext4" => kconfig::EXT4_FS,
+        _ => "",
+    }
+}
+
 #[cold]
-fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, name: &str) -> bool {
+fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, folder: &str, name: &str) -> bool {
     let Ok(root) = tracefs::root(kernel) else { return false };
     let mut path = Path::new();
-    path.text(root).text(name);
+    path.text(root).text(folder).text(name);
     path.as_cstr().is_ok_and(|path| is_missing(kernel, path))
 }
 

@@ -12,7 +12,7 @@ use corelet_core::{Endian, TypeId};
 use corelet_host_tools::btf::OwnedBtf;
 use corelet_host_tools::btf::modules::{Module, WithModules, join};
 use corelet_host_tools::manifest::Manifest;
-use corelet_host_tools::pack::{File, Input, Kernel, Options, build, container};
+use corelet_host_tools::pack::{File, Input, Kernel, Options, TypeIds, build, container};
 use corelet_host_tools::relocate::{Program, Verdict, core_relo, relocate};
 use corelet_host_tools::subset::{self, BtfWriter, KernelTypes, Marks};
 
@@ -111,6 +111,7 @@ pub fn packed(
         types,
         modules: &[with],
         btf_len: 0,
+        type_ids: TypeIds::Kernels,
         build_id: &[1; 20],
         release: "6.1.0-selfcheck",
         version: "#1",

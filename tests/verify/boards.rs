@@ -94,7 +94,9 @@ pub(crate) fn armv7_mutants(context: &mut Context<'_>) -> Result<Outcome> {
 pub(crate) fn armv7_tiny(context: &mut Context<'_>) -> Result<Outcome> {
     let board = Board::find(TINY)?;
     let kernel = kernel_for(&board, &mut *on_stderr())?;
-    let mut words = vec![tiny::figures(&board, &kernel, &mut *on_stderr())?];
+    let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
+    let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+    let mut words = vec![tiny::figures(&board, &kernel, loader, &mut *on_stderr())?];
     // Both are tried, whatever the first says.
     let mut failures = Vec::new();
     for outcome in [tools(TINY, Mutants::None, context), costs_of(&[TINY], context)] {

@@ -3,7 +3,7 @@
 use super::inputs::read_object;
 use super::pack::manifest_of;
 use crate::exit::Exit;
-use crate::kconfig::{Answer, Need, Presence, needs};
+use crate::kconfig::{Answer, CONDITIONAL, Need, Presence, needs};
 use crate::kernel::Config;
 use crate::output::print;
 use crate::pack::decisions;
@@ -18,7 +18,8 @@ use std::process::ExitCode;
 /// Print the kernel options that BPF programs need, each with the programs and the reason.
 ///
 /// With --against, what a configuration has of them; the exit code is 1 where a needed one is lacking. Programs that the
-/// manifest leaves out are not counted, and optional ones need nothing.
+/// manifest leaves out are not counted, and optional ones need nothing. Nor is it a failure where a helper is lacking that is
+/// called behind a condition only, which is said.
 ///
 /// Example: corelet kconfig opensnoop.bpf.o --against /boot/config-6.12
 #[derive(clap::Args, Debug)]
@@ -65,6 +66,8 @@ struct OptionJson {
     /// The Kconfig file that defines it; empty likewise.
     defined_in: &'static str,
     optional: bool,
+    /// Whether helpers need it that are called behind conditions only, and nothing else does.
+    conditional: bool,
     /// `y`, `m`, `n` or `absent`; null without `--against`.
     state: Option<&'static str>,
 }
@@ -86,7 +89,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         let (name, needs) = of_file(path, args.manifest.as_deref())?;
         let options: Vec<OptionJson> =
             needs.into_iter().map(|need| OptionJson::of(need, config.as_ref())).collect();
-        report.lacking += options.iter().filter(|o| o.is_lacking() && !o.optional).count();
+        report.lacking += options.iter().filter(|o| o.is_lacking()).count();
         report.objects.push(ObjectJson { name, options });
     }
     match args.json {
@@ -128,12 +131,14 @@ impl OptionJson {
             since: need.since,
             defined_in: need.source,
             optional: need.presence == Presence::Optional,
+            conditional: need.conditional,
             state,
         }
     }
 
+    /// Whether the configuration lacks it, and that is a failure.
     fn is_lacking(&self) -> bool {
-        matches!(self.state, Some("n" | "absent"))
+        matches!(self.state, Some("n" | "absent")) && !self.optional && !self.conditional
     }
 }
 
@@ -144,12 +149,12 @@ impl Report {
         for o in &self.objects {
             writeln!(out, "{}:", o.name)?;
             for option in &o.options {
-                let state = match (option.state, option.optional) {
-                    (None, _) => "",
-                    (Some("y"), _) => "ok       ",
-                    (Some("m"), _) => "module   ",
-                    (Some(_), false) => "LACKING  ",
-                    (Some(_), true) => "lacking  ",
+                let state = match option.state {
+                    None => "",
+                    Some("y") => "ok       ",
+                    Some("m") => "module   ",
+                    Some(_) if option.is_lacking() => "LACKING  ",
+                    Some(_) => "lacking  ",
                 };
                 let programs = if option.programs.is_empty() {
                     "the object".to_owned()
@@ -157,6 +162,7 @@ impl Report {
                     option.programs.join(", ")
                 };
                 write!(out, "  {state}{}: {programs}: for {}", option.any_of.join(" or "), option.why)?;
+                out.push_str(if option.conditional { CONDITIONAL } else { "" });
                 match option.since {
                     "" => writeln!(out)?,
                     since => writeln!(out, " (Linux {since}; {})", option.defined_in)?,

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::manifest::Manifest;
 use crate::output::{print, write_file};
 use crate::pack::{
-    Built, Input, ObjectReport, Options, UntypedEvents, WideRead, build, container, target_files,
+    Built, Input, ObjectReport, Options, TypeIds, UntypedEvents, WideRead, build, container, target_files,
 };
 use crate::relocate::{Relocation, Verdict};
 use anyhow::{Context, Result};
@@ -136,6 +136,7 @@ impl What {
         }
         for r in &built.reports {
             say_unresolved(r);
+            say_foreign_ids(r);
             say_wide_reads(r);
             if makes == Makes::Pack {
                 say_untyped(r);
@@ -221,10 +222,12 @@ struct TargetJson<'x> {
     patched: usize,
     poisoned: usize,
     failed: usize,
-    unresolved: Vec<UnresolvedJson<'x>>,
+    unresolved: Vec<RelocationJson<'x>>,
     /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
     lacking_options: &'x [String],
     wide_reads: &'x [WideRead],
+    /// Relocations that took the id of a type from BTF that is not the kernel's own, or may not be.
+    foreign_ids: Vec<RelocationJson<'x>>,
     work: FormulaJson,
     maps: FormulaJson,
 }
@@ -235,9 +238,9 @@ struct ModuleJson<'x> {
     build_id: String,
 }
 
-/// A relocation that was poisoned or failed.
+/// A relocation, and the function that it is of.
 #[derive(Serialize)]
-struct UnresolvedJson<'x> {
+struct RelocationJson<'x> {
     program: &'x str,
     #[serde(flatten)]
     relocation: &'x Relocation,
@@ -355,10 +358,13 @@ impl<'x> TargetJson<'x> {
             poisoned: count(Verdict::Poisoned),
             failed: count(Verdict::Failed),
             unresolved: (t.unresolved.iter())
-                .map(|(program, relocation)| UnresolvedJson { program, relocation })
+                .map(|(program, relocation)| RelocationJson { program, relocation })
                 .collect(),
             lacking_options: &t.lacking,
             wide_reads: &t.wide_reads,
+            foreign_ids: (t.foreign_ids.iter())
+                .map(|(program, relocation)| RelocationJson { program, relocation })
+                .collect(),
             work: t.memory.work.into(),
             maps: t.memory.maps.into(),
         }
@@ -391,6 +397,33 @@ fn say_unresolved(report: &ObjectReport) {
             eprintln!(
                 "{how}: {} on {}: {source}{program} insn #{} <{}> {}: {reason}",
                 report.name, t.release, r.insn, r.kind, r.spec
+            );
+        }
+    }
+}
+
+/// Every id of a type that the kernel may not know.
+fn say_foreign_ids(report: &ObjectReport) {
+    for t in &report.targets {
+        let (why, next) = match t.type_ids {
+            TypeIds::Kernels => continue,
+            TypeIds::Others => (
+                "its types here are not the kernel's own BTF but were made of debug information, so no kernel knows that id",
+                "build the kernel with CONFIG_DEBUG_INFO_BTF, or disable the program in the manifest if the tool works \
+                 without it",
+            ),
+            TypeIds::Unknown => (
+                "raw BTF does not say whether it is the kernel's own; if it was made of debug information, no kernel knows \
+                 that id",
+                "give the kernel's image as the target, which tells",
+            ),
+        };
+        for (program, r) in &t.foreign_ids {
+            let source = r.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+            eprintln!(
+                "warning: {} on {}: {source}{program} insn #{} asks for the kernel's id of {}: {why}, and helpers that take it \
+                 fail; {next}",
+                report.name, t.release, r.insn, r.spec
             );
         }
     }

@@ -4,8 +4,9 @@ use super::inputs::Target;
 use super::target_modules::{Joined, join, list};
 use crate::btf::OwnedBtf;
 use crate::exit::Failure;
+use crate::kernel::config::Value;
 use crate::kernel::{Arch as KernelArch, Config, Identity, packaged};
-use crate::pack::{Input, Kernel, WithModules};
+use crate::pack::{Input, Kernel, TypeIds, WithModules};
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::Progress;
@@ -75,6 +76,9 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
+/// The option of a kernel that has BTF of its own.
+const BTF_OPTION: &str = "CONFIG_DEBUG_INFO_BTF";
+
 /// An opened target.
 pub struct Opened {
     target: Target,
@@ -111,6 +115,21 @@ impl Opened {
     /// Whether the kernel itself has no types: they were found elsewhere.
     pub fn is_without_btf(&self) -> bool {
         self.types.is_some()
+    }
+
+    /// Whether the ids that the types have in their file are the kernel's.
+    fn type_ids(&self) -> TypeIds {
+        let has_btf = self.config.as_ref().map(|config| config.get(BTF_OPTION) == Some(&Value::Yes));
+        match &self.types {
+            Some(types) => match self.target.kernel.btf() {
+                Ok(own) if types.kernel.btf().is_ok_and(|btf| btf == own) => TypeIds::Kernels,
+                _ => TypeIds::Others,
+            },
+            None if !self.target.kernel.is_raw_btf() => TypeIds::Kernels,
+            // such a kernel can have no other
+            None if has_btf == Some(false) => TypeIds::Others,
+            None => TypeIds::Unknown,
+        }
     }
 
     /// The kernel's build id; empty where it is not known.
@@ -241,6 +260,7 @@ pub fn with_modules<R>(
             types,
             modules,
             btf_len: btf.bytes().len(),
+            type_ids: o.type_ids(),
             build_id: &o.build_id,
             release: &o.release,
             version: &o.version,

@@ -1,8 +1,9 @@
 //! Which options of the kernel's configuration an object's programs need, each with the programs and the reason.
 //!
-//! [`table`] has the data; here they are looked up for an object. What a program does behind a condition is not followed: a
-//! helper that exists under an option only is no need, since the verifier drops what cannot be reached.
+//! [`table`] has the data; here they are looked up for an object. A helper that is called behind a condition only is said to
+//! be, and refuses no kernel: what the verifier cannot reach it drops, so the program may do without the helper (`calls`).
 
+mod calls;
 pub mod table;
 
 use crate::kernel::Config;
@@ -41,6 +42,8 @@ pub struct Need {
     pub programs: Vec<String>,
     /// Whether some needed program, or the object, needs it.
     pub presence: Presence,
+    /// Whether all that needs it are calls of helpers that stand behind conditions.
+    pub conditional: bool,
 }
 
 /// How a configuration answers a need.
@@ -68,11 +71,17 @@ impl Need {
         all.min_by_key(|answer| *answer as u8).unwrap_or(Answer::Absent)
     }
 
-    /// `CONFIG_X or CONFIG_Y: program, program: why (Linux 5.8)`.
+    /// Whether a kernel without it cannot run what must run.
+    pub fn is_required(&self) -> bool {
+        self.presence == Presence::Needed && !self.conditional
+    }
+
+    /// `CONFIG_X or CONFIG_Y: program, program: for why (Linux 5.8)`.
     pub fn words(&self, object: &str) -> String {
         let programs = if self.programs.is_empty() { object.to_owned() } else { self.programs.join(", ") };
         let since = if self.since.is_empty() { String::new() } else { format!(" (Linux {})", self.since) };
-        format!("{}: {programs}: for {}{since}", self.options.join(" or "), self.why)
+        let conditional = if self.conditional { CONDITIONAL } else { "" };
+        format!("{}: {programs}: for {}{conditional}{since}", self.options.join(" or "), self.why)
     }
 }
 
@@ -85,6 +94,7 @@ pub fn needs(object: &Object<'_>, wanted: Wanted<'_>) -> Result<Vec<Need>> {
     needs.rows(|of| of == Of::All, None);
     let maps = object.maps().collect::<Result<Vec<_>, _>>()?;
     let externs = object.externs().collect::<Result<Vec<_>, _>>()?;
+    let functions: Vec<_> = object.functions().collect();
     let references = object.references().collect::<Result<Vec<Reference>, _>>()?;
     let mut used = vec![false; maps.len()];
     for f in object.functions().filter(|f| f.entry) {
@@ -96,9 +106,13 @@ pub fn needs(object: &Object<'_>, wanted: Wanted<'_>) -> Result<Vec<Need>> {
         if let Ok(Attach::Tracepoint { category, .. }) = sec_name::parse(section).map(|s| s.attach) {
             needs.rows(|of| matches!(of, Of::Category(names) if names.contains(&category)), by);
         }
-        let functions: Vec<u32> =
+        let program: Vec<u32> =
             std::iter::once(f.index).chain(crate::pack::reached(&references, f.index)).collect();
-        for r in references.iter().filter(|r| functions.contains(&r.function)) {
+        for (helper, certain) in calls::helpers(&functions, &references, object.endian(), &program) {
+            let fits = |of| matches!(of, Of::Helper(numbers) if numbers.contains(&helper));
+            needs.conditional_rows(fits, by, !certain);
+        }
+        for r in references.iter().filter(|r| program.contains(&r.function)) {
             match r.to {
                 Referent::Map { map } => {
                     if let Some(used) = used.get_mut(map as usize) {
@@ -133,10 +147,14 @@ pub fn needs(object: &Object<'_>, wanted: Wanted<'_>) -> Result<Vec<Need>> {
             source: "",
             programs: Vec::new(),
             presence: Presence::Needed,
+            conditional: false,
         });
     }
     Ok(needs.0.into_values().collect())
 }
+
+/// What is said of a need that calls of helpers behind conditions have.
+pub const CONDITIONAL: &str = ", behind a condition";
 
 /// Why a program needs an option that it reads itself.
 const READ: &str = "its value, which the program reads";
@@ -148,14 +166,23 @@ struct Needs(BTreeMap<(Vec<String>, &'static str), Need>);
 impl Needs {
     /// Adds the rows that `fits` takes.
     fn rows(&mut self, fits: impl Fn(Of) -> bool, by: Option<(&str, Presence)>) {
+        self.conditional_rows(fits, by, false);
+    }
+
+    fn conditional_rows(
+        &mut self,
+        fits: impl Fn(Of) -> bool,
+        by: Option<(&str, Presence)>,
+        conditional: bool,
+    ) {
         for Row { options, why, since, source, .. } in ROWS.iter().filter(|row| fits(row.of)) {
             let options = options.iter().map(|o| format!("CONFIG_{o}")).collect();
-            self.add(options, why, (since, source), by);
+            self.add(options, why, (since, source), by, conditional);
         }
     }
 
     fn named(&mut self, option: &str, by: Option<(&str, Presence)>) {
-        self.add(vec![option.to_owned()], READ, ("", ""), by);
+        self.add(vec![option.to_owned()], READ, ("", ""), by, false);
     }
 
     fn add(
@@ -164,6 +191,7 @@ impl Needs {
         why: &'static str,
         (since, source): (&'static str, &'static str),
         by: Option<(&str, Presence)>,
+        conditional: bool,
     ) {
         let need = self.0.entry((options.clone(), why)).or_insert_with(|| Need {
             options,
@@ -172,7 +200,9 @@ impl Needs {
             source,
             programs: Vec::new(),
             presence: Presence::Optional,
+            conditional,
         });
+        need.conditional &= conditional;
         match by {
             Some((program, presence)) => {
                 if !need.programs.iter().any(|p| p == program) {

@@ -4,7 +4,8 @@
 //! brought what needs them. A new kind of program or map is a new row.
 //!
 //! Sources: the Kconfig files that the rows name; `include/linux/bpf_types.h` (which types exist under which option);
-//! `kernel/bpf/Makefile`; numbers of `include/uapi/linux/bpf.h`; names of sections as `section_defs`, libbpf `src/libbpf.c`.
+//! `kernel/bpf/Makefile`; `#ifdef`s of the functions `*_func_proto` in `kernel/bpf/helpers.c`, `kernel/trace/bpf_trace.c` and
+//! `net/core/filter.c` of Linux 6.12, and what the helpers return without the option; numbers of `include/uapi/linux/bpf.h`; names of sections as `section_defs`, libbpf `src/libbpf.c`.
 
 /// What needs an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Of {
     Map(&'static [u32]),
     /// Calls of functions of the kernel.
     Kfunc,
+    /// Calls of helpers of these `enum bpf_func_id`, which a kernel without the option refuses, or which do nothing there.
+    Helper(&'static [u32]),
 }
 
 /// One row.
@@ -46,7 +49,7 @@ const fn row(
     Row { of, options, why, since, source }
 }
 
-use Of::{All, Category, Kfunc, Map, Sec};
+use Of::{All, Category, Helper, Kfunc, Map, Sec};
 
 const KPROBE: Of = Sec(&["kprobe", "kretprobe", "ksyscall", "kretsyscall"]);
 const KPROBE_MULTI: Of = Sec(&["kprobe.multi", "kretprobe.multi", "kprobe.session"]);
@@ -94,7 +97,7 @@ pub const ROWS: &[Row] = &[
     row(Category(&["block"]), &["BLOCK"], "tracepoints of block devices", "4.7", "block/Kconfig"),
     row(Category(&["sock", "tcp", "udp", "fib"]), &["INET"], "tracepoints of TCP/IP", "4.7", NET),
     row(Category(&["skb", "net", "napi", "qdisc"]), &["NET"], "tracepoints of the network", "4.7", NET),
-    row(Category(&["ext4"]), &["EXT4_FS"], "tracepoints of ext4", "4.7", "fs/ext4/Kconfig"),
+    row(Category(&["ext4"]), &["EXT4_FS"], "tracepoints of ext4, which a module has only while it is loaded", "4.7", "fs/ext4/Kconfig"),
     row(Category(&["kvm"]), &["KVM"], "tracepoints of KVM", "4.7", "virt/kvm/Kconfig"),
     row(RAW_TRACEPOINT, &["TRACEPOINTS"], "tracepoints", "4.17", INIT),
     row(RAW_TRACEPOINT, &["BPF_EVENTS"], "programs on events", "4.17", TRACE),
@@ -150,6 +153,21 @@ pub const ROWS: &[Row] = &[
 
     row(Kfunc, &["DEBUG_INFO_BTF"], "functions of the kernel by their types", "5.13", "lib/Kconfig.debug"),
     row(Kfunc, &["BPF_JIT"], "calls of functions of the kernel", "5.13", BPF),
+
+    row(Helper(&[6, 177]), &["BPF_EVENTS"], "bpf_trace_printk() and its like", "4.1", TRACE),
+    row(Helper(&[27, 67]), &["PERF_EVENTS"], "stack traces", "4.6", INIT),
+    row(Helper(&[141]), &["STACKTRACE"], "bpf_get_task_stack()", "5.9", "lib/Kconfig.debug"),
+    row(Helper(&[58]), &["BPF_KPROBE_OVERRIDE"], "bpf_override_return()", "4.16", TRACE),
+    row(Helper(&[37, 80, 123, 210, 211]), &["CGROUPS"], "the control group of a task", "4.9", INIT),
+    row(Helper(&[79, 83, 128, 129]), &["SOCK_CGROUP_DATA"], "the control group of a socket", "4.18", INIT),
+    row(Helper(&[17, 151]), &["CGROUP_NET_CLASSID"], "the traffic class of a control group", "4.3", NET),
+    row(Helper(&[84, 85, 86, 96, 97, 98, 99, 100, 110, 142, 143, 144]), &["INET"], "TCP/IP by helpers", "4.20", NET),
+    row(Helper(&[204, 205, 206, 207]), &["SYN_COOKIES"], "SYN cookies", "6.0", "net/ipv4/Kconfig"),
+    row(Helper(&[66]), &["XFRM"], "bpf_skb_get_xfrm_state()", "4.18", "net/xfrm/Kconfig"),
+    row(Helper(&[73]), &["LWTUNNEL_BPF", "IPV6_SEG6_BPF"], "bpf_lwt_push_encap()", "4.18", NET),
+    row(Helper(&[74, 75, 76]), &["IPV6_SEG6_BPF"], "IPv6 segments by helpers", "4.18", "net/ipv6/Kconfig"),
+    row(Helper(&[126, 127, 149, 150, 158]), &["DEBUG_INFO_BTF"], "helpers that go by the kernel's own types", "5.7", "lib/Kconfig.debug"),
+    row(Helper(&[136, 137, 138, 139, 140, 178, 196]), &["DEBUG_INFO_BTF"], "bpf_skc_to_tcp_sock() and its like", "5.9", "lib/Kconfig.debug"),
 ];
 
 #[cfg(test)]
@@ -170,6 +188,52 @@ mod tests {
                 assert!(behind.iter().any(|extra| known(&format!("{name}{extra}"))), "{name}");
             }
         }
+    }
+
+    /// The numbers by which rows name helpers are those of the names that they mean.
+    #[test]
+    fn helpers_have_the_numbers_of_their_names() {
+        let helpers = crate::disasm::Helpers::default();
+        let mut named = std::collections::BTreeMap::<_, Vec<_>>::new();
+        for row in ROWS {
+            let Of::Helper(numbers) = row.of else { continue };
+            named
+                .entry(row.options[0])
+                .or_default()
+                .extend(numbers.iter().map(|&n| helpers.name(n as i32).unwrap()));
+        }
+        for (option, names) in [
+            ("BPF_EVENTS", "trace_printk trace_vprintk"),
+            ("BPF_KPROBE_OVERRIDE", "override_return"),
+            (
+                "CGROUPS",
+                "current_task_under_cgroup get_current_cgroup_id get_current_ancestor_cgroup_id cgrp_storage_get cgrp_storage_delete",
+            ),
+            ("CGROUP_NET_CLASSID", "get_cgroup_classid skb_cgroup_classid"),
+            (
+                "DEBUG_INFO_BTF",
+                "seq_printf seq_write snprintf_btf seq_printf_btf get_current_task_btf skc_to_tcp6_sock skc_to_tcp_sock \
+                 skc_to_tcp_timewait_sock skc_to_tcp_request_sock skc_to_udp6_sock skc_to_unix_sock skc_to_mptcp_sock",
+            ),
+            (
+                "INET",
+                "sk_lookup_tcp sk_lookup_udp sk_release tcp_sock skb_ecn_set_ce get_listener_sock skc_lookup_tcp \
+                 tcp_check_syncookie tcp_gen_syncookie load_hdr_opt store_hdr_opt reserve_hdr_opt",
+            ),
+            ("IPV6_SEG6_BPF", "lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action"),
+            ("LWTUNNEL_BPF", "lwt_push_encap"),
+            ("PERF_EVENTS", "get_stackid get_stack"),
+            ("SOCK_CGROUP_DATA", "skb_cgroup_id skb_ancestor_cgroup_id sk_cgroup_id sk_ancestor_cgroup_id"),
+            ("STACKTRACE", "get_task_stack"),
+            (
+                "SYN_COOKIES",
+                "tcp_raw_gen_syncookie_ipv4 tcp_raw_gen_syncookie_ipv6 tcp_raw_check_syncookie_ipv4 tcp_raw_check_syncookie_ipv6",
+            ),
+            ("XFRM", "skb_get_xfrm_state"),
+        ] {
+            assert_eq!(named.remove(option).unwrap().join(" "), names, "{option}");
+        }
+        assert!(named.is_empty(), "{named:?}");
     }
 
     #[test]

@@ -27,6 +27,9 @@ const LZMA_STARTS: [&[u8]; 2] = [&[0x5d, 0, 0], &[0x6d, 0, 0]];
 /// Told about long steps: what is being done, and how many bytes came out so far.
 pub type Progress<'p> = &'p mut dyn FnMut(&str, usize);
 
+/// The layer that is nothing but BTF.
+const RAW_BTF: &str = "raw BTF";
+
 /// A kernel, or the types of one, out of a file.
 pub struct Kernel {
     layers: Vec<String>,
@@ -136,6 +139,11 @@ impl Kernel {
         self.btf.as_ref()
     }
 
+    /// Whether the file is nothing but BTF, which does not say what it was made of.
+    pub fn is_raw_btf(&self) -> bool {
+        self.layers.last().is_some_and(|layer| layer == RAW_BTF)
+    }
+
     /// The kernel's BTF.
     ///
     /// # Errors
@@ -174,7 +182,7 @@ impl Kernel {
     /// Fills in what the innermost layer tells.
     fn read(&mut self, payload: &[u8], setup: Option<String>) -> Result<()> {
         if is_btf(payload) {
-            self.layers.push("raw BTF".to_owned());
+            self.layers.push(RAW_BTF.to_owned());
             let found = btf_scan::check(payload)?;
             self.identity.endianness = Some(found.endian);
             self.identity.pointer_size = found.long_size;

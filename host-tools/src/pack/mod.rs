@@ -56,6 +56,17 @@ pub struct Input {
     pub manifest: Manifest,
 }
 
+/// Whether the ids of types in the BTF at hand are those that the running kernel knows them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeIds {
+    /// They are: it is the kernel's own BTF.
+    Kernels,
+    /// They are not: it was made of debug information, and the kernel has no BTF or another one.
+    Others,
+    /// Raw BTF does not say what it was made of.
+    Unknown,
+}
+
 /// A kernel to pack for.
 pub struct Kernel<'x> {
     /// All its own types.
@@ -64,6 +75,8 @@ pub struct Kernel<'x> {
     pub modules: &'x [WithModules<'x>],
     /// Bytes of its BTF.
     pub btf_len: usize,
+    /// Whether the kernel knows its types by the ids that they have there.
+    pub type_ids: TypeIds,
     /// Build id; empty where it is not known.
     pub build_id: &'x [u8],
     /// `uname -r`.

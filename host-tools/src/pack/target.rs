@@ -7,9 +7,9 @@ use super::object::Maps;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
-use crate::kconfig::{Answer, Presence, needs};
+use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
@@ -49,6 +49,10 @@ pub struct TargetReport {
     pub unresolved: Vec<(String, Relocation)>,
     /// Options that the configuration does not set, in the words of [`crate::kconfig::Need::words`].
     pub lacking: Vec<String>,
+    /// Whether the ids in the BTF at hand are the kernel's.
+    pub type_ids: TypeIds,
+    /// By function, the relocations that took ids which may not be the kernel's.
+    pub foreign_ids: Vec<(String, Relocation)>,
     /// Reads of more bytes than a member has.
     pub wide_reads: Vec<WideRead>,
     /// Weak symbols and functions of the kernel that this version's loader takes for missing.
@@ -160,18 +164,18 @@ impl Job<'_, '_> {
     }
 
     /// Refuses a kernel whose configuration switches off what a program needs that must be loaded. Returns what it does not
-    /// mention, as a part of one does not, and what only optional programs need.
+    /// mention, as a part of one does not, and what only optional programs need, or calls behind conditions.
     fn refuse_switched_off(&self) -> Result<Vec<String>> {
         let Some(config) = self.kernel.config else { return Ok(Vec::new()) };
         let wanted = plan::presence(self.c, self.decisions);
         let mut lacking = Vec::new();
         for need in needs(&self.c.object, &|function| wanted.get(&function).copied())? {
             let words = || need.words("the object");
-            match (need.answer(config), need.presence) {
+            match (need.answer(config), need.is_required()) {
                 (Answer::Set | Answer::Module, _) => {}
                 // said with the extern, where its value is looked up
                 (Answer::Off | Answer::Absent, _) if need.since.is_empty() => {}
-                (Answer::Off, Presence::Needed) => {
+                (Answer::Off, true) => {
                     return Err(Failure::not_portable(format!(
                         "the kernel is configured without {}; `corelet kconfig` lists all that the programs need",
                         words()
@@ -318,6 +322,11 @@ impl Job<'_, '_> {
                 .flat_map(|p| p.relocations.iter().map(move |r| (p, r)))
         };
         let unresolved = relocations().filter(|(_, r)| r.outcome != Verdict::Patched);
+        let foreign = relocations().filter(|(_, r)| {
+            self.kernel.type_ids != TypeIds::Kernels
+                && r.outcome == Verdict::Patched
+                && r.kind == ReloKind::TypeIdTarget.name()
+        });
         let name = |i: usize| c.functions[c.programs[i].0 as usize].name.to_owned();
         TargetReport {
             release: self.kernel.release.to_owned(),
@@ -329,6 +338,8 @@ impl Job<'_, '_> {
             subset_types: subset.types,
             decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
             patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
+            type_ids: self.kernel.type_ids,
+            foreign_ids: foreign.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             lacking: Vec::new(),
             absent: Vec::new(),
             modules: Vec::new(),

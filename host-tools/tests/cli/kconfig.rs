@@ -1,6 +1,6 @@
 //! `kconfig`, and what `pack` says of a configuration that lacks something.
 
-use crate::common::{Folder, WHO};
+use crate::common::{Folder, WHO, input};
 
 const WHOLE: &str = "CONFIG_BPF_SYSCALL=y\nCONFIG_BPF_EVENTS=y\nCONFIG_EVENT_TRACING=y\nCONFIG_TRACEPOINTS=y\n\
                      CONFIG_FTRACE_SYSCALLS=y\nCONFIG_PERF_EVENTS=y\nCONFIG_KPROBES=y\nCONFIG_KPROBE_EVENTS=y\n";
@@ -55,6 +55,45 @@ fn what_a_configuration_lacks_is_told_by_the_exit_code() {
     assert_eq!(of("CONFIG_FTRACE_SYSCALLS")["state"], "n");
     assert_eq!(of("CONFIG_TRACEPOINTS")["state"], "absent");
     assert_eq!(of("CONFIG_TRACEPOINTS")["optional"], true);
+}
+
+#[test]
+fn helpers_need_options_for_certain_or_behind_a_condition() {
+    let folder = Folder::new();
+    folder.put("helpers.bpf.o", &input("helpers.bpf.o"));
+    let helpers = ["CGROUPS", "BPF_KPROBE_OVERRIDE", "STACKTRACE", "DEBUG_INFO_BTF"];
+    let without = |left_out: &[&str]| {
+        let set = helpers.iter().filter(|option| !left_out.contains(option));
+        let set: String = set.map(|option| format!("CONFIG_{option}=y\n")).collect();
+        let off: String = left_out.iter().map(|option| format!("# CONFIG_{option} is not set\n")).collect();
+        folder.put("config", (WHOLE.to_owned() + &set + &off).as_bytes());
+        folder.run("kconfig helpers.bpf.o --against config")
+    };
+    assert_eq!(without(&[]).code, Some(0));
+    for (option, why) in [
+        ("CGROUPS", "the control group of a task (Linux 4.9; init/Kconfig)"),
+        // called by a function of the program that nothing decides about
+        ("BPF_KPROBE_OVERRIDE", "bpf_override_return() (Linux 4.16; kernel/trace/Kconfig)"),
+    ] {
+        let ran = without(&[option]);
+        let line = format!("  LACKING  CONFIG_{option}: handle_open: for {why}");
+        assert_eq!(ran.code, Some(1), "{option}");
+        assert!(String::from_utf8_lossy(&ran.out).lines().any(|l| l == line), "{ran:?}");
+    }
+    let ran = without(&["STACKTRACE", "DEBUG_INFO_BTF"]);
+    let text = String::from_utf8_lossy(&ran.out);
+    assert_eq!(ran.code, Some(0), "{text}");
+    let line = "  lacking  CONFIG_STACKTRACE: handle_open: for bpf_get_task_stack(), behind a condition (Linux 5.9; lib/Kconfig.debug)";
+    assert!(text.lines().any(|l| l == line), "{text}");
+    assert!(text.contains("  lacking  CONFIG_DEBUG_INFO_BTF: handle_open: for helpers that go by"), "{text}");
+
+    let pack = format!("pack helpers.bpf.o --target {WHO},config=config -o helpers.pack");
+    let ran = folder.done(&pack);
+    let said = "does not set CONFIG_STACKTRACE: handle_open: for bpf_get_task_stack(), behind a condition";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    without(&["CGROUPS"]);
+    let said = ["configured without CONFIG_CGROUPS: handle_open: for the control group of a task"];
+    folder.refused(&pack.replace("helpers.pack", "other.pack"), 1, &said);
 }
 
 #[test]

@@ -26,6 +26,52 @@ how = "entries"
 mode = "hex"
 "#;
 
+/// Ids of types that no kernel knows are no ids: `bpf_core_type_id_kernel` on types that were made of debug information.
+#[test]
+fn ids_that_are_not_the_kernels_are_named() {
+    let folder = Folder::new();
+    folder.done("btf extract kernel.o -o kernel.btf");
+    // the same types, and the name of one that has nothing to do with it is another
+    let other = folder.get("kernel.btf");
+    let at = other.windows(4).position(|w| w == b"long").unwrap();
+    let renamed = [&other[..at], b"L", &other[at + 1..]].concat();
+    folder.put("made.btf", &renamed);
+    folder.put("without", b"CONFIG_BPF_SYSCALL=y\nCONFIG_BPF_EVENTS=y\nCONFIG_TRACEPOINTS=y\n");
+    let who = WHO.split_once(',').unwrap().1;
+    let said = "sample.bpf.c:110: handle_switch insn #";
+    let asks = "asks for the kernel's id of [";
+    for (target, words) in [
+        (WHO.to_owned(), None),
+        (format!("{WHO},btf=kernel.btf"), None),
+        (
+            format!("{WHO},btf=made.btf"),
+            Some("no kernel knows that id, and helpers that take it fail; build the kernel with"),
+        ),
+        (
+            format!("kernel.btf,{who},config=without"),
+            Some("not the kernel's own BTF but were made of debug information"),
+        ),
+        (format!("kernel.btf,{who}"), Some("give the kernel's image as the target, which tells")),
+    ] {
+        let ran = folder.run(&format!("pack sample.bpf.o --target {target} -o out.pack --json"));
+        assert_eq!(ran.code, Some(0), "{target}: {}", ran.err);
+        let line = ran.err.lines().find(|line| line.contains(asks));
+        let named = ran.json()["objects"][0]["targets"][0]["foreign_ids"].clone();
+        match words {
+            None => assert!(line.is_none() && named == serde_json::json!([]), "{target}: {}", ran.err),
+            Some(words) => {
+                let line = line.unwrap_or_else(|| panic!("{target}: {}", ran.err));
+                assert!(
+                    line.contains(said) && line.contains(words) && line.contains("signal_struct"),
+                    "{line}"
+                );
+                assert_eq!(named[0]["program"], "handle_switch", "{named}");
+                assert_eq!(named.as_array().unwrap().len(), 1);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_pack_says_what_is_in_it() {
     let folder = Folder::new();
