@@ -167,6 +167,7 @@ fn number(i: &str) -> IResult<&str, u64> {
 mod tests {
     use super::*;
     use std::format;
+    use std::string::ToString;
 
     fn attach_of(name: &str) -> Attach<'_> {
         parse(name).unwrap().attach
@@ -240,7 +241,7 @@ mod tests {
             assert_eq!(*flags, expected, "{name}");
             // a row that another hides is never taken
             let behind = if *form == Form::Tracepoint { "/a/b" } else { "/a:b:c" };
-            for section in [format!("{name}"), format!("{name}{behind}")] {
+            for section in [name.to_string(), format!("{name}{behind}")] {
                 let row = ROWS.iter().find(|row| super::behind(row, &section).is_some());
                 assert!(row.is_none_or(|row| row.0 == *name), "{section}");
             }
