@@ -9,6 +9,8 @@
 //! Source: `bpf_object__relocate_calls` and `bpf_object__relocate_data`, libbpf `src/libbpf.c`; instruction forms,
 //! `Documentation/bpf/standardization/instruction-set.rst`.
 
+pub mod old_helpers;
+
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
 use crate::insn::{

@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
 use crate::verifier;
 use core::ffi::CStr;
-use corelet_core::link::{Parts, Placed};
+use corelet_core::link::{Parts, Placed, old_helpers};
 use corelet_core::pack::{FuncInfo, LineInfo, Program, section};
 use corelet_core::{Endian, insn};
 
@@ -55,7 +55,11 @@ impl Linker<'_, '_> {
         let map_fd = |n: u16| self.open.get(usize::from(n)).map(|m| m.map.fd().0);
         let linked = bad(kernel, s.path, parts.link(program, &map_fd, placed, out))?;
         let placed = placed.get(..linked.1).unwrap_or(&[]);
-        let insns = out.get(..linked.0.saturating_mul(insn::INSN_SIZE)).unwrap_or(&[]);
+        let insns = out.get_mut(..linked.0.saturating_mul(insn::INSN_SIZE)).unwrap_or_default();
+        let (major, minor) = old_helpers::SINCE;
+        if !session.identity.is_at_least(major, minor) {
+            old_helpers::replace(insns, Endian::HOST);
+        }
         let btf = match self.btf {
             Some(fd) => Some(ProgBtf {
                 fd,

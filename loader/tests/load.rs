@@ -3,7 +3,7 @@
 mod common;
 
 use common::fake::{EVENT_ID, Fake, PMU, TRACING};
-use common::pack::{RELEASE, Sample, TARGET_PID, container};
+use common::pack::{PROBE_READ_KERNEL, RELEASE, Sample, TARGET_PID, container};
 use common::run;
 use corelet_core::pack::Arch;
 use corelet_loader::sys::Errno;
@@ -50,6 +50,21 @@ fn instructions_are_relocated_and_linked() {
     assert_eq!(insn(5)[4..], 2i32.to_le_bytes());
     assert_eq!(p.func_info.len(), 16);
     assert_eq!(p.func_info[8..12], 8u32.to_le_bytes());
+}
+
+/// As libbpf does it: `bpf_object__sanitize_prog`. The pack is the same.
+#[test]
+fn kernels_without_a_helper_are_given_the_one_before_it() {
+    for (release, helper) in
+        [("6.12.0-test", PROBE_READ_KERNEL), ("5.5.0", PROBE_READ_KERNEL), ("5.4.99", 4), ("4.19.0-test", 4)]
+    {
+        let mut k = Fake::new(Sample::default().pack());
+        k.release = Some(release);
+        assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
+        // the subprogram's first instruction, behind the program's eight
+        let call = &k.progs[0].insns[8 * 8..8 * 9];
+        assert_eq!((call[0], &call[4..]), (0x85, &helper.to_ne_bytes()[..]), "{release}");
+    }
 }
 
 #[test]

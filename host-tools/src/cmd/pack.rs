@@ -226,6 +226,8 @@ struct TargetJson<'x> {
     /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
     lacking_options: &'x [String],
     wide_reads: &'x [WideRead],
+    /// Calls of helpers that the kernel is too old for, in whose place the loader calls others.
+    replaced_calls: usize,
     /// Relocations that took the id of a type from BTF that is not the kernel's own, or may not be.
     foreign_ids: Vec<RelocationJson<'x>>,
     work: FormulaJson,
@@ -362,6 +364,7 @@ impl<'x> TargetJson<'x> {
                 .collect(),
             lacking_options: &t.lacking,
             wide_reads: &t.wide_reads,
+            replaced_calls: t.replaced_calls,
             foreign_ids: (t.foreign_ids.iter())
                 .map(|(program, relocation)| RelocationJson { program, relocation })
                 .collect(),
@@ -382,6 +385,13 @@ fn say_unresolved(report: &ObjectReport) {
             eprintln!(
                 "warning: {} on {}: the configuration given does not set {lack}",
                 report.name, t.release
+            );
+        }
+        if t.replaced_calls > 0 {
+            eprintln!(
+                "note: {} on {}: kernels before 5.5 have no bpf_probe_read_kernel(), bpf_probe_read_user() and the like: the \
+                 loader calls bpf_probe_read() or bpf_probe_read_str() in their place, {} times",
+                report.name, t.release, t.replaced_calls
             );
         }
         for name in &t.absent {

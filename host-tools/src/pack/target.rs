@@ -14,6 +14,7 @@ use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
 use corelet_core::insn::INSN_SIZE;
+use corelet_core::link::old_helpers;
 use corelet_core::object::Referent;
 use corelet_core::pack::{
     self, Arch, Choice, Decision, Formula, KernelId, MapRole, Memory, Records, Sizes, Target, section,
@@ -49,6 +50,8 @@ pub struct TargetReport {
     pub unresolved: Vec<(String, Relocation)>,
     /// Options that the configuration does not set, in the words of [`crate::kconfig::Need::words`].
     pub lacking: Vec<String>,
+    /// Calls of helpers that this kernel is too old for, in whose place the loader calls others.
+    pub replaced_calls: usize,
     /// Whether the ids in the BTF at hand are the kernel's.
     pub type_ids: TypeIds,
     /// By function, the relocations that took ids which may not be the kernel's.
@@ -121,10 +124,13 @@ impl Job<'_, '_> {
             big_endian: full.endian() == Endian::Big,
         };
         let types = read_back(&self.types.bytes, 8)?;
-        let sanitized = match kconfig::kernel_version(kernel.release, kernel.version) {
-            Ok(version) => sanitize::sanitized(&types.view(), &self.types.bytes, version)?,
+        let (sanitized, replaced_calls) = match kconfig::kernel_version(kernel.release, kernel.version) {
+            Ok(version) => (
+                sanitize::sanitized(&types.view(), &self.types.bytes, version)?,
+                self.replaced_calls(&chosen, version),
+            ),
             // a release that says no version is of somebody's own making, and new
-            Err(_) => Vec::new(),
+            Err(_) => (Vec::new(), 0),
         };
         let choices = (0u16..).zip(self.decisions).filter(|(_, d)| **d != Decision::Load);
         let facts = kconfig::Facts {
@@ -159,8 +165,22 @@ impl Job<'_, '_> {
         report.absent = absent.into_iter().collect();
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
         report.lacking = lacking;
+        report.replaced_calls = replaced_calls;
         report.wide_reads = reads.find(&programs);
         Ok((sections, report))
+    }
+
+    /// How many calls of helpers the loader replaces on a kernel of this version (`KERNEL_VERSION`).
+    fn replaced_calls(&self, chosen: &BTreeSet<u32>, version: u32) -> usize {
+        let (major, minor) = old_helpers::SINCE;
+        if version >= major << 16 | minor << 8 {
+            return 0;
+        }
+        let calls = |&f: &u32| {
+            let mut insns = self.c.functions[f as usize].insns.to_vec();
+            old_helpers::replace(&mut insns, self.c.object.endian())
+        };
+        chosen.iter().map(calls).sum()
     }
 
     /// Refuses a kernel whose configuration switches off what a program needs that must be loaded. Returns what it does not
@@ -338,6 +358,7 @@ impl Job<'_, '_> {
             subset_types: subset.types,
             decisions: self.decisions.iter().enumerate().map(|(i, &d)| (name(i), d)).collect(),
             patched: relocations().filter(|(_, r)| r.outcome == Verdict::Patched).count(),
+            replaced_calls: 0,
             type_ids: self.kernel.type_ids,
             foreign_ids: foreign.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             lacking: Vec::new(),

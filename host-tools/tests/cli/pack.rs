@@ -72,6 +72,19 @@ fn ids_that_are_not_the_kernels_are_named() {
     }
 }
 
+/// What the loader does on a kernel of before 5.5 is said when packing for one.
+#[test]
+fn calls_that_an_old_kernel_does_not_know_are_counted() {
+    let folder = Folder::new();
+    for (release, calls) in [("5.5.0", 0), ("5.4.0", 8)] {
+        let target = WHO.replace("6.1.0-test", release);
+        let ran = folder.done(&format!("pack sample.bpf.o --target {target} -o out.pack --json"));
+        assert_eq!(ran.json()["objects"][0]["targets"][0]["replaced_calls"], calls);
+        let said = "on 5.4.0: kernels before 5.5 have no bpf_probe_read_kernel()";
+        assert_eq!(ran.err.contains(said), calls > 0, "{}", ran.err);
+    }
+}
+
 #[test]
 fn a_pack_says_what_is_in_it() {
     let folder = Folder::new();

@@ -56,6 +56,8 @@ pub struct Fake {
     /// Perf events and maps that a kernel without the option has: every such call is refused.
     pub no_perf: bool,
     pub no_bpf: bool,
+    /// `uname -r` where it is another than the sample's target has.
+    pub release: Option<&'static str>,
     next: i32,
     now: u64,
 }
@@ -211,7 +213,7 @@ impl Kernel for Fake {
 
     fn uname(&mut self) -> Uname {
         Uname {
-            release: RELEASE.try_into().unwrap(),
+            release: self.release.unwrap_or(RELEASE).try_into().unwrap(),
             version: VERSION_TEXT.try_into().unwrap(),
             machine: std::env::consts::ARCH.try_into().unwrap(),
         }

@@ -17,6 +17,9 @@ pub const VERSION_TEXT: &str = "#1 SMP test";
 /// Offset of `pid` in the target's `task_struct`.
 pub const TARGET_PID: i16 = 40;
 
+/// The helper that the subprogram calls, which came with 5.5.
+pub const PROBE_READ_KERNEL: i32 = 113;
+
 /// What a test changes.
 pub struct Sample {
     pub arch: Arch,
@@ -93,9 +96,10 @@ impl Sample {
         let load = Insn { code: 0x18, dst: 1, ..exit };
         let half = Insn { code: 0, ..exit };
         let call = Insn { code: 0x85, src: 1, imm: -1, ..exit };
+        let read = Insn { src: 0, imm: PROBE_READ_KERNEL, ..call };
         // r1 = *(u32 *)(r1 + 8), the relocated one
         let field = Insn { code: 0x61, dst: 1, src: 1, off: 8, imm: 0 };
-        let code = [field, load, half, load, half, call, mov, exit, mov, exit, mov, exit];
+        let code = [field, load, half, load, half, call, mov, exit, read, exit, mov, exit];
         let none = Map {
             name: "events",
             role: MapRole::Declared,
