@@ -145,6 +145,7 @@ fn asked(name: DwAt) -> bool {
             | dw::DW_AT_ranges
             | dw::DW_AT_abstract_origin
             | dw::DW_AT_specification
+            | dw::DW_AT_signature
             | dw::DW_AT_calling_convention
             | dw::DW_AT_inline
             | dw::DW_AT_language

@@ -3,10 +3,12 @@
 use super::Malformed;
 use super::abbrev::{Abbrev, Step};
 use super::form::{Cursor, Encoding};
-use super::group::Placed;
+use super::group::{self, Placed};
 use super::input::Sources;
+use super::unit::UnitKind;
 use corelet_core::Endian;
 use gimli::constants::{self as dw, DwAt, DwForm};
+use std::sync::Arc;
 
 /// Where a name is: in `.debug_str`, in the unit itself, or nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +60,8 @@ pub(super) struct Context<'a> {
     pub(super) encoding: Encoding,
     /// Where the unit is, in its section and in the buffer.
     pub(super) own: Placed,
-    /// All units in the buffer.
-    pub(super) group: Vec<Placed>,
+    /// All units in the buffer, by their places in the section.
+    pub(super) group: Arc<[Placed]>,
     /// The sections of names, and where this unit's part of `.debug_str_offsets` begins.
     pub(super) sources: &'a Sources,
     pub(super) str_offsets_base: u64,
@@ -78,6 +80,8 @@ pub(super) struct Die {
     pub(super) origin: DieRef,
     /// `DW_AT_specification`.
     pub(super) declared: DieRef,
+    /// The type in a unit of its own that this one only stands for (`DW_AT_signature`).
+    pub(super) signature: DieRef,
     /// Offset in the unit of the next sibling; 0 where the producer gives none.
     pub(super) sibling: u32,
     pub(super) byte_size: Option<u64>,
@@ -114,6 +118,7 @@ impl Die {
         ty: DieRef::NONE,
         origin: DieRef::NONE,
         declared: DieRef::NONE,
+        signature: DieRef::NONE,
         sibling: 0,
         byte_size: None,
         location: 0,
@@ -168,6 +173,7 @@ impl Die {
             dw::DW_AT_sibling => self.sibling = cx.reference(form, cursor)?.0,
             dw::DW_AT_abstract_origin => self.origin = cx.reference(form, cursor)?,
             dw::DW_AT_specification => self.declared = cx.reference(form, cursor)?,
+            dw::DW_AT_signature => self.signature = cx.reference(form, cursor)?,
             dw::DW_AT_comp_dir => self.comp_dir = cx.string(form, cursor)?,
             dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => self.dwo_name = cx.string(form, cursor)?,
             dw::DW_AT_low_pc => self.low_pc = cx.address(form, cursor)?,
@@ -260,7 +266,7 @@ fn member_location(block: &[u8]) -> Option<u64> {
 impl<'a> Context<'a> {
     pub(super) fn new(
         own: Placed,
-        group: Vec<Placed>,
+        group: Arc<[Placed]>,
         sources: &'a Sources,
         addresses: &'a [u8],
     ) -> Context<'a> {
@@ -329,14 +335,12 @@ impl Context<'_> {
             dw::DW_FORM_ref_udata => cursor.uleb()?,
             dw::DW_FORM_ref_addr => {
                 let at = cursor.unsigned(if version <= 2 { address_size } else { offset_size }, endian)?;
-                return Ok(match self.group.iter().find_map(|placed| placed.locate(at)) {
-                    Some(at) => DieRef(at),
-                    None => {
-                        let index = self.foreign.len() as u32;
-                        self.foreign.push(at);
-                        DieRef(DieRef::FOREIGN | index)
-                    }
-                });
+                return Ok(self.elsewhere(at));
+            }
+            dw::DW_FORM_ref_sig8 => {
+                let signature = cursor.unsigned(8, endian)?;
+                let at = self.sources.signatures.get(&signature).ok_or(Malformed::Signature(signature))?;
+                return Ok(self.elsewhere(*at));
             }
             other => return Err(Malformed::Form(other.0)),
         };
@@ -344,6 +348,24 @@ impl Context<'_> {
             return Err(Malformed::Reference(at));
         }
         Ok(DieRef(self.own.base + at as u32))
+    }
+
+    /// Whether the DIE at `at` of the buffer is in a unit that has one type.
+    pub(super) fn is_in_type_unit(&self, at: u32) -> bool {
+        let of = self.group.iter().find(|placed| placed.inside(at).is_some());
+        of.is_some_and(|placed| matches!(placed.unit.kind, UnitKind::Type { .. }))
+    }
+
+    /// A reference to the DIE at `at` of the section, in this unit or another.
+    fn elsewhere(&mut self, at: u64) -> DieRef {
+        match group::locate(&self.group, at) {
+            Some(at) => DieRef(at),
+            None => {
+                let index = self.foreign.len() as u32;
+                self.foreign.push(at);
+                DieRef(DieRef::FOREIGN | index)
+            }
+        }
     }
 
     fn address(&self, form: DwForm, cursor: &mut Cursor) -> Result<Option<u64>, Malformed> {

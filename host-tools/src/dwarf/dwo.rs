@@ -10,6 +10,7 @@ use corelet_core::Endian;
 use gimli::{DebugCuIndex, EndianSlice, IndexSectionId, RunTimeEndian};
 use object::ReadCache;
 
+use super::hash::Map;
 use super::input::Sources;
 use super::sections::{self, Section};
 use super::unit::{self, Unit, UnitKind, Units};
@@ -80,7 +81,7 @@ impl Dwo {
         for unit in units {
             let of = match unit.kind {
                 UnitKind::Split(of) => Some(of),
-                UnitKind::Type => continue,
+                UnitKind::Type { .. } => continue,
                 _ => None,
             };
             ensure!(of.is_none() || id.is_none() || of == id, "is of another compilation: its id differs");
@@ -147,6 +148,7 @@ fn open(path: &Path) -> Result<(Section, Arc<Sources>, Vec<u8>)> {
         debug_str: hold(".debug_str.dwo")?,
         line_str: Vec::new(),
         str_offsets: hold(".debug_str_offsets.dwo")?,
+        signatures: Map::default(),
     };
     Ok((info.open(&file).context("section .debug_info.dwo")?, Arc::new(sources), hold(".debug_cu_index")?))
 }

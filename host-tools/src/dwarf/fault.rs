@@ -20,7 +20,7 @@ pub(super) enum Malformed {
     Location,
     Nesting,
     Circle,
-    TypeUnit,
+    Signature(u64),
 }
 
 impl fmt::Display for Malformed {
@@ -45,8 +45,11 @@ impl fmt::Display for Malformed {
             Malformed::Location => write!(f, "has a member whose place is no number"),
             Malformed::Nesting => write!(f, "is nested deeper than any program"),
             Malformed::Circle => write!(f, "has a type that is made of itself"),
-            Malformed::TypeUnit => {
-                write!(f, "is a type unit, which is not read here: build without -fdebug-types-section")
+            Malformed::Signature(signature) => {
+                write!(
+                    f,
+                    "refers to the type of signature {signature:#x}, which no type unit of this file has"
+                )
             }
         }
     }

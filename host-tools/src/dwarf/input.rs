@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use corelet_core::Endian;
 use object::{Object, ObjectSection, ReadCache, ReadRef};
 
+use super::hash::Map;
 use super::relocatable::Layout;
 use super::sections::{self, Section};
 use super::symbols::{self, PERCPU, Symbols};
@@ -24,6 +25,8 @@ pub(super) struct Sources {
     pub(super) debug_str: Vec<u8>,
     pub(super) line_str: Vec<u8>,
     pub(super) str_offsets: Vec<u8>,
+    /// Where in the section of units the type of a signature is.
+    pub(super) signatures: Map<u64, u64>,
 }
 
 /// What all threads read.
@@ -106,10 +109,17 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
         layout.relocate(elf, name, &mut bytes, endian);
         Ok(bytes)
     };
-    let info = match sections::extent(elf, ".debug_info")? {
-        Some(_) if layout.is_relocatable() => Section::Held(Arc::new(hold(".debug_info")?)),
-        Some(extent) => extent.open(&file).context("section .debug_info")?,
-        None => bail!("no section .debug_info"),
+    let of_units = |name: &str| -> Result<Option<Section>> {
+        Ok(match sections::extent(elf, name)? {
+            Some(_) if layout.is_relocatable() => Some(Section::Held(Arc::new(hold(name)?))),
+            Some(extent) => Some(extent.open(&file).with_context(|| format!("section {name}"))?),
+            None => None,
+        })
+    };
+    let info = of_units(".debug_info")?.context("no section .debug_info")?;
+    let info = match of_units(".debug_types")? {
+        Some(types) => Section::Joined(Arc::new([info, types])),
+        None => info,
     };
     let Units { units, damaged } = unit::list(&info, endian)?;
     let lost =
@@ -119,6 +129,7 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
         debug_str: hold(".debug_str")?,
         line_str: hold(".debug_line_str")?,
         str_offsets: hold(".debug_str_offsets")?,
+        signatures: units.iter().filter_map(Unit::signature).collect(),
     };
     let symbols = Symbols::read(elf, main, &layout, &file, endian)?;
     Ok(Input {

@@ -27,6 +27,8 @@ pub(super) enum Section {
     File { file: Arc<File>, at: u64, len: u64 },
     /// Bytes in memory.
     Held(Arc<Vec<u8>>),
+    /// `.debug_info`, and `.debug_types` of DWARF 4 behind it.
+    Joined(Arc<[Section; 2]>),
 }
 
 impl Section {
@@ -34,7 +36,21 @@ impl Section {
         match self {
             Section::File { len, .. } => *len,
             Section::Held(bytes) => bytes.len() as u64,
+            Section::Joined(both) => both.iter().map(Section::len).sum(),
         }
+    }
+
+    /// Where `.debug_types` begins: at the end, if there is none.
+    pub(super) fn types_at(&self) -> u64 {
+        match self {
+            Section::Joined(both) => both[0].len(),
+            other => other.len(),
+        }
+    }
+
+    /// The end of the one that `at` is in.
+    pub(super) fn end_of(&self, at: u64) -> u64 {
+        if at < self.types_at() { self.types_at() } else { self.len() }
     }
 
     /// Fills `out` with the bytes at `at`.
@@ -45,6 +61,8 @@ impl Section {
                 file.read_exact_at(out, start + at).context("cannot read")?
             }
             Section::Held(bytes) => out.copy_from_slice(&bytes[at as usize..][..out.len()]),
+            Section::Joined(both) if at < both[0].len() => both[0].read_at(at, out)?,
+            Section::Joined(both) => both[1].read_at(at - both[0].len(), out)?,
         }
         Ok(())
     }

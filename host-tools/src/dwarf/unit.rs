@@ -22,8 +22,8 @@ pub(super) enum UnitKind {
     Skeleton(u64),
     /// The one that a skeleton stands for.
     Split(u64),
-    /// One type, named by its signature.
-    Type,
+    /// One type by its signature, which begins so many bytes from the unit's start.
+    Type { signature: u64, offset: u64 },
 }
 
 /// A unit.
@@ -41,6 +41,16 @@ pub(super) struct Unit {
     pub(super) encoding: Encoding,
 }
 
+impl Unit {
+    /// The signature of a type unit, and where in the section its type is.
+    pub(super) fn signature(&self) -> Option<(u64, u64)> {
+        match self.kind {
+            UnitKind::Type { signature, offset } => Some((signature, self.at.saturating_add(offset))),
+            _ => None,
+        }
+    }
+}
+
 /// The units of a section.
 pub(super) struct Units {
     pub(super) units: Vec<Unit>,
@@ -56,9 +66,9 @@ pub(super) fn list(info: &Section, endian: Endian) -> Result<Units> {
     let (mut units, mut at) = (Vec::new(), 0);
     let mut head = [0; MAX_HEADER];
     while at < info.len() {
-        let len = (info.len() - at).min(MAX_HEADER as u64) as usize;
+        let len = (info.end_of(at) - at).min(MAX_HEADER as u64) as usize;
         info.read_at(at, &mut head[..len]).context("section .debug_info")?;
-        match parse(&head[..len], at, info.len() - at, endian) {
+        match parse(&head[..len], at, info.end_of(at) - at, at >= info.types_at(), endian) {
             Ok((Some(unit), next)) => {
                 units.push(unit);
                 at += next;
@@ -79,11 +89,18 @@ pub(super) fn at(info: &Section, at: u64, endian: Endian) -> Result<Result<Unit,
     let rest = info.len().saturating_sub(at);
     let len = rest.min(MAX_HEADER as u64) as usize;
     info.read_at(at, &mut head[..len])?;
-    Ok(parse(&head[..len], at, rest, endian).and_then(|(unit, _)| unit.ok_or(Malformed::Truncated)))
+    Ok(parse(&head[..len], at, rest, false, endian).and_then(|(unit, _)| unit.ok_or(Malformed::Truncated)))
 }
 
-/// The unit whose header is `head`, `None` for padding, and how far the next one is.
-fn parse(head: &[u8], at: u64, rest: u64, endian: Endian) -> Result<(Option<Unit>, u64), Malformed> {
+/// The unit whose header is `head`, `None` for padding, and how far the next one is. `of_types` says that it is in `.debug_types`,
+/// where DWARF 4 has type units.
+fn parse(
+    head: &[u8],
+    at: u64,
+    rest: u64,
+    of_types: bool,
+    endian: Endian,
+) -> Result<(Option<Unit>, u64), Malformed> {
     let mut cursor = Cursor { bytes: head, at: 0 };
     let (len, offset_size) = match cursor.unsigned(4, endian)? {
         0xffff_ffff => (cursor.unsigned(8, endian)?, 8),
@@ -104,7 +121,12 @@ fn parse(head: &[u8], at: u64, rest: u64, endian: Endian) -> Result<(Option<Unit
         2..=4 => {
             abbrev = cursor.unsigned(offset_size, endian)?;
             address_size = cursor.unsigned(1, endian)? as u8;
-            kind = UnitKind::Compile;
+            kind = if of_types {
+                let signature = cursor.unsigned(8, endian)?;
+                UnitKind::Type { signature, offset: cursor.unsigned(offset_size, endian)? }
+            } else {
+                UnitKind::Compile
+            };
         }
         5 => {
             let unit_type = cursor.unsigned(1, endian)? as u8;
@@ -116,8 +138,8 @@ fn parse(head: &[u8], at: u64, rest: u64, endian: Endian) -> Result<(Option<Unit
                 4 => UnitKind::Skeleton(cursor.unsigned(8, endian)?),
                 5 => UnitKind::Split(cursor.unsigned(8, endian)?),
                 2 | 6 => {
-                    cursor.skip(8 + usize::from(offset_size))?;
-                    UnitKind::Type
+                    let signature = cursor.unsigned(8, endian)?;
+                    UnitKind::Type { signature, offset: cursor.unsigned(offset_size, endian)? }
                 }
                 other => return Err(Malformed::UnitType(other)),
             };

@@ -101,7 +101,15 @@ pub(super) fn walk(
                         Some(if scope == Scope::Unit { Scope::Unit } else { Scope::Body })
                     }
                     Plan::Type(tag) => {
-                        let die = Die::read(abbrev, &mut cursor, cx)?;
+                        let mut die = Die::read(abbrev, &mut cursor, cx)?;
+                        let tag = match die.signature {
+                            DieRef::NONE => tag,
+                            // it has no more than what it declares
+                            of => {
+                                die.ty = of;
+                                Tag::Transparent
+                            }
+                        };
                         let index = out.add(at as u32, tag, &die);
                         Some(Scope::Type(index))
                     }

@@ -19,7 +19,7 @@ use super::walk;
 use corelet_core::btf::Btf;
 use gimli::constants as dw;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What threads share.
 pub(super) struct Shared<'a> {
@@ -114,7 +114,7 @@ impl Worker {
         let input = shared.input;
         read(&input.info, unit, &mut self.bytes)?;
         let own = Placed { unit: *unit, index, base: 0 };
-        let mut cx = Context::new(own, vec![own], &input.sources, &input.addresses);
+        let mut cx = Context::new(own, Arc::from([own]), &input.sources, &input.addresses);
         let table = match self.abbrevs.take() {
             Some((at, encoding, table)) if (at, encoding) == (unit.abbrev, unit.encoding) => Ok(table),
             _ => Table::parse(&input.sources.abbrev, unit.abbrev),
@@ -139,7 +139,7 @@ impl Worker {
         let mut table = Table::parse(&split.sources.abbrev, split.unit.abbrev)
             .map_err(|fault| fault.of(unit.at, &name))?;
         let own = Placed { unit: split.unit, index, base: 0 };
-        let mut cx = Context::new(own, vec![own], &split.sources, &input.addresses);
+        let mut cx = Context::new(own, Arc::from([own]), &split.sources, &input.addresses);
         cx.addresses_base = addresses_base;
         cx.str_offsets_base = split.str_offsets_base;
         let done = self.whole(shared, &mut table, &mut cx, true);
@@ -161,9 +161,6 @@ impl Worker {
         let root = walk::root(bytes, table, cx).map_err(|fault| fault.of(unit.at, ""))?;
         let name = String::from_utf8_lossy(names(bytes, cx.sources).get(root.name)).into_owned();
         let skip = |fault: Malformed| fault.of(unit.at, &name);
-        if unit.kind == UnitKind::Type {
-            return Err(skip(Malformed::TypeUnit));
-        }
         if root.dwo_name != Str::NONE && !split {
             return Ok(Some(root));
         }
@@ -250,8 +247,8 @@ impl Finder<'_, '_> {
                 Tag::Typedef | Tag::Base => true,
                 _ => false,
             };
-            // those of other units are theirs to add
-            if stands && cx.own.inside(ty.at).is_some() {
+            // those of other units are theirs to add, but a name that a type unit defines means that in all that refer to it
+            if stands && (cx.own.inside(ty.at).is_some() || cx.is_in_type_unit(ty.at)) {
                 let index = index as u32;
                 let hash = self.shapes.root(index, self.tables, &self.names)?;
                 self.roots.push((hash, Root::Type(index), ty.at));

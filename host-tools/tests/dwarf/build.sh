@@ -27,6 +27,9 @@ $link -Wl,--compress-debug-sections=zlib types.c other.c -o two-zlib
 $link -Wl,--compress-debug-sections=zstd types.c other.c -o two-zstd
 $link -Wl,--compress-debug-sections=zlib-gnu types.c other.c -o two-zdebug
 $link -gdwarf-4 types.c other.c -o two-4
+# each type in a unit of its own, of DWARF 5 and in the section that 4 has for them
+$link -fdebug-types-section types.c other.c -o two-units
+$link -gdwarf-4 -fdebug-types-section types.c other.c -o two-units-4
 # types in other units than what has the code
 $link -flto types.c other.c -o two-lto
 objcopy --only-keep-debug two two.debug

@@ -177,6 +177,30 @@ fn types_in_other_units_are_found() {
 }
 
 #[test]
+fn types_in_units_of_their_own_are_found_by_signature() {
+    for (name, whole) in [("two-units", btf("two")), ("two-units-4", btf("two-4"))] {
+        let ours = btf(name);
+        // what only points to one or the other of two types of one name has one signature, so the linker keeps one
+        let mut once = shapes(&whole.view());
+        once.dedup();
+        assert_eq!(shapes(&ours.view()), once, "{name}");
+        assert_eq!(functions(&ours.view()), functions(&whole.view()), "{name}");
+        assert_eq!(shapes::percpu(&ours.view()), shapes::percpu(&whole.view()), "{name}");
+        let options = Options { threads: 3, ..Options::default() };
+        assert_eq!(dwarf::convert(&file(name), &options, &|_, _| {}).unwrap().btf, ours.bytes(), "{name}");
+    }
+    // without the section that has them, which is no file that a linker makes
+    let bytes = std::fs::read(file("two-units-4")).unwrap();
+    let at = bytes.windows(12).position(|w| w == b".debug_types").unwrap();
+    let renamed = [&bytes[..at], b".debug_tyqes", &bytes[at + 12..]].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("without");
+    std::fs::write(&path, renamed).unwrap();
+    let error = format!("{:#}", convert(&path).unwrap_err());
+    assert!(error.contains("which no type unit of this file has"), "{error}");
+}
+
+#[test]
 fn a_module_has_what_its_kernel_has_not() {
     let kernel = Arc::new(btf("types-x86_64-5.o"));
     let options = Options { base: Some(kernel.clone()), ..Options::default() };
