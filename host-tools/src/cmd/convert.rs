@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::btf::OwnedBtf;
+use super::inputs::Target;
 use crate::dwarf::{self, Converted, Options};
 use crate::output;
 use crate::progress::Spinner;
@@ -28,7 +28,8 @@ pub struct Args {
     /// A folder with debug files, `/usr/lib/debug` without this; may be repeated.
     #[arg(long, value_name = "FOLDER")]
     debug_folder: Vec<PathBuf>,
-    /// The kernel's BTF: VMLINUX is a module then, and what comes out is split BTF over it.
+    /// The kernel's BTF, or its image: VMLINUX is a module then, and what comes out is split BTF over it. A module of another
+    /// kernel is refused, by its release where an image says the kernel's, and by the layout of `struct module`.
     #[arg(long, value_name = "K.btf")]
     base: Option<PathBuf>,
     /// A System.map, or an ELF file with symbols, of the kernel that is shipped, where VMLINUX was built again for its debug
@@ -45,8 +46,13 @@ const NAMED: usize = 10;
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let base = args.base.as_deref().map(OwnedBtf::open).transpose()?.map(Arc::new);
-    let options = Options { threads: args.jobs, debug_folders: args.debug_folder, base };
+    let base = args.base.as_deref().map(Target::open).transpose()?;
+    let options = Options {
+        threads: args.jobs,
+        debug_folders: args.debug_folder,
+        base_release: base.as_ref().and_then(|base| base.kernel.identity().release.clone()),
+        base: base.map(|base| base.owned_btf()).transpose()?.map(Arc::new),
+    };
     let spinner = Spinner::new();
     let converted =
         dwarf::convert(&args.vmlinux, &options, &|done, all| spinner.count("units of DWARF", done, all))?;

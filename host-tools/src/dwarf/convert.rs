@@ -8,6 +8,7 @@ use super::symbols::PERCPU;
 use super::worker::Shared;
 use crate::btf::OwnedBtf;
 use anyhow::{Context, Result, bail, ensure};
+use corelet_core::btf::{Btf, Kind, Type};
 use memchr::memmem;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct Options {
     pub debug_folders: Vec<PathBuf>,
     /// The kernel's BTF, for the DWARF of a module: what comes out is split BTF over it.
     pub base: Option<Arc<OwnedBtf>>,
+    /// The release of the kernel that the base is of, where it is known.
+    pub base_release: Option<String>,
 }
 
 /// What came out.
@@ -87,6 +90,9 @@ fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted
             "has pointers of {} bytes and the base has others: it is no module of that kernel",
             input.pointer_size
         );
+        if let (Some(of), Some(release)) = (&input.module_release, &options.base_release) {
+            ensure!(of == release, "is a module of the kernel {of}, not of {release}, which the base is of");
+        }
     }
     let shared = Shared::new(input, base.as_ref());
     shared.run(options.threads, progress);
@@ -109,6 +115,10 @@ fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted
     let percpu = input.percpu.map(|size| (PERCPU, u32::try_from(size).unwrap_or(u32::MAX)));
     let (btf, counts) =
         Emit::new(&store, &meanings, base.as_ref(), input.endian).run(percpu, &input.symbols.kfuncs)?;
+    if let Some(base) = &options.base {
+        let own = OwnedBtf::from_split(btf.clone(), base.clone()).context("the BTF that was made")?;
+        same_module_struct(&own.view(), &base.view())?;
+    }
     Ok(Converted {
         btf,
         source: input.path.clone(),
@@ -117,6 +127,29 @@ fn run(input: &Input, options: &Options, progress: Progress) -> Result<Converted
         units: input.units.len(),
         skipped,
     })
+}
+
+/// Refuses a module in which `struct module`, which each one has, is another than in the kernel: that is of another version, or
+/// was configured in another way.
+fn same_module_struct(own: &Btf, base: &Btf) -> Result<()> {
+    let is = |btf: &Btf, t: &Type| t.kind() == Kind::Struct && btf.name(t) == "module";
+    // one that is the same is the base's, and not there again
+    let Some(ours) = own.own_types().find(|t| is(own, t)) else { return Ok(()) };
+    let Some(theirs) = base.own_types().find(|t| is(base, t)) else { return Ok(()) };
+    let members = |btf: &Btf, t: &Type| -> Vec<(String, u32)> {
+        t.members().map(|m| (btf.string(m.name_off).to_owned(), m.bit_offset)).collect()
+    };
+    let (of_module, of_kernel) = (members(own, &ours), members(base, &theirs));
+    ensure!(
+        ours.size() == theirs.size() && of_module == of_kernel,
+        "is no module of the kernel that the base is of: its struct module has {} bytes and {} members, the kernel's {} and {}; \
+         give the BTF of the kernel that it was built with",
+        ours.size(),
+        of_module.len(),
+        theirs.size(),
+        of_kernel.len()
+    );
+    Ok(())
 }
 
 /// What says that the DWARF is reduced, if it is: the compiler's switch, where it is recorded, or that most structs and unions

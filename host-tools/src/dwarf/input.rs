@@ -42,6 +42,8 @@ pub(super) struct Input {
     /// Bytes of the section of per-cpu variables.
     pub(super) percpu: Option<u64>,
     pub(super) units: Vec<Unit>,
+    /// The release that it was built for, where it is a module.
+    pub(super) module_release: Option<String>,
     /// What follows a damaged unit header.
     pub(super) lost: Option<Skipped>,
 }
@@ -101,6 +103,14 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
     elf: &object::File<'d, R>,
     main: &object::File<'m, M>,
 ) -> Result<Input> {
+    if let Ok(Some((name, _))) = elf.gnu_debugaltlink() {
+        bail!(
+            "a part of its DWARF is in another file, {} (.gnu_debugaltlink): dwz put there what several files share, and that is \
+             not read here. Next: take the vmlinux of the build itself, or of a package that was built without dwz -m \
+             (_find_debuginfo_dwz_opts of rpm, dh_dwz of Debian)",
+            String::from_utf8_lossy(name)
+        );
+    }
     let endian = symbols::endian(elf);
     let layout = Layout::of(elf);
     let hold = |name: &str| -> Result<Vec<u8>> {
@@ -138,12 +148,20 @@ fn read<'d, 'm, R: ReadRef<'d>, M: ReadRef<'m>>(
         path: path.to_owned(),
         addresses: hold(".debug_addr")?,
         percpu: elf.section_by_name(PERCPU).map(|section| section.size()),
+        module_release: module_release(main),
         info,
         sources,
         symbols,
         units,
         lost,
     })
+}
+
+/// The first word of a module's `vermagic` (`include/linux/vermagic.h`).
+fn module_release<'d, R: ReadRef<'d>>(elf: &object::File<'d, R>) -> Option<String> {
+    let modinfo = elf.section_by_name(".modinfo")?.data().ok()?;
+    let vermagic = modinfo.split(|&byte| byte == 0).find_map(|field| field.strip_prefix(b"vermagic="))?;
+    String::from_utf8_lossy(vermagic).split(' ').next().map(str::to_owned)
 }
 
 /// A place where a debug file may be, and what must hold if it is the right one.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles the files with DWARF anew: needs gcc, binutils with zstd, clang-19, llvm-dwp-19. They are committed, since the tests
+# Compiles the files with DWARF anew: needs gcc, binutils with zstd, clang-19, llvm-dwp-19, dwz. They are committed, since the tests
 # must not need a compiler; run this only to change them.
 set -eu
 cd "$(dirname "$0")"
@@ -53,3 +53,14 @@ gcc $flags -g -femit-struct-debug-baseonly -fno-var-tracking -c other.c -o reduc
 printf 'struct cpp { int a; virtual int f(); };\nint cpp::f() { return a; }\nint take(cpp *c) { return c->a; }\n' > not_c.cc
 g++ $flags -fno-rtti -g -c not_c.cc -o not_c.o
 rm not_c.cc
+
+# a kernel, a module of it and one of another
+gcc $flags -g -c belongs.c -o belongs-kernel.o
+gcc $flags -g -DMODULE -c belongs.c -o belongs.o
+gcc $flags -g -DMODULE -DOTHER -c belongs.c -o belongs-not.o
+
+# what two files share in a third one
+cp two two-dwz
+$link -Wl,--build-id=0x01 types.c other.c -o other-dwz
+dwz -m two.alt two-dwz other-dwz
+rm two.alt other-dwz

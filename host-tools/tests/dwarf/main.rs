@@ -231,6 +231,24 @@ fn a_module_has_what_its_kernel_has_not() {
 }
 
 #[test]
+fn a_module_of_another_kernel_is_refused() {
+    let kernel = Arc::new(btf("belongs-kernel.o"));
+    let convert = |name: &str, release: Option<&str>| {
+        let (base, base_release) = (Some(kernel.clone()), release.map(str::to_owned));
+        let options = Options { base, base_release, ..Options::default() };
+        dwarf::convert(&file(name), &options, &|_, _| {}).map_err(|error| format!("{error:#}"))
+    };
+    for release in [None, Some("6.1.0-test")] {
+        let own = OwnedBtf::from_split(convert("belongs.o", release).unwrap().btf, kernel.clone()).unwrap();
+        assert!(own.view().own_types().all(|t| t.kind().name() != "struct"), "it is the kernel's");
+    }
+    let error = convert("belongs.o", Some("6.1.1-test")).unwrap_err();
+    assert!(error.contains("is a module of the kernel 6.1.0-test, not of 6.1.1-test"), "{error}");
+    let error = convert("belongs-not.o", Some("6.1.0-test")).unwrap_err();
+    assert!(error.contains("struct module has 96 bytes and 5 members, the kernel's 88 and 4"), "{error}");
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bytes() {
     let one = convert(&file("two")).unwrap().btf;
     for threads in [2, 3, 8] {
@@ -248,6 +266,10 @@ fn what_cannot_be_converted_says_what_to_do() {
     }
     let reduced = error("reduced.o");
     assert!(reduced.contains("CONFIG_DEBUG_INFO_REDUCED"), "{reduced}");
+    let shared = error("two-dwz");
+    for word in ["two.alt", ".gnu_debugaltlink", "dwz", "the vmlinux of the build"] {
+        assert!(shared.contains(word), "{shared}");
+    }
     let not_c = error("not_c.o");
     assert!(not_c.contains("C plus plus") || not_c.contains("not C"), "{not_c}");
     assert!(error("build.sh").contains("no ELF"));
@@ -293,7 +315,7 @@ fn the_command_writes_a_whole_file_or_none() {
         assert!(code == Some(3) && said.contains(&other), "{said}");
         assert!(!folder.path().join("shipped.btf").exists(), "{other}");
     }
-    for input in ["two-bare", "reduced.o", "not_c.o", "build.sh"] {
+    for input in ["two-bare", "reduced.o", "not_c.o", "build.sh", "two-dwz"] {
         let (code, said) = run(&["convert", &path(input), "-o", "none.btf"]);
         assert!(code == Some(3) && said.contains(input), "{said}");
         assert!(!folder.path().join("none.btf").exists(), "{input}");
