@@ -47,6 +47,8 @@ pub struct Source<'a> {
     pub results: &'a [u8],
     /// Section `HINTS`, maybe empty.
     pub hints: &'a [u8],
+    /// Section `VIEWS`, maybe empty.
+    pub views: &'a [u8],
 }
 
 /// Everything that streaming needs.

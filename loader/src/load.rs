@@ -32,8 +32,15 @@ use corelet_core::pack::{Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, sect
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
-const KEPT: [u16; 6] =
-    [section::OBJECT, section::BTF, section::MAPS, section::EVENTS, section::RESULTS, section::HINTS];
+const KEPT: [u16; 7] = [
+    section::OBJECT,
+    section::BTF,
+    section::MAPS,
+    section::EVENTS,
+    section::RESULTS,
+    section::HINTS,
+    section::VIEWS,
+];
 /// Sections of the object that only loading needs, but for `INSNS`.
 const LOADED: [u16; 8] = [
     section::FUNCTIONS,
@@ -106,6 +113,7 @@ pub fn load<K: Kernel>(
         events: kept.get(section::EVENTS),
         results: kept.get(section::RESULTS),
         hints: kept.get(section::HINTS),
+        views: kept.get(section::VIEWS),
     });
     let memory = arena.into_rest();
     let next;

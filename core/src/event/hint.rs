@@ -1,8 +1,10 @@
-//! Members that are more than their type says: addresses, ports, argument vectors.
+//! Members that are more than their type says: addresses, ports, argument vectors, stacks.
 
+use super::stack::Stack;
 use super::value::Layout;
 use super::write::Writer;
 use crate::btf::Type;
+use crate::bytes::Endian;
 use crate::pack::Format;
 
 /// `AF_INET`, `include/linux/socket.h`.
@@ -38,12 +40,41 @@ impl<'a> Layout<'a> {
                 (Some(AF_INET6), _) if field.len() >= 16 => ipv6(w, field),
                 _ => hex(w, field),
             },
-            (Format::Hex | Format::Errno | Format::Signal, _) => match self.number(ty, field, 0, None) {
+            (Format::Ksyms { len }, _) => {
+                let used = self.sibling(parent, data, len).unwrap_or(u64::MAX);
+                let used = usize::try_from(used).unwrap_or(usize::MAX);
+                self.addresses(w, field.get(..used).unwrap_or(field));
+            }
+            (Format::Port | Format::Ipv4, _) => hex(w, field),
+            (Format::Plain, _) => self.value(w, ty, field, 0),
+            _ => match self.number(ty, field, 0, None) {
                 Some(n) => self.scalar(w, ty, n, Some(format)),
                 None => hex(w, field),
             },
-            (Format::Port | Format::Ipv4, _) => hex(w, field),
         }
+    }
+
+    /// The stack whose number is in `field`, where `format` says that one is.
+    pub(super) fn stack_of(
+        &self,
+        parent: &Type<'a>,
+        data: &[u8],
+        format: Option<Format>,
+        field: &[u8],
+    ) -> Option<Stack> {
+        let (map, pid) = match format? {
+            Format::KernelStack { map } => (map, None),
+            Format::UserStack { map, pid } => {
+                (map, Some(self.sibling(parent, data, pid).unwrap_or(0) as u32))
+            }
+            _ => return None,
+        };
+        let id = field.first_chunk().map_or(u32::MAX, |b| match field.get(4..8) {
+            // of eight bytes the low four: they hold what the helper gave
+            Some(_) => read_low(self.btf.endian(), field),
+            None => self.btf.endian().u32(*b),
+        });
+        Some(Stack { map, id, pid })
     }
 
     /// The number in member `index` of `parent`.
@@ -108,4 +139,9 @@ fn hex(w: &mut Writer<'_, '_>, bytes: &[u8]) {
     w.quote();
     bytes.iter().for_each(|&b| w.out.put_hex_byte(b));
     w.quote();
+}
+
+/// The low four bytes of a number of eight.
+fn read_low(endian: Endian, field: &[u8]) -> u32 {
+    field.first_chunk().map_or(u32::MAX, |b| endian.u64(*b) as u32)
 }

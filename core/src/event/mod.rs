@@ -26,10 +26,13 @@
 
 mod escape;
 mod hint;
+mod hist;
 mod names;
+mod number;
 mod out;
 pub mod raw;
 mod results;
+mod stack;
 mod sum;
 mod value;
 mod write;
@@ -38,11 +41,13 @@ mod write;
 mod tests;
 
 pub use out::Out;
-pub use sum::add_cpu;
+pub use stack::{MAX_FRAMES, Stack, Symbols};
+pub use sum::{add_cpu, subtract};
 pub use write::Style;
 
 use crate::btf::Btf;
 use crate::id::TypeId;
+use crate::pack::{Format, View};
 use value::Layout;
 use write::Writer;
 
@@ -54,17 +59,42 @@ pub const MAX_DEPTH: usize = 16;
 pub struct Printer<'a> {
     layout: Layout<'a>,
     style: Style,
+    /// What is said of the results that are printed.
+    view: Option<&'a View<'a>>,
+    /// Unit of a histogram's values; empty for none.
+    unit: &'a str,
 }
 
 impl<'a> Printer<'a> {
     /// Prints by the types in `btf` and the section `HINTS` of the same object, checked ([`crate::pack::check`]); it may be empty.
     pub fn new(btf: &'a Btf<'a>, hints: &'a [u8], style: Style) -> Self {
-        Printer { layout: Layout { btf, hints, clip: usize::MAX }, style }
+        Printer {
+            layout: Layout { btf, hints, clip: usize::MAX, symbols: None, clock: None },
+            style,
+            view: None,
+            unit: "",
+        }
     }
 
     /// The same, with strings cut after `clip` bytes: for records whose strings do not fit otherwise.
     pub fn clipped(self, clip: usize) -> Self {
         Printer { layout: Layout { clip, ..self.layout }, ..self }
+    }
+
+    /// The same, with addresses and stacks as `symbols` knows them; without, they are numbers.
+    pub fn resolving(self, symbols: &'a dyn Symbols) -> Self {
+        Printer { layout: Layout { symbols: Some(symbols), ..self.layout }, ..self }
+    }
+
+    /// The same on a device whose wall clock is `ahead` nanoseconds, wrapping, of its monotonic clock; without, times of the
+    /// monotonic clock are numbers.
+    pub fn clock(self, ahead: u64) -> Self {
+        Printer { layout: Layout { clock: Some(ahead), ..self.layout }, ..self }
+    }
+
+    /// The same for results of which `view` says more; `unit` is [`View::unit`].
+    pub fn viewed(self, view: &'a View<'a>, unit: &'a str) -> Self {
+        Printer { view: Some(view), unit, ..self }
     }
 
     /// Prints one event of type `ty` with a newline. Where `name` is not empty it stands in front, in JSON as member
@@ -77,29 +107,45 @@ impl<'a> Printer<'a> {
         if !name.is_empty() {
             w.headline("event", name);
         }
-        self.flat(&mut w, ty, data);
+        self.flat(&mut w, ty, data, Format::Plain);
+        self.layout.stacks(&mut w);
         w.close_line();
     }
 
     /// Prints a value as members of the line.
-    fn flat(&self, w: &mut Writer<'_, '_>, ty: TypeId, data: &[u8]) {
+    fn flat(&self, w: &mut Writer<'_, '_>, ty: TypeId, data: &[u8], format: Format) {
         let t = self.layout.btf.behind(ty);
         if t.kind().is_composite() {
             self.layout.members(w, &t, data, 0);
         } else {
-            self.named(w, "value", ty, data);
+            self.named(w, "value", ty, data, format);
         }
     }
 
     /// Prints a value as one member of the line.
-    fn named(&self, w: &mut Writer<'_, '_>, name: &str, ty: TypeId, data: &[u8]) {
+    fn named(&self, w: &mut Writer<'_, '_>, name: &str, ty: TypeId, data: &[u8], format: Format) {
         let field = self.layout.cut(ty, data);
         let t = self.layout.btf.behind(ty);
-        if self.layout.present(&t, field) {
-            w.name(name.as_bytes());
-            self.layout.value(w, &t, field, 0);
+        if format == Format::Hide || !self.layout.present(&t, field) {
+            return;
         }
+        if let Some(stack) = self.layout.stack_of(&t, field, Some(format), field) {
+            return self.layout.stack(w, name.as_bytes(), stack.id.cast_signed().into(), stack);
+        }
+        w.name(name.as_bytes());
+        self.layout.hinted(w, &t, &t, field, field, format);
     }
+}
+
+/// Prints the time before results that come again and again, on a line of its own.
+pub fn print_time(out: &mut Out<'_>, style: Style, real_ns: u64) {
+    let mut w = Writer::new(out, style, 0);
+    w.open_line();
+    w.name(b"time");
+    w.quote();
+    number::put_time(w.out, real_ns);
+    w.quote();
+    w.close_line();
 }
 
 /// Prints how many events were lost, as the last line: those that the kernel dropped because a buffer was full, and those

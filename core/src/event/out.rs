@@ -66,6 +66,11 @@ impl<'b> Out<'b> {
 
     /// Prints a number in decimal, right-aligned in `width` columns.
     pub fn put_u64_in(&mut self, value: u64, width: usize) {
+        self.put_padded(value, width, b' ');
+    }
+
+    /// The same with `pad` in front.
+    pub(super) fn put_padded(&mut self, value: u64, width: usize, pad: u8) {
         let mut digits = [b' '; 20];
         let mut first = digits.len();
         let mut rest = value;
@@ -79,7 +84,7 @@ impl<'b> Out<'b> {
         }
         let text = digits.get(first..).unwrap_or(&[]);
         for _ in text.len()..width {
-            self.put_byte(b' ');
+            self.put_byte(pad);
         }
         self.put(text);
     }

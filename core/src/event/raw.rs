@@ -8,7 +8,7 @@
 //! ```text
 //! offset  bytes  header
 //!      0      8  magic  "COREEVT\n"
-//!      8      2  version of the format: 1
+//!      8      2  version of the format: 2; 1 had kinds 1 to 3 only
 //!     10      1  byte order of the contents: 0 little-endian, 1 big-endian
 //!     11      1  bytes of a pointer in the device's user space
 //!     12      2  number of objects
@@ -17,9 +17,9 @@
 //!
 //!                record
 //!      0      4  length of the content in bytes, at most 1 MiB
-//!      4      1  kind: 1 event, 2 result, 3 end
-//!      5      1  number of the object; 0 in an end
-//!      6      2  number of the map (event), of the record in the pack's RESULTS (result); 0 in an end
+//!      4      1  kind: 1 event, 2 result, 3 end, 4 clock, 5 unit, 6 stack, 7 symbol, 8 time
+//!      5      1  number of the object; 0 in an end, clock, symbol and time
+//!      6      2  number of the map (event, stack), of the record in the pack's RESULTS (result, unit); else 0
 //!      8         content
 //!
 //!                content of an event: the bytes that the program wrote; of a perf buffer with the kernel's padding
@@ -33,6 +33,25 @@
 //!                content of an end, which is the last record
 //!      0      8  events that the kernel lost
 //!      8      8  events that the output did not take
+//!
+//!                content of a clock, at the start and whenever the wall clock was set: both at one moment
+//!      0     16  /proc/sys/kernel/random/boot_id
+//!     16      8  nanoseconds of CLOCK_MONOTONIC
+//!     24      8  nanoseconds of CLOCK_REALTIME since 1970
+//!
+//!                content of a unit: the text that names the unit of a result's histograms
+//!
+//!                content of a stack, which comes before the results that have its number
+//!      0      4  its number
+//!      4         addresses of eight bytes, the innermost first
+//!
+//!                content of a symbol: the name of an address in the kernel
+//!      0      8  address
+//!      8      8  offset in the symbol
+//!     16         name
+//!
+//!                content of a time: the results behind it are of then
+//!      0      8  nanoseconds of CLOCK_REALTIME since 1970
 //! ```
 //!
 //! A stream without an end was cut off.
@@ -43,8 +62,8 @@ use crate::error::{Error, Part, Result};
 
 /// First eight bytes of a stream. The newline shows a transfer that rewrote line ends.
 pub const MAGIC: [u8; 8] = *b"COREEVT\n";
-/// Version that this crate writes and the only one it reads.
-pub const VERSION: u16 = 1;
+/// Version that this crate writes and the newest it reads.
+pub const VERSION: u16 = 2;
 /// Bytes of the header without the digests.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a digest.
@@ -76,7 +95,7 @@ impl Header {
             return Err(Error::BadMagic { part: Part::Event, found: b.u32(0)? });
         }
         let version = b.u16(8)?;
-        if version != VERSION {
+        if version == 0 || version > VERSION {
             return Err(Error::UnknownVersion { found: version });
         }
         let endian = match b.u8(10)? {
@@ -107,6 +126,29 @@ pub enum Kind {
     Result = 2,
     /// The last record, with the counts of lost events.
     End = 3,
+    /// Both clocks at one moment.
+    Clock = 4,
+    /// The unit of a result's histograms.
+    Unit = 5,
+    /// The frames of a stack.
+    Stack = 6,
+    /// The name of an address.
+    Symbol = 7,
+    /// When the results behind it were read.
+    Time = 8,
+}
+
+impl Kind {
+    const ALL: [Kind; 8] = [
+        Kind::Event,
+        Kind::Result,
+        Kind::End,
+        Kind::Clock,
+        Kind::Unit,
+        Kind::Stack,
+        Kind::Symbol,
+        Kind::Time,
+    ];
 }
 
 /// What stands in front of a record's content.
@@ -133,11 +175,9 @@ impl Head {
         if len as usize > MAX_CONTENT {
             return Err(Error::BadValue { part: Part::Event, at: 0, found: len });
         }
-        let kind = match b.u8(4)? {
-            1 => Kind::Event,
-            2 => Kind::Result,
-            3 => Kind::End,
-            found => return Err(Error::BadValue { part: Part::Event, at: 4, found: found.into() }),
+        let found = b.u8(4)?;
+        let Some(&kind) = Kind::ALL.get(usize::from(found).wrapping_sub(1)) else {
+            return Err(Error::BadValue { part: Part::Event, at: 4, found: found.into() });
         };
         Ok(Head { len, kind, object: b.u8(5)?, number: b.u16(6)? })
     }
@@ -174,6 +214,58 @@ pub fn put_end(out: &mut Out<'_>, kernel: u64, output: u64) {
     out.put(&output.to_le_bytes());
 }
 
+/// Writes both clocks at one moment.
+pub fn put_clock(out: &mut Out<'_>, boot_id: &[u8; 16], monotonic: u64, real: u64) {
+    Head::put(Kind::Clock, 0, 0, 32, out);
+    out.put(boot_id);
+    out.put(&monotonic.to_le_bytes());
+    out.put(&real.to_le_bytes());
+}
+
+/// Writes the unit of a result's histograms.
+pub fn put_unit(out: &mut Out<'_>, object: u8, result: u16, unit: &str) {
+    Head::put(Kind::Unit, object, result, unit.len(), out);
+    out.put_str(unit);
+}
+
+/// Writes a stack of a map, its frames to the first 0.
+pub fn put_stack(out: &mut Out<'_>, object: u8, map: u16, id: u32, frames: &[u64]) {
+    let frames = frames.iter().take_while(|&&address| address != 0);
+    let len = frames.clone().count().saturating_mul(8).saturating_add(4);
+    Head::put(Kind::Stack, object, map, len, out);
+    out.put(&id.to_le_bytes());
+    frames.for_each(|address| out.put(&address.to_le_bytes()));
+}
+
+/// Writes the name of an address in the kernel.
+pub fn put_symbol(out: &mut Out<'_>, address: u64, offset: u64, name: &[u8]) {
+    Head::put(Kind::Symbol, 0, 0, name.len().saturating_add(16), out);
+    out.put(&address.to_le_bytes());
+    out.put(&offset.to_le_bytes());
+    out.put(name);
+}
+
+/// Writes the time of the results behind it.
+pub fn put_time(out: &mut Out<'_>, real: u64) {
+    Head::put(Kind::Time, 0, 0, 8, out);
+    out.put(&real.to_le_bytes());
+}
+
+/// The little-endian numbers of eight bytes that a content has from byte `from` on.
+///
+/// # Errors
+/// [`Error::Truncated`] where there are fewer than `N`.
+pub fn numbers<const N: usize>(content: &[u8], from: usize) -> Result<[u64; N]> {
+    let b = Bytes::new(content, Endian::Little, Part::Event);
+    let mut out = [0; N];
+    let mut at = from;
+    for number in &mut out {
+        *number = b.u64(at)?;
+        at = at.saturating_add(8);
+    }
+    Ok(out)
+}
+
 /// Key and value of a result's content.
 ///
 /// # Errors
@@ -189,6 +281,6 @@ pub fn split_result(content: &[u8]) -> Result<(&[u8], &[u8])> {
 /// # Errors
 /// [`Error::Truncated`] where the content is shorter.
 pub fn split_end(content: &[u8]) -> Result<(u64, u64)> {
-    let b = Bytes::new(content, Endian::Little, Part::Event);
-    Ok((b.u64(0)?, b.u64(8)?))
+    let [kernel, output] = numbers(content, 0)?;
+    Ok((kernel, output))
 }

@@ -1,15 +1,13 @@
 //! Results: entries of maps, counters with names, histograms.
 
 use super::Printer;
+use super::hist::Hist;
 use super::out::Out;
 use super::write::{Style, Writer};
-use crate::bytes::{Bytes, Endian, pieces};
+use crate::bytes::{Bytes, pieces};
 use crate::error::Part;
 use crate::id::TypeId;
-use crate::pack::{How, ResultMap};
-
-/// Columns of a histogram's longest bar.
-const BAR: u64 = 40;
+use crate::pack::{Format, How, ResultMap};
 
 impl<'a> Printer<'a> {
     /// Prints one result with a newline: an entry of a map with its key, or a variable, whose key is empty. In front stands
@@ -28,7 +26,8 @@ impl<'a> Printer<'a> {
     /// ```
     ///
     /// Counters without a name are called by their index, and left out where they are 0. A histogram starts and ends with its
-    /// first and last slot that is not 0.
+    /// first and last slot that is not 0. Where the value is an array of histograms, each that is not all zeros is printed with its
+    /// name or number in front, in JSON as an array `histograms` of objects with a member `of`.
     pub fn result(
         &self,
         out: &mut Out<'_>,
@@ -43,25 +42,73 @@ impl<'a> Printer<'a> {
         match result.how {
             How::Entries => {
                 self.key(&mut w, key_type, key);
+                let format = self.view.map_or(Format::Plain, |v| v.value);
                 match self.style {
-                    Style::Text => self.flat(&mut w, result.type_id, value),
-                    Style::Json => self.named(&mut w, "value", result.type_id, value),
+                    Style::Text => self.flat(&mut w, result.type_id, value, format),
+                    Style::Json => self.named(&mut w, "value", result.type_id, value, format),
                 }
             }
             How::Counters { labels } => self.counters(&mut w, result.type_id, labels, key, value),
-            How::Log2 { offset, slots } => {
+            How::Log2 { .. } | How::Hist { .. } => {
                 self.key(&mut w, key_type, key);
-                self.beside(&mut w, result.type_id, offset, value);
-                let slots = Slots { value, at: offset as usize, n: slots, endian: self.layout.btf.endian() };
-                slots.print(&mut w);
+                if let Some(hist) = Hist::of(result.how) {
+                    self.hist(&mut w, result, &hist, value);
+                }
             }
         }
+        self.layout.stacks(&mut w);
         w.close_line();
     }
 
     fn key(&self, w: &mut Writer<'_, '_>, ty: TypeId, key: &[u8]) {
         if !key.is_empty() {
-            self.named(w, "key", ty, key);
+            self.named(w, "key", ty, key, self.view.map_or(Format::Plain, |v| v.key));
+        }
+    }
+
+    /// Prints the histogram of a value, or those of an array that are not empty.
+    fn hist(&self, w: &mut Writer<'_, '_>, result: &ResultMap<'_>, hist: &Hist, value: &[u8]) {
+        let endian = self.layout.btf.endian();
+        let (elem, size, several) = Hist::element(self.layout.btf, result.type_id, value.len());
+        if several && self.style == Style::Json {
+            w.name(b"histograms");
+            w.open(b'[');
+        }
+        let labels = self.layout.btf.behind(hist.labels);
+        let mut first = true;
+        for (i, part) in pieces(value, size).enumerate() {
+            if several && (part.iter().all(|&b| b == 0) || !w.step()) {
+                continue;
+            }
+            if several {
+                match self.style {
+                    Style::Json => {
+                        w.element();
+                        w.open(b'{');
+                    }
+                    Style::Text if first => {}
+                    Style::Text => {
+                        w.out.put_byte(b'\n');
+                        w.string(result.name.as_bytes());
+                    }
+                }
+                first = false;
+                match self.layout.enumerator(&labels, i as u64, 32) {
+                    Some(name) => w.headline("of", name),
+                    None => {
+                        w.name(b"of");
+                        w.unsigned(i as u64);
+                    }
+                }
+            }
+            self.layout.beside(w, elem, hist, part);
+            hist.print(w, part, endian, self.unit);
+            if several && self.style == Style::Json {
+                w.close(b'}');
+            }
+        }
+        if several && self.style == Style::Json {
+            w.close(b']');
         }
     }
 
@@ -89,93 +136,5 @@ impl<'a> Printer<'a> {
         if self.style == Style::Json {
             w.close(b'}');
         }
-    }
-
-    /// Prints the members of a histogram's value other than the slots at byte `offset`.
-    fn beside(&self, w: &mut Writer<'_, '_>, ty: TypeId, offset: u32, value: &[u8]) {
-        let t = self.layout.btf.behind(ty);
-        for m in t.members().filter(|m| m.bitfield_size == 0 && m.bit_offset / 8 != offset) {
-            let name = self.layout.btf.string(m.name_off);
-            let data = value.get(m.bit_offset as usize / 8..).unwrap_or(&[]);
-            if !name.is_empty() && !data.is_empty() && w.step() {
-                self.named(w, name, m.ty, data);
-            }
-        }
-    }
-}
-
-/// The slots of a histogram: `n` counters of four bytes from byte `at` of `value`.
-struct Slots<'v> {
-    value: &'v [u8],
-    at: usize,
-    n: u32,
-    endian: Endian,
-}
-
-/// A counter with the least and the largest value that it counts.
-#[derive(Clone, Copy)]
-struct Slot {
-    from: u64,
-    to: u64,
-    count: u64,
-}
-
-impl Slots<'_> {
-    /// Calls `each` for the slots between the empty ones at both ends. There are no more slots than bits in a number.
-    #[inline(never)]
-    fn used(&self, each: &mut dyn FnMut(Slot)) {
-        let slots = self.value.get(self.at..).unwrap_or(&[]).as_chunks::<4>().0;
-        let slots = slots.get(..(self.n.min(64) as usize)).unwrap_or(slots);
-        let full = |s: &[u8; 4]| *s != [0; 4];
-        let end = slots.iter().rposition(full).map_or(0, |last| last.saturating_add(1));
-        let mut from = 0;
-        let mut to = 1u64;
-        let mut any = false;
-        for s in slots.iter().take(end) {
-            any |= full(s);
-            if any {
-                each(Slot { from, to, count: self.endian.u32(*s).into() });
-            }
-            from = to.wrapping_add(1);
-            to = to << 1 | 1;
-        }
-    }
-
-    fn print(&self, w: &mut Writer<'_, '_>) {
-        if w.style == Style::Json {
-            w.name(b"log2");
-            w.open(b'[');
-            self.used(&mut |slot| {
-                w.element();
-                w.open(b'{');
-                for (name, n) in [("from", slot.from), ("to", slot.to), ("count", slot.count)] {
-                    w.name(name.as_bytes());
-                    w.unsigned(n);
-                }
-                w.close(b'}');
-            });
-            return w.close(b']');
-        }
-        let mut most = 1;
-        self.used(&mut |slot| most = slot.count.max(most));
-        w.out.put_str("\n        from -> to           :      count |distribution");
-        self.used(&mut |slot| {
-            w.out.put_byte(b'\n');
-            w.out.put_u64_in(slot.from, 12);
-            w.out.put_str(" -> ");
-            let before = w.out.len();
-            w.out.put_u64(slot.to);
-            for _ in w.out.len().saturating_sub(before)..12 {
-                w.out.put_byte(b' ');
-            }
-            w.out.put_str(" : ");
-            w.out.put_u64_in(slot.count, 10);
-            w.out.put_str(" |");
-            let stars = slot.count.saturating_mul(BAR).checked_div(most).unwrap_or(0);
-            for column in 0..BAR {
-                w.out.put_byte(if column < stars { b'*' } else { b' ' });
-            }
-            w.out.put_byte(b'|');
-        });
     }
 }

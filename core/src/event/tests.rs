@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use std::string::String;
 use std::vec::Vec;
 
+mod views;
+
 /// Builds a BTF blob type by type; ids count from 1.
 struct Build {
     endian: Endian,
@@ -440,6 +442,17 @@ fn hostile_types_and_bytes_never_panic_and_json_stays_valid() {
         Format::Args { len: 0 },
         Format::Errno,
         Format::Signal,
+        Format::Plain,
+        Format::Names { enumeration: TypeId(1) },
+        Format::Flags { enumeration: TypeId(2) },
+        Format::Dev,
+        Format::Octal,
+        Format::Time { unit: u32::MAX },
+        Format::Decimals { digits: 255 },
+        Format::KernelStack { map: 1 },
+        Format::UserStack { map: 1, pid: 1 },
+        Format::Ksym,
+        Format::Ksyms { len: 0 },
     ];
     for round in 0..500 {
         let mut b = Build::new(if round % 2 == 0 { Endian::Little } else { Endian::Big });
@@ -484,12 +497,22 @@ fn hostile_types_and_bytes_never_panic_and_json_stays_valid() {
             How::Entries,
             How::Log2 { offset: r.below(90), slots: r.next() as u32 },
             How::Counters { labels: TypeId(r.below(n + 2)) },
-        ][r.below(3) as usize];
+            How::Hist {
+                offset: r.below(20),
+                slots: r.next() as u32,
+                size: [4, 8][r.below(2) as usize],
+                base: r.next() as u32,
+                step: r.below(2) * r.next() as u32,
+                labels: TypeId(r.below(n + 2)),
+            },
+        ][r.below(4) as usize];
+        let view = views::view(formats[r.below(20) as usize], formats[r.below(20) as usize]);
         let res = result(1 + r.below(n), how);
         let mut buf = std::vec![0; 1 << 16];
         for ty in 0..=n + 1 {
             for style in [Style::Text, Style::Json] {
-                let p = Printer::new(&btf, &list, style);
+                let p =
+                    Printer::new(&btf, &list, style).viewed(&view, "a\"").clock(5).resolving(&views::Frames);
                 for kind in 0..2 {
                     let mut out = Out::new(&mut buf);
                     match kind {
@@ -509,7 +532,10 @@ fn hostile_types_and_bytes_never_panic_and_json_stays_valid() {
             }
         }
         let mut sum = data.clone();
-        add_cpu(&btf, &res, &mut sum, &data);
+        if add_cpu(&btf, &res, &mut sum, &data) {
+            assert!(subtract(&btf, &res, &mut sum, &data));
+            assert_eq!(sum, data);
+        }
         let _ = raw::Header::parse(&data);
         let _ = raw::split_result(&data);
         let _ = raw::split_end(&data);

@@ -1,6 +1,7 @@
 //! Values by their BTF type: structs, unions, arrays, numbers, enums.
 
 use super::MAX_DEPTH;
+use super::stack::Symbols;
 use super::write::Writer;
 use crate::btf::{Btf, Kind, Type, encoding};
 use crate::bytes::Endian;
@@ -14,6 +15,10 @@ pub(super) struct Layout<'a> {
     pub(super) hints: &'a [u8],
     /// Longest string in bytes; what is behind it is left out.
     pub(super) clip: usize,
+    /// What the device knows of addresses.
+    pub(super) symbols: Option<&'a dyn Symbols>,
+    /// Nanoseconds that the wall clock is ahead of the monotonic one, wrapping.
+    pub(super) clock: Option<u64>,
 }
 
 /// A number as it was read: sign-extended to 64 bits if it is signed.
@@ -27,9 +32,24 @@ pub(super) struct Number {
 impl<'a> Layout<'a> {
     /// Prints the members of the struct or union `t` that are in `data`, which may end early.
     pub(super) fn members(&self, w: &mut Writer<'_, '_>, t: &Type<'a>, data: &[u8], depth: usize) {
+        self.members_but(w, t, data, depth, None);
+    }
+
+    /// The same, without the member at byte `but`.
+    pub(super) fn members_but(
+        &self,
+        w: &mut Writer<'_, '_>,
+        t: &Type<'a>,
+        data: &[u8],
+        depth: usize,
+        but: Option<usize>,
+    ) {
         for (i, m) in t.members().enumerate() {
             if !w.step() {
                 return;
+            }
+            if but.is_some_and(|but| m.bit_offset as usize / 8 == but) {
+                continue;
             }
             let hint = self.hint(t.id, i);
             let ty = self.btf.behind(m.ty);
@@ -56,7 +76,12 @@ impl<'a> Layout<'a> {
                     self.scalar(w, &ty, number, hint);
                 }
             } else if self.present(&ty, field) {
-                w.name(name.as_bytes());
+                let name = name.as_bytes();
+                if let Some(stack) = self.stack_of(t, data, hint, field) {
+                    self.stack(w, name, stack.id.cast_signed().into(), stack);
+                    continue;
+                }
+                w.name(name);
                 match hint {
                     Some(format) => self.hinted(w, t, &ty, data, field, format),
                     None => self.value(w, &ty, field, depth),
@@ -185,10 +210,11 @@ impl<'a> Layout<'a> {
     /// Prints a number of type `t`.
     pub(super) fn scalar(&self, w: &mut Writer<'_, '_>, t: &Type<'a>, n: Number, format: Option<Format>) {
         let low = n.raw & u64::MAX.checked_shr(64u32.saturating_sub(n.bits)).unwrap_or(0);
+        if format.is_some_and(|format| self.meaning(w, n, low, format)) {
+            return;
+        }
         match (t.kind(), format) {
-            (_, Some(Format::Hex)) | (Kind::Ptr | Kind::Float, None) => w.hex(low),
-            (_, Some(Format::Errno)) => super::names::errno(w, n),
-            (_, Some(Format::Signal)) => super::names::signal(w, n),
+            (Kind::Ptr | Kind::Float, None) => w.hex(low),
             (Kind::Enum | Kind::Enum64, _) if self.enumerator(t, low, n.bits).is_some() => {
                 w.string(self.enumerator(t, low, n.bits).unwrap_or("").as_bytes());
             }

@@ -2,6 +2,7 @@
 
 use super::escape::put_string;
 use super::out::Out;
+use super::stack::Stack;
 
 /// How values are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,20 @@ pub(super) struct Writer<'o, 'b> {
     pub(super) style: Style,
     first: bool,
     steps: usize,
+    /// What is printed behind the line: a stack of the kernel and one of user space.
+    pub(super) stacks: [Option<Stack>; 2],
 }
 
 impl<'o, 'b> Writer<'o, 'b> {
     /// Prints a record of `len` bytes.
     pub(super) fn new(out: &'o mut Out<'b>, style: Style, len: usize) -> Self {
-        Writer { out, style, first: true, steps: len.saturating_mul(4).saturating_add(STEPS) }
+        Writer {
+            out,
+            style,
+            first: true,
+            steps: len.saturating_mul(4).saturating_add(STEPS),
+            stacks: [None; 2],
+        }
     }
 
     /// Counts a member or element; `false` where the record is not worth going on with.
@@ -145,6 +154,25 @@ impl<'o, 'b> Writer<'o, 'b> {
         if !exact {
             self.quote();
         }
+    }
+
+    /// A word within quotes: printable ASCII without quote and backslash as it is, `?` for anything else.
+    pub(super) fn word(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            let plain = b.is_ascii_graphic() && b != b'"' && b != b'\\';
+            self.out.put_byte(if plain { b } else { b'?' });
+        }
+    }
+
+    /// Keeps a stack for the end of the line; `false` where there is one already.
+    pub(super) fn put_off(&mut self, stack: Stack) -> bool {
+        let [kernel, user] = &mut self.stacks;
+        let place = if stack.pid.is_some() { user } else { kernel };
+        let free = place.is_none();
+        if free {
+            *place = Some(stack);
+        }
+        free
     }
 
     /// What stands for a value that cannot be printed.

@@ -4,7 +4,7 @@
 use super::memory::{Formula, Memory};
 use super::records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
+    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -29,6 +29,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::EVENTS => skip::<Event<'a>>,
         section::RESULTS => skip::<ResultMap<'a>>,
         section::HINTS => skip::<Hint>,
+        section::VIEWS => skip::<View<'a>>,
         section::WEAK => skip::<TypeId>,
         section::TARGET => skip::<Target<'a>>,
         section::IDS => skip::<KernelId>,
@@ -87,6 +88,19 @@ fields!(LineInfo { function, insn, file_off, line_off, line_col });
 fields!(Event<'a> { map, type_id, name });
 fields!(ResultMap<'a> { map, name, offset, type_id, how });
 fields!(Hint { type_id, member, format });
+fields!(View<'a> {
+    result,
+    key,
+    value,
+    units,
+    unit_map,
+    unit_offset,
+    unit_size,
+    sort_offset,
+    sort_size,
+    rows,
+    clear,
+});
 fields!(Target<'a> { object, build_id, release, version, arch, pointer_size, big_endian });
 fields!(Module<'a> { name, build_id });
 fields!(KernelId { subset, kernel });
@@ -142,17 +156,25 @@ impl Wire<'_> for FixupKind {
 
 impl Wire<'_> for How {
     fn read(r: &mut Reader<'_>) -> Self {
-        match r.variant(3) {
+        match r.variant(4) {
             0 => How::Entries,
             1 => How::Log2 { offset: Wire::read(r), slots: Wire::read(r) },
-            _ => How::Counters { labels: Wire::read(r) },
+            2 => How::Counters { labels: Wire::read(r) },
+            _ => How::Hist {
+                offset: Wire::read(r),
+                slots: Wire::read(r),
+                size: Wire::read(r),
+                base: Wire::read(r),
+                step: Wire::read(r),
+                labels: Wire::read(r),
+            },
         }
     }
 }
 
 impl Wire<'_> for Format {
     fn read(r: &mut Reader<'_>) -> Self {
-        match r.variant(9) {
+        match r.variant(20) {
             0 => Format::Hide,
             1 => Format::Text,
             2 => Format::Hex,
@@ -161,7 +183,18 @@ impl Wire<'_> for Format {
             5 => Format::Ipv4,
             6 => Format::Args { len: Wire::read(r) },
             7 => Format::Errno,
-            _ => Format::Signal,
+            8 => Format::Signal,
+            9 => Format::Plain,
+            10 => Format::Names { enumeration: Wire::read(r) },
+            11 => Format::Flags { enumeration: Wire::read(r) },
+            12 => Format::Dev,
+            13 => Format::Octal,
+            14 => Format::Time { unit: Wire::read(r) },
+            15 => Format::Decimals { digits: Wire::read(r) },
+            16 => Format::KernelStack { map: Wire::read(r) },
+            17 => Format::UserStack { map: Wire::read(r), pid: Wire::read(r) },
+            18 => Format::Ksym,
+            _ => Format::Ksyms { len: Wire::read(r) },
         }
     }
 }

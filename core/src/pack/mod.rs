@@ -62,6 +62,7 @@
 //! 0x25   MEMORY     target  yes       one record Memory
 //! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
 //! 0x27   SANITIZED  target  no        BTF blob: section BTF as this kernel takes it, if it does not take all of its kinds
+//! 0x33   VIEWS      object  no        records View: units, order and names of results
 //! 0x7f   SIGNATURE  0       no        reserved
 //! ```
 //!
@@ -85,7 +86,7 @@ pub use memory::{Formula, Memory};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target,
+    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -128,11 +129,12 @@ pub mod section {
     pub const MEMORY: u16 = 0x25;
     pub const MODULES: u16 = 0x26;
     pub const SANITIZED: u16 = 0x27;
+    pub const VIEWS: u16 = 0x33;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=WEAK | TARGET..=SANITIZED | SIGNATURE)
+        matches!(id, OBJECT..=WEAK | TARGET..=SANITIZED | VIEWS | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
@@ -171,6 +173,7 @@ pub mod section {
             MEMORY => "MEMORY",
             MODULES => "MODULES",
             SANITIZED => "SANITIZED",
+            VIEWS => "VIEWS",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

@@ -54,7 +54,13 @@ pub struct Sizes {
 pub fn stays(id: u16) -> bool {
     matches!(
         id,
-        section::OBJECT | section::BTF | section::MAPS | section::EVENTS | section::RESULTS | section::HINTS
+        section::OBJECT
+            | section::BTF
+            | section::MAPS
+            | section::EVENTS
+            | section::RESULTS
+            | section::HINTS
+            | section::VIEWS
     )
 }
 

@@ -6,10 +6,11 @@ use crate::pack::File;
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::TypeId;
 use corelet_core::event::raw::{
-    DIGEST_LEN, HEAD_LEN, HEADER_LEN, Head, Header, Kind, split_end, split_result,
+    DIGEST_LEN, HEAD_LEN, HEADER_LEN, Head, Header, Kind, numbers, split_end, split_result,
 };
-use corelet_core::event::{Out, Printer, Style, print_lost};
-use corelet_core::pack::{Event, Map, Object, Records, ResultMap, section};
+use corelet_core::event::{Out, Printer, Stack, Style, Symbols, print_lost, print_time};
+use corelet_core::pack::{Event, Map, Object, Records, ResultMap, View, section};
+use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ pub fn decode(pack: &File<'_>, input: impl Read, style: Style, out: &mut impl Wr
     let sources = stream.sources(pack)?;
     let mut line = vec![0; MAX_LINE];
     let mut content = Vec::new();
+    let mut known = Known::default();
     loop {
         if stream.input.buffer().is_empty() {
             out.flush().context("standard output")?;
@@ -75,19 +77,83 @@ pub fn decode(pack: &File<'_>, input: impl Read, style: Style, out: &mut impl Wr
             );
         };
         let mut printed = Out::new(&mut line);
-        if head.kind == Kind::End {
-            let (kernel, output) = split_end(&content).with_context(record)?;
-            print_lost(&mut printed, style, kernel, output);
-        } else {
-            let source =
-                sources.get(usize::from(head.object)).context("no such object").with_context(record)?;
-            source.print(&mut printed, style, &head, &content).with_context(record)?;
+        match head.kind {
+            Kind::End => {
+                let (kernel, output) = split_end(&content).with_context(record)?;
+                print_lost(&mut printed, style, kernel, output);
+            }
+            Kind::Time => {
+                let [real] = numbers(&content, 0).with_context(record)?;
+                print_time(&mut printed, style, real);
+            }
+            Kind::Event | Kind::Result => {
+                let source =
+                    sources.get(usize::from(head.object)).context("no such object").with_context(record)?;
+                source.print(&mut printed, style, &head, &content, &known).with_context(record)?;
+            }
+            _ => known.learn(&head, &content).with_context(record)?,
         }
         ensure!(!printed.is_full(), "record at byte {at}: too long to print");
         out.write_all(printed.bytes()).context("standard output")?;
         if head.kind == Kind::End {
             return Ok(());
         }
+    }
+}
+
+/// What the stream said so far of what only the device knows.
+#[derive(Default)]
+struct Known {
+    /// Nanoseconds that the wall clock is ahead of the monotonic one, wrapping.
+    ahead: Option<u64>,
+    /// By object and number of the result.
+    units: HashMap<(u8, u16), String>,
+    /// By object, map and number.
+    stacks: HashMap<(u8, u16, u32), Vec<u64>>,
+    /// By address.
+    symbols: HashMap<u64, (u64, Vec<u8>)>,
+}
+
+impl Known {
+    fn learn(&mut self, head: &Head, content: &[u8]) -> Result<()> {
+        match head.kind {
+            Kind::Clock => {
+                let [monotonic, real] = numbers(content, 16)?;
+                self.ahead = Some(real.wrapping_sub(monotonic));
+            }
+            Kind::Unit => {
+                let unit = std::str::from_utf8(content).context("the name of a unit is no text")?;
+                self.units.insert((head.object, head.number), unit.to_owned());
+            }
+            Kind::Stack => {
+                let (id, frames) = content.split_first_chunk().context("cut off")?;
+                let frames = frames.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+                self.stacks.insert((head.object, head.number, u32::from_le_bytes(*id)), frames);
+            }
+            Kind::Symbol => {
+                let [address, offset] = numbers(content, 0)?;
+                self.symbols.insert(address, (offset, content[16..].to_vec()));
+            }
+            Kind::Event | Kind::Result | Kind::End | Kind::Time => {}
+        }
+        Ok(())
+    }
+}
+
+/// What is known of one object's stacks.
+struct OfObject<'k> {
+    known: &'k Known,
+    object: u8,
+}
+
+impl Symbols for OfObject<'_> {
+    fn frame(&self, stack: Stack, frame: usize) -> Option<u64> {
+        self.known.stacks.get(&(self.object, stack.map, stack.id))?.get(frame).copied()
+    }
+
+    fn name(&self, pid: Option<u32>, address: u64) -> Option<(&[u8], u64)> {
+        let (offset, name) = self.known.symbols.get(&address).filter(|_| pid.is_none())?;
+        Some((name, *offset))
     }
 }
 
@@ -161,8 +227,9 @@ struct Source {
     hints: Vec<u8>,
     /// Map number, type and name of each event.
     events: Vec<(u16, TypeId, String)>,
-    /// Bytes of the sections `RESULTS` and `MAPS`.
+    /// Bytes of the sections `RESULTS`, `VIEWS` and `MAPS`.
     results: Vec<u8>,
+    views: Vec<u8>,
     maps: Vec<u8>,
 }
 
@@ -179,6 +246,7 @@ impl Source {
                 hints: section(section::HINTS)?,
                 events: events.iter().map(|e| (e.map, e.type_id, e.name.to_owned())).collect(),
                 results: section(section::RESULTS)?,
+                views: section(section::VIEWS)?,
                 maps: section(section::MAPS)?,
             });
         }
@@ -186,9 +254,20 @@ impl Source {
         bail!("it comes from another pack: this one has no object with digest {short}…")
     }
 
-    fn print(&self, out: &mut Out<'_>, style: Style, head: &Head, content: &[u8]) -> Result<()> {
+    fn print(
+        &self,
+        out: &mut Out<'_>,
+        style: Style,
+        head: &Head,
+        content: &[u8],
+        known: &Known,
+    ) -> Result<()> {
         let btf = self.btf.view();
-        let printer = Printer::new(&btf, &self.hints, style);
+        let symbols = OfObject { known, object: head.object };
+        let mut printer = Printer::new(&btf, &self.hints, style).resolving(&symbols);
+        if let Some(ahead) = known.ahead {
+            printer = printer.clock(ahead);
+        }
         if head.kind == Kind::Event {
             let event = self.events.iter().find(|e| e.0 == head.number);
             let (_, ty, name) = event.with_context(|| format!("map {} carries no events", head.number))?;
@@ -198,6 +277,11 @@ impl Source {
         let result: ResultMap<'_> = Records::new(&self.results, section::RESULTS).at(head.number)?;
         let map: Map<'_> = Records::new(&self.maps, section::MAPS).at(result.map)?;
         let (key, value) = split_result(content)?;
+        let views = Records::<View<'_>>::new(&self.views, section::VIEWS).collect::<Result<Vec<_>, _>>()?;
+        let unit = known.units.get(&(head.object, head.number)).map_or("", String::as_str);
+        if let Some(view) = views.iter().find(|v| v.result == head.number) {
+            printer = printer.viewed(view, unit);
+        }
         printer.result(out, &result, map.key_type, key, value);
         Ok(())
     }
@@ -209,7 +293,7 @@ mod tests {
     use crate::pack::{Section, container};
     use corelet_core::Endian;
     use corelet_core::event::raw;
-    use corelet_core::pack::{How, MapRole, Sizing};
+    use corelet_core::pack::{Format, How, MapRole, Sizing};
 
     /// A pack of one object whose map 0 carries `unsigned int`s and whose map 1 has results.
     fn pack(digest: u8) -> Vec<u8> {
@@ -271,6 +355,48 @@ mod tests {
             "{\"value\":5}\n{\"result\":\"r\",\"key\":1,\"value\":2}\n{\"lost\":{\"kernel\":3,\"output\":4}}\n"
         );
         assert_eq!(error, None);
+    }
+
+    #[test]
+    fn what_the_device_knows_comes_with_the_stream() {
+        let mut bytes = pack(7);
+        let view = View {
+            result: 0,
+            key: Format::KernelStack { map: 2 },
+            value: Format::Time { unit: 1 },
+            units: "",
+            unit_map: 0,
+            unit_offset: 0,
+            unit_size: 0,
+            sort_offset: 0,
+            sort_size: 0,
+            rows: 0,
+            clear: false,
+        };
+        let file = File::parse(&bytes).unwrap();
+        let mut sections: Vec<Section> =
+            [section::OBJECT, section::BTF, section::MAPS, section::EVENTS, section::RESULTS]
+                .map(|id| Section::raw(id, 0, file.section(id, 0).unwrap().to_vec()))
+                .into();
+        sections.push(Section::records(section::VIEWS, 0, [view]).unwrap());
+        bytes = container(&sections).unwrap();
+        let mut buf = [0; 512];
+        let mut out = Out::new(&mut buf);
+        Header { endian: Endian::Little, pointer_size: 4, objects: 1 }.put(&mut out);
+        out.put(&[7; 32]);
+        raw::put_clock(&mut out, &[1; 16], 500, 2_000_000_500);
+        raw::put_time(&mut out, 0);
+        raw::put_stack(&mut out, 0, 2, 1, &[0x1008, 0x2000, 0, 9]);
+        raw::put_symbol(&mut out, 0x1008, 8, b"schedule");
+        raw::put_result(&mut out, 0, 0, &1u32.to_le_bytes(), &7000u32.to_le_bytes());
+        raw::put_end(&mut out, 0, 0);
+        let mut lines = Vec::new();
+        decode(&File::parse(&bytes).unwrap(), out.bytes(), Style::Text, &mut lines).unwrap();
+        assert_eq!(
+            String::from_utf8(lines).unwrap(),
+            "time=1970-01-01T00:00:00.000000Z\nr value=1970-01-01T00:00:02.000007Z\n    schedule+0x8\n    0x2000\n\
+             lost kernel=0 output=0\n"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The form of a manifest's file, and the checks that its parts make sense together.
 
 use super::{
-    Alternatives, EventType, Hint, Labels, Manifest, Map, Presence, Program, ResultFrom, ResultHow,
-    ResultSpec, Value, decl, perf::PerfTable,
+    Alternatives, EventType, Hint, Labels, Manifest, Map, Names, Presence, Program, ResultFrom, ResultHow,
+    ResultSpec, Unit, Value, decl, perf::PerfTable,
 };
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
@@ -14,6 +14,8 @@ use toml::Spanned;
 
 /// `MODULE_NAME_LEN` of a 64-bit kernel without its NUL: `include/linux/moduleparam.h`.
 const MAX_MODULE_NAME: usize = 55;
+/// Digits of a 64-bit number.
+const MAX_DECIMALS: u8 = 19;
 /// Pages of one CPU's perf buffer: 16 MiB with pages of 4 KiB, far above sense, and a `u16` still.
 const MAX_PERF_PAGES: u16 = 4096;
 
@@ -95,7 +97,16 @@ struct ResultTable {
     variable: Option<String>,
     how: How,
     slots: Option<String>,
-    labels: Option<LabelsTable>,
+    base: Option<u32>,
+    step: Option<u32>,
+    labels: Option<Names>,
+    unit: Option<Unit>,
+    key: Option<Hint>,
+    value: Option<Hint>,
+    sort: Option<String>,
+    rows: Option<u16>,
+    #[serde(default)]
+    clear: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -103,14 +114,8 @@ struct ResultTable {
 enum How {
     Entries,
     Log2,
+    Linear,
     Counters,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a list of names, or the name of an enum such as \"enum stat_types\"")]
-enum LabelsTable {
-    Names(Vec<String>),
-    Enum(String),
 }
 
 pub(super) fn parse(name: &str, text: &str) -> Result<Manifest> {
@@ -175,6 +180,7 @@ impl File {
         }
         for (of, members) in self.hints {
             let span = of.span();
+            members.values().try_for_each(names_fit).at(span.clone())?;
             let known = tagged(of.get_ref(), &["struct ", "union "]).at(span.clone())?.to_string();
             for declared in manifest.maps.values().filter_map(|m| match &m.event {
                 Some(EventType::Declared(all)) if all.iter().any(|c| c.name.as_deref() == Some(&known)) => {
@@ -209,11 +215,7 @@ fn tagged<'a>(name: &'a str, tags: &[&str]) -> Result<&'a str> {
 /// Whether the members that hints speak of are there, in one version at least.
 fn hints_fit(versions: &[decl::Composite], hints: &BTreeMap<String, Hint>) -> Result<()> {
     for (member, hint) in hints {
-        let refers = match hint {
-            Hint::Ip(other) | Hint::Args(other) => Some(other),
-            _ => None,
-        };
-        for name in [Some(member), refers].into_iter().flatten() {
+        for name in [Some(member.as_str()), hint.refers_to()].into_iter().flatten() {
             ensure!(
                 versions.iter().any(|event| event.member(name).is_some()),
                 "the declaration of the event has no member `{name}`"
@@ -337,21 +339,94 @@ impl ResultTable {
             (None, Some(variable)) => ResultFrom::Variable(variable),
             _ => bail!("a result is in a `map` or in a `variable`: give one of them"),
         };
-        ensure!(self.slots.is_none() || self.how == How::Log2, "`slots` is for `how = \"log2\"`");
-        ensure!(self.labels.is_none() || self.how == How::Counters, "`labels` is for `how = \"counters\"`");
+        let (log2, linear) = (self.how == How::Log2, self.how == How::Linear);
+        let (hist, counters) = (log2 || linear, self.how == How::Counters);
+        let only = |given: bool, allowed: bool, what: &str| {
+            ensure!(!given || allowed, "{what}");
+            Ok(())
+        };
+        only(self.slots.is_some(), hist, "`slots` is for `how = \"log2\"` and `\"linear\"`")?;
+        only(self.unit.is_some(), hist, "`unit` is for `how = \"log2\"` and `\"linear\"`")?;
+        only(
+            self.step.is_some() || self.base.is_some(),
+            linear,
+            "`base` and `step` are for `how = \"linear\"`",
+        )?;
+        only(self.labels.is_some(), hist || counters, "`labels` is for counters and arrays of histograms")?;
+        only(self.value.is_some(), !hist && !counters, "`value` is for `how = \"entries\"`")?;
+        only(self.sort.is_some(), self.how == How::Entries, "`sort` is for `how = \"entries\"`")?;
+        only(self.rows.is_some(), self.sort.is_some(), "`rows` goes with `sort`: which entries, otherwise?")?;
+        let of_a_map = matches!(from, ResultFrom::Map(_));
+        only(self.key.is_some() || self.sort.is_some(), of_a_map, "`key` and `sort` are for maps")?;
+        for hint in [&self.key, &self.value].into_iter().flatten() {
+            ensure!(hint.refers_to().is_none(), "there is no other member beside a number");
+            names_fit(hint)?;
+        }
+        if let Some(Unit::ByVariable { names, .. }) = &self.unit {
+            ensure!(!names.is_empty(), "`unit` needs a name for each value of the variable");
+        }
+        let units: Vec<&String> = match &self.unit {
+            Some(Unit::Fixed(name)) => vec![name],
+            Some(Unit::ByVariable { names, .. }) => names.iter().collect(),
+            None => Vec::new(),
+        };
+        ensure!(units.iter().all(|u| !u.is_empty() && !u.contains(' ')), "a unit is one word");
+        let labels = self.labels.map_or(Ok(Labels::Numbers), |names| {
+            checked(&names)?;
+            Ok::<_, anyhow::Error>(Labels::Named(names))
+        })?;
+        let step = self.step.unwrap_or(1);
+        ensure!(step > 0, "`step` is 1 or more");
         let how = match self.how {
             How::Entries => ResultHow::Entries,
-            How::Log2 => {
-                let slots =
-                    self.slots.context("`how = \"log2\"` needs `slots`: the member that is the array")?;
-                ResultHow::Log2 { slots }
+            How::Log2 => ResultHow::Hist { slots: self.slots, linear: None, labels },
+            How::Linear => {
+                ResultHow::Hist { slots: self.slots, linear: Some((self.base.unwrap_or(0), step)), labels }
             }
-            How::Counters => ResultHow::Counters(match self.labels {
-                None => Labels::Numbers,
-                Some(LabelsTable::Names(names)) => Labels::Names(names),
-                Some(LabelsTable::Enum(name)) => Labels::Enum(tagged(&name, &["enum "])?.to_string()),
-            }),
+            How::Counters => ResultHow::Counters(labels),
         };
-        Ok(ResultSpec { name: self.name, from, how })
+        Ok(ResultSpec {
+            name: self.name,
+            from,
+            how,
+            key: self.key,
+            value: self.value,
+            unit: self.unit,
+            sort: self.sort,
+            rows: self.rows.unwrap_or(0),
+            clear: self.clear,
+        })
+    }
+}
+
+/// Whether the names of a hint can be meant.
+fn names_fit(hint: &Hint) -> Result<()> {
+    match hint {
+        Hint::Flags(Names::List(names)) => {
+            ensure!(names.len() <= 32, "`flags` names 32 bits at most");
+            checked(&Names::List(names.clone()))
+        }
+        Hint::Names(names) | Hint::Flags(names) => checked(names),
+        Hint::Decimals(digits) => {
+            ensure!(*digits <= MAX_DECIMALS, "`decimals` is at most {MAX_DECIMALS}");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn checked(names: &Names) -> Result<()> {
+    match names {
+        Names::Enum(name) => tagged(name, &["enum "]).map(|_| ()),
+        Names::List(names) => {
+            ensure!(!names.is_empty(), "a list without names");
+            Ok(())
+        }
+        Names::Values(values) => {
+            ensure!(!values.is_empty(), "a table without names");
+            let numbers: BTreeSet<&u32> = values.values().collect();
+            ensure!(numbers.len() == values.len(), "two names have the same number");
+            Ok(())
+        }
     }
 }

@@ -128,6 +128,33 @@ pub struct ResultSpec {
     pub from: ResultFrom,
     /// How it is printed.
     pub how: ResultHow,
+    /// How a key that is no struct is printed.
+    pub key: Option<Hint>,
+    /// How a value that is no struct is printed.
+    pub value: Option<Hint>,
+    /// Unit of a histogram's values.
+    pub unit: Option<Unit>,
+    /// Member of the value by which entries are sorted, the largest first; `value` where the value is a number.
+    pub sort: Option<String>,
+    /// Most entries that are printed; 0 for all there is memory for.
+    pub rows: u16,
+    /// Whether each print starts counting anew.
+    pub clear: bool,
+}
+
+/// Unit of a histogram's values.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(untagged, expecting = "expected a unit, or { variable = \"NAME\", names = [UNITS] }")]
+pub enum Unit {
+    /// Always this one.
+    Fixed(String),
+    /// The one that a variable's value chooses.
+    ByVariable {
+        /// The variable.
+        variable: String,
+        /// Units of the values from 0 on.
+        names: Vec<String>,
+    },
 }
 
 /// Where a result is.
@@ -145,9 +172,13 @@ pub enum ResultHow {
     /// Each entry by its types.
     Entries,
     /// As histograms.
-    Log2 {
-        /// Member of the value that is the array of counters.
-        slots: String,
+    Hist {
+        /// Member of the value that is the array of counters; `None` where the value is that array.
+        slots: Option<String>,
+        /// Least value and width of the slots; `None` for powers of two.
+        linear: Option<(u32, u32)>,
+        /// Names of the elements, where the value is an array of histograms.
+        labels: Labels,
     },
     /// As named numbers.
     Counters(Labels),
@@ -158,10 +189,23 @@ pub enum ResultHow {
 pub enum Labels {
     /// None: they are numbered.
     Numbers,
-    /// Names, from the first counter on.
-    Names(Vec<String>),
-    /// Enum of the object's BTF whose enumerators name them by value.
+    /// By number.
+    Named(Names),
+}
+
+/// Numbers with names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a list of names, a table as { NAME = 1 }, or the name of an enum such as \"enum op\""
+)]
+pub enum Names {
+    /// Enum of the object's BTF, as `enum NAME`.
     Enum(String),
+    /// Names of 0, 1, …; of bits 0, 1, … where they are flags.
+    List(Vec<String>),
+    /// Names with their numbers.
+    Values(BTreeMap<String, u32>),
 }
 
 /// How a member is printed.
@@ -186,6 +230,58 @@ pub enum Hint {
     Errno,
     /// As the name of a signal.
     Signal,
+    /// By its name.
+    Names(Names),
+    /// As the names of the bits that are set.
+    Flags(Names),
+    /// As a device's number, `MAJOR:MINOR`.
+    Dev,
+    /// In octal.
+    Octal,
+    /// As a time of the monotonic clock in this unit.
+    Time(TimeUnit),
+    /// With so many digits behind the point.
+    Decimals(u8),
+    /// As the functions of a stack in this map.
+    #[serde(rename = "kernel_stack")]
+    KernelStack(String),
+    /// As the places in files of a stack of user space.
+    #[serde(rename = "user_stack")]
+    UserStack {
+        /// The map.
+        map: String,
+        /// Member that holds the process; without one, addresses stay numbers.
+        pid: Option<String>,
+    },
+    /// As the kernel symbol of an address.
+    Ksym,
+    /// As the kernel symbols of an array of addresses, of as many bytes as this member says.
+    Ksyms(String),
+}
+
+/// Unit of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeUnit {
+    /// Nanoseconds.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+}
+
+impl Hint {
+    /// The other member that it reads.
+    pub fn refers_to(&self) -> Option<&str> {
+        match self {
+            Hint::Ip(member) | Hint::Args(member) | Hint::Ksyms(member) => Some(member),
+            Hint::UserStack { pid, .. } => pid.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl Manifest {

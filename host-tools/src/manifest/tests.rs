@@ -109,9 +109,12 @@ fn everything_there_is_to_say() {
     let misses = PerfEvent { kind: 3, config: 2 | 1 << 16, sample: 10_000, freq: false };
     assert_eq!(manifest.programs["h"].perf, Some(misses));
     assert_eq!((manifest.variables["on"], manifest.variables["low"]), (Value::Bool(true), Value::Int(-1)));
-    assert_eq!(manifest.results[0].how, ResultHow::Log2 { slots: "s".into() });
+    assert_eq!(
+        manifest.results[0].how,
+        ResultHow::Hist { slots: Some("s".into()), linear: None, labels: Labels::Numbers }
+    );
     assert_eq!(manifest.results[1].from, ResultFrom::Variable("v".into()));
-    assert_eq!(manifest.results[1].how, ResultHow::Counters(Labels::Enum("kinds".into())));
+    assert_eq!(manifest.results[1].how, ResultHow::Counters(Labels::Named(Names::Enum("enum kinds".into()))));
     assert_eq!(manifest.hints["struct event"]["addr"], Hint::Ip("af".into()));
     let empty = Manifest { file: "x.toml".to_owned(), ..Manifest::default() };
     assert_eq!(Manifest::parse("x.toml", "").unwrap(), empty);
@@ -198,11 +201,27 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
     refused("[[results]]\nname = \"r\"\nhow = \"entries\"\n", "give one of them");
     refused(
         "[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"log10\"\n",
-        "expected one of `entries`, `log2`, `counters`",
+        "expected one of `entries`, `log2`, `linear`, `counters`",
     );
-    refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"log2\"\n", "needs `slots`");
+    let result = |rest: &str, why: &str| {
+        refused(&format!("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = {rest}\n"), why);
+    };
+    result("\"entries\"\nunit = \"usecs\"", "`unit` is for");
+    result("\"log2\"\nslots = \"s\"\nstep = 5", "`base` and `step` are for");
+    result("\"linear\"\nslots = \"s\"\nstep = 0", "`step` is 1 or more");
+    result("\"linear\"\nslots = \"s\"\nunit = \"CPU usecs\"", "a unit is one word");
+    result("\"log2\"\nslots = \"s\"\nunit = { variable = \"ms\", names = [] }", "a name for each value");
+    result("\"log2\"\nslots = \"s\"\nsort = \"x\"", "`sort` is for");
+    result("\"entries\"\nrows = 5", "`rows` goes with `sort`");
+    result("\"entries\"\nkey = { ip = \"af\" }", "no other member beside a number");
+    result("\"entries\"\nkey = { names = { A = 1, B = 1 } }", "two names have the same number");
+    result("\"entries\"\nkey = { names = \"ops\" }", "expected `enum NAME`");
+    result("\"entries\"\nvalue = { decimals = 20 }", "at most 19");
     refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"entries\"\nslots = \"s\"\n", "`slots` is for");
-    refused("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"entries\"\nlabels = []\n", "`labels` is for");
+    refused(
+        "[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"entries\"\nlabels = [\"a\"]\n",
+        "`labels` is for",
+    );
     refused(
         "[[results]]\nname = \"r\"\nmap = \"m\"\nhow = \"counters\"\nlabels = 3\n",
         "expected a list of names",

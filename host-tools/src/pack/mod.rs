@@ -1,7 +1,7 @@
 //! Building packs: objects and kernels in, one file for the device out.
 //!
 //! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
-//! kernel loads, `object` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
+//! kernel loads, `object`, `results` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
 //! `modules` finds out which modules a target stands on, `sanitize` what old kernels do not take, `write` puts the file together,
 //! `apart` a file for each target. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
@@ -17,6 +17,7 @@ mod modules;
 mod object;
 mod plan;
 mod reads;
+mod results;
 mod sanitize;
 mod sizes;
 mod target;

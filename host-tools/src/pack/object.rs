@@ -2,18 +2,19 @@
 
 use super::Options;
 use super::collect::{Collected, role};
-use super::types::{PackTypes, member_of};
+use super::results::{hints, results, views};
+use super::types::PackTypes;
 use super::write::Section;
 use crate::exit::Failure;
-use crate::manifest::{EventType, Hint, Manifest, ResultFrom, ResultHow, Value};
+use crate::manifest::{Manifest, Value};
 use anyhow::{Context, Result, bail, ensure};
-use corelet_core::btf::{Btf, Kind, encoding};
+use corelet_core::btf::{Btf, encoding};
 use corelet_core::object::{DataRole, Referent, Variable};
 use corelet_core::pack::{
-    Event, Fixup, FixupKind, Format, FuncInfo, Function, How, LineInfo, Map, MapRole, Object, Program, Relo,
-    ResultMap, Sizing, section,
+    Event, Fixup, FixupKind, FuncInfo, Function, LineInfo, Map, MapRole, Object, Program, Relo, Sizing,
+    section,
 };
-use corelet_core::{Endian, TypeId, pack};
+use corelet_core::{Endian, TypeId};
 
 /// `enum bpf_map_type`.
 const ARRAY: u32 = 2;
@@ -91,7 +92,7 @@ impl<'o> Maps<'o> {
         Ok(Maps { maps, data, sections, first_data, kconfig })
     }
 
-    fn of_section(&self, section: u16) -> Result<u16> {
+    pub(super) fn of_section(&self, section: u16) -> Result<u16> {
         let at = self
             .sections
             .iter()
@@ -100,7 +101,7 @@ impl<'o> Maps<'o> {
         Ok((self.first_data + at) as u16)
     }
 
-    fn by_name(&self, name: &str) -> Option<u16> {
+    pub(super) fn by_name(&self, name: &str) -> Option<u16> {
         self.maps.iter().position(|m| m.name == name).map(|at| at as u16)
     }
 }
@@ -328,7 +329,16 @@ pub(super) fn sections(
             owner,
             results(c, manifest, maps, types, &packed.view()).with_context(file)?,
         )?,
-        Section::records(section::HINTS, owner, hints(manifest, types, &packed.view()).with_context(file)?)?,
+        Section::records(
+            section::HINTS,
+            owner,
+            hints(manifest, maps, types, &packed.view()).with_context(file)?,
+        )?,
+        Section::records(
+            section::VIEWS,
+            owner,
+            &views(c, manifest, maps, types, &packed.view()).with_context(file)?,
+        )?,
         Section::records(section::WEAK, owner, &types.weak)?,
     ])
 }
@@ -389,101 +399,4 @@ fn events(owner: u16, who: &Identity<'_>, maps: &Maps<'_>, types: &PackTypes) ->
     }
     events.sort_by_key(|e| e.map);
     Section::records(section::EVENTS, owner, events)
-}
-
-fn results<'x>(
-    c: &'x Collected<'_>,
-    manifest: &'x Manifest,
-    maps: &Maps<'_>,
-    types: &PackTypes,
-    packed: &Btf<'_>,
-) -> Result<Vec<ResultMap<'x>>> {
-    let mut out = Vec::new();
-    for (result, &labels) in manifest.results.iter().zip(&types.labels) {
-        let context = || format!("[[results]] {}", result.name);
-        let (map, offset, type_id) = match &result.from {
-            ResultFrom::Map(name) => {
-                let map = maps.by_name(name);
-                let map =
-                    map.with_context(|| format!("the object has no map `{name}`")).with_context(context)?;
-                (map, 0, maps.maps[usize::from(map)].value_type)
-            }
-            ResultFrom::Variable(name) => {
-                let found =
-                    c.data.iter().find_map(|(s, vars)| Some((s, vars.iter().find(|v| v.name == name)?)));
-                let (s, v) = found
-                    .with_context(|| format!("the object has no variable `{name}`"))
-                    .with_context(context)?;
-                let target = c.object.btf().ty(v.ty)?.target();
-                (maps.of_section(s.section)?, v.offset, types.moved.id(target))
-            }
-        };
-        let how = match &result.how {
-            ResultHow::Entries => How::Entries,
-            ResultHow::Counters(_) => How::Counters { labels },
-            ResultHow::Log2 { slots } => log2(packed, type_id, slots)
-                .with_context(|| format!("slots = \"{slots}\""))
-                .with_context(context)?,
-        };
-        out.push(ResultMap { map, name: &result.name, offset, type_id, how });
-    }
-    Ok(out)
-}
-
-fn log2(btf: &Btf<'_>, value: TypeId, slots: &str) -> Result<How> {
-    let (ty, member) = member_of(btf, value, slots)?;
-    let m = btf.ty(ty)?.member(member.into()).context("no such member")?;
-    let array = btf.skip_mods(m.ty)?.array().context("is no array")?;
-    ensure!(btf.size_of(array.elem)? == 4, "is no array of 32-bit counters");
-    Ok(How::Log2 { offset: m.bit_offset / 8, slots: array.nelems })
-}
-
-fn hints(manifest: &Manifest, types: &PackTypes, packed: &Btf<'_>) -> Result<Vec<pack::Hint>> {
-    let mut out = Vec::new();
-    for (of, members) in &manifest.hints {
-        let context = || format!("[hints.\"{of}\"]");
-        let kind = if of.starts_with("union") { Kind::Union } else { Kind::Struct };
-        let bare = of.split_whitespace().last().unwrap_or("");
-        let declared = types
-            .events
-            .values()
-            .find(|&&id| packed.ty(id).is_ok_and(|t| t.kind() == kind && packed.name(&t) == bare));
-        let found = declared.copied().or_else(|| packed.find(bare, kind).map(|t| t.id));
-        let root =
-            found.context("neither the object's types nor a declaration have it").with_context(context)?;
-        for (member, hint) in members {
-            if of_other_version(manifest, bare, packed, root, member) {
-                continue;
-            }
-            let (type_id, number) = member_of(packed, root, member).with_context(context)?;
-            let sibling = |name: &str| {
-                let (ty, n) = member_of(packed, root, name)?;
-                ensure!(ty == type_id, "`{name}` is not in the same struct as `{member}`");
-                Ok(n)
-            };
-            let format = match hint {
-                Hint::Hide => Format::Hide,
-                Hint::Text => Format::Text,
-                Hint::Hex => Format::Hex,
-                Hint::Port => Format::Port,
-                Hint::Ip(family) => Format::Ip { family: sibling(family).with_context(context)? },
-                Hint::Ipv4 => Format::Ipv4,
-                Hint::Args(len) => Format::Args { len: sibling(len).with_context(context)? },
-                Hint::Errno => Format::Errno,
-                Hint::Signal => Format::Signal,
-            };
-            out.push(pack::Hint { type_id, member: number, format });
-        }
-    }
-    Ok(out)
-}
-
-/// Whether a member is one that only another declared version of the event has.
-fn of_other_version(manifest: &Manifest, name: &str, packed: &Btf<'_>, root: TypeId, member: &str) -> bool {
-    let declared = manifest.maps.values().filter_map(|m| match &m.event {
-        Some(EventType::Declared(versions)) => Some(versions),
-        _ => None,
-    });
-    let mut versions = declared.flatten().filter(|v| v.name.as_deref() == Some(name));
-    member_of(packed, root, member).is_err() && versions.any(|v| v.member(member).is_some())
 }

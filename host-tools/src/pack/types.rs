@@ -5,14 +5,14 @@ use super::closure::Closure;
 use super::collect::Collected;
 use super::sizes;
 use crate::manifest::decl::{Composite, CompositeKind, IntKind, Type as DeclType};
-use crate::manifest::{EventType, Labels, Manifest, ResultHow};
+use crate::manifest::{EventType, Hint, Labels, Manifest, Names, ResultHow};
 use crate::subset::{BtfWriter, Marks, Moved};
 use anyhow::{Context, Result, ensure};
 use corelet_core::TypeId;
 use corelet_core::btf::{Btf, Kind, encoding};
 use corelet_core::object::ExternKind;
 use corelet_core::relo::{CoreRelo, Spec};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Linkage of a global variable.
 const GLOBAL: u32 = 1;
@@ -34,8 +34,8 @@ pub(super) struct PackTypes {
     pub(super) weak: Vec<TypeId>,
     /// Event types by map.
     pub(super) events: BTreeMap<String, TypeId>,
-    /// Enums that name counters, by result.
-    pub(super) labels: Vec<TypeId>,
+    /// Enums that name numbers, each by whether its names are of bits.
+    names: BTreeMap<(bool, Names), TypeId>,
     strings: HashMap<String, u32>,
 }
 
@@ -43,6 +43,19 @@ impl PackTypes {
     /// Offset of a string that was asked for when the types were built.
     pub(super) fn string(&self, text: &str) -> u32 {
         self.strings.get(text).copied().unwrap_or(0)
+    }
+
+    /// The enum of names that the manifest gives, of bits or of numbers.
+    pub(super) fn names(&self, bits: bool, names: &Names) -> TypeId {
+        self.names.get(&(bits, names.clone())).copied().unwrap_or(TypeId::VOID)
+    }
+
+    /// The enum of names of counters.
+    pub(super) fn labels(&self, labels: &Labels) -> TypeId {
+        match labels {
+            Labels::Numbers => TypeId::VOID,
+            Labels::Named(names) => self.names(false, names),
+        }
     }
 }
 
@@ -97,15 +110,17 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
         };
         events.insert(map.clone(), ty);
     }
-    let mut labels = Vec::new();
-    for result in &manifest.results {
-        labels.push(match &result.how {
-            ResultHow::Counters(Labels::Enum(name)) => {
-                moved.id(find(btf, Kind::Enum, name).with_context(file)?)
+    let mut names = BTreeMap::new();
+    for (bits, given) in all_names(manifest) {
+        let id = match given {
+            Names::Enum(name) => moved.id(find(btf, Kind::Enum, name).with_context(file)?),
+            Names::List(list) => {
+                let number = |i: u32| if bits { 1u32.checked_shl(i).unwrap_or(0) } else { i };
+                push_enum(&mut w, (0..).map(number).zip(list))
             }
-            ResultHow::Counters(Labels::Names(names)) => push_enum(&mut w, names),
-            _ => TypeId::VOID,
-        });
+            Names::Values(values) => push_enum(&mut w, values.iter().map(|(name, &number)| (number, name))),
+        };
+        names.insert((bits, given.clone()), id);
     }
     let strings = strings.iter().map(|s| ((*s).to_owned(), w.string(s))).collect();
     Ok(PackTypes {
@@ -117,7 +132,7 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
         kconfig,
         weak,
         events,
-        labels,
+        names,
         strings,
     })
 }
@@ -173,8 +188,8 @@ fn mark(c: &Collected<'_>, manifest: &Manifest) -> Result<Marks> {
             closure.value(find(btf, Kind::Struct, name).with_context(file)?)?;
         }
     }
-    for result in &manifest.results {
-        if let ResultHow::Counters(Labels::Enum(name)) = &result.how {
+    for (_, names) in all_names(manifest) {
+        if let Names::Enum(name) = names {
             closure.value(find(btf, Kind::Enum, name).with_context(file)?)?;
         }
     }
@@ -237,9 +252,27 @@ fn push_datasec(w: &mut BtfWriter, name: &str, size: u32, mut rows: Vec<(u32, u3
     w.push(name, Kind::Datasec, false, rows.len() as u32, size, &trailing)
 }
 
-fn push_enum(w: &mut BtfWriter, names: &[String]) -> TypeId {
-    let trailing: Vec<u32> = (0..).zip(names).flat_map(|(value, name)| [w.string(name), value]).collect();
-    w.push("", Kind::Enum, false, names.len() as u32, 4, &trailing)
+fn push_enum<'n>(w: &mut BtfWriter, names: impl Iterator<Item = (u32, &'n String)>) -> TypeId {
+    let trailing: Vec<u32> = names.flat_map(|(value, name)| [w.string(name), value]).collect();
+    w.push("", Kind::Enum, false, trailing.len() as u32 / 2, 4, &trailing)
+}
+
+/// All names of numbers that the manifest gives, each once, with whether they are of bits.
+fn all_names(manifest: &Manifest) -> BTreeSet<(bool, &Names)> {
+    let labels = manifest.results.iter().filter_map(|r| match &r.how {
+        ResultHow::Counters(Labels::Named(names)) | ResultHow::Hist { labels: Labels::Named(names), .. } => {
+            Some((false, names))
+        }
+        _ => None,
+    });
+    let of_results = manifest.results.iter().flat_map(|r| [&r.key, &r.value]).flatten();
+    let hints = manifest.hints.values().flat_map(BTreeMap::values).chain(of_results);
+    let hints = hints.filter_map(|hint| match hint {
+        Hint::Names(names) => Some((false, names)),
+        Hint::Flags(names) => Some((true, names)),
+        _ => None,
+    });
+    labels.chain(hints).collect()
 }
 
 /// Adds types that a manifest declares.

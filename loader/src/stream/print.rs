@@ -4,7 +4,7 @@ use crate::job::{Output, Source};
 use corelet_core::event::{Out, raw};
 #[cfg(feature = "format")]
 use corelet_core::event::{Printer, Style, print_lost};
-use corelet_core::pack::{Event, ResultMap};
+use corelet_core::pack::{Event, ResultMap, View};
 use corelet_core::{Endian, TypeId};
 
 /// Whether this loader can print `form`.
@@ -45,6 +45,9 @@ pub(super) struct Found<'r> {
     /// Number of its record.
     pub(super) number: u16,
     pub(super) record: &'r ResultMap<'r>,
+    pub(super) view: Option<&'r View<'r>>,
+    /// Unit of a histogram's values; empty for none.
+    pub(super) unit: &'r str,
     pub(super) key_type: TypeId,
     /// Empty for a variable.
     pub(super) key: &'r [u8],
@@ -61,10 +64,13 @@ pub(super) fn result(
 ) {
     #[cfg(feature = "format")]
     if let Some(style) = style(form) {
-        let printer = Printer::new(&source.btf, source.hints, style).clipped(clip);
+        let mut printer = Printer::new(&source.btf, source.hints, style).clipped(clip);
+        if let Some(view) = r.view {
+            printer = printer.viewed(view, r.unit);
+        }
         return printer.result(out, r.record, r.key_type, r.key, r.value);
     }
-    let _ = (form, source, clip, r.record, r.key_type);
+    let _ = (form, source, clip, r.record, r.key_type, r.view);
     raw::put_result(out, object, r.number, r.key, r.value);
 }
 
@@ -84,5 +90,12 @@ fn style(form: Output) -> Option<Style> {
         Output::Text => Some(Style::Text),
         Output::Json => Some(Style::Json),
         Output::Raw => None,
+    }
+}
+
+/// Prints the unit of a result, which only raw records have in front of it.
+pub(super) fn unit(out: &mut Out<'_>, form: Output, object: u8, result: u16, unit: &str) {
+    if form == Output::Raw {
+        raw::put_unit(out, object, result, unit);
     }
 }

@@ -9,8 +9,8 @@ use crate::say::{
 };
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::TypeId;
-use corelet_core::event::add_cpu;
-use corelet_core::pack::{Checked, How, Map, MapRole, ResultMap, section};
+use corelet_core::event::{Out, add_cpu};
+use corelet_core::pack::{Checked, How, Map, MapRole, ResultMap, View, section};
 
 /// `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: maps in which every key exists.
 const ARRAYS: [u32; 2] = [2, 6];
@@ -34,13 +34,40 @@ impl<K: Kernel> Reader<'_, '_, K> {
             for (number, record) in results.enumerate() {
                 let map = Checked::<Map<'_>>::new(source.maps, section::MAPS).at(record.map);
                 let (Ok(map), Some(open)) = (map, source.open.get(usize::from(record.map))) else { continue };
-                let at = Place { job, object: object as u8, source, number: number as u16, record: &record };
+                let number = number as u16;
+                let view =
+                    Checked::<View<'_>>::new(source.views, section::VIEWS).find(|v| v.result == number);
+                let unit = self.unit(source, view.as_ref());
+                let at = Place {
+                    job,
+                    object: object as u8,
+                    source,
+                    number,
+                    record: &record,
+                    view: view.as_ref(),
+                    unit,
+                };
+                if !unit.is_empty() {
+                    self.put(&|o, _| print::unit(o, job.output, at.object, number, unit));
+                }
                 match map.role {
                     MapRole::Declared => self.entries(&at, &map, open),
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig => self.variable(&at, open),
                 }
             }
         }
+    }
+
+    /// The unit of a histogram's values, by the variable that says so; empty for none.
+    fn unit<'a>(&mut self, source: &Source<'a>, view: Option<&View<'a>>) -> &'a str {
+        let Some(view) = view.filter(|v| !v.units.is_empty()) else { return "" };
+        let open = source.open.get(usize::from(view.unit_map)).filter(|_| view.unit_size > 0);
+        let data = open.and_then(|open| {
+            let value = self.scratch.get_mut(..open.map.value_len())?;
+            self.kernel.map_lookup(&open.map, &0u32.to_ne_bytes(), value).ok()?;
+            Some(&*value)
+        });
+        view.unit(source.btf.endian(), data.unwrap_or_default())
     }
 
     /// Prints a variable of a data map.
@@ -145,13 +172,16 @@ impl<K: Kernel> Reader<'_, '_, K> {
     }
 
     fn print(&mut self, at: &Place<'_>, key_type: TypeId, key: &[u8], value: &[u8]) {
-        let found = Found { number: at.number, record: at.record, key_type, key, value };
+        let (record, view, unit) = (at.record, at.view, at.unit);
+        let found = Found { number: at.number, record, view, unit, key_type, key, value };
         let whose = (at.object, at.source);
-        let put = |out: &mut Output<'_>, kernel: &mut K| {
-            out.put(kernel, &|o, clip| print::result(o, at.job.output, whose, &found, clip))
-        };
-        let taken = put(self.out, self.kernel)
-            || (self.out.settle(self.kernel, self.idle) && put(self.out, self.kernel));
+        self.put(&|o, clip| print::result(o, at.job.output, whose, &found, clip));
+    }
+
+    /// Prints with `print`, waiting for the reader where there is no room.
+    fn put(&mut self, print: &dyn Fn(&mut Out<'_>, usize)) {
+        let taken = self.out.put(self.kernel, print)
+            || (self.out.settle(self.kernel, self.idle) && self.out.put(self.kernel, print));
         self.dropped = self.dropped.saturating_add(u64::from(!taken));
     }
 
@@ -186,4 +216,6 @@ struct Place<'p> {
     source: &'p Source<'p>,
     number: u16,
     record: &'p ResultMap<'p>,
+    view: Option<&'p View<'p>>,
+    unit: &'p str,
 }

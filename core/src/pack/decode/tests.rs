@@ -141,6 +141,25 @@ fn instructions() {
 }
 
 #[test]
+fn views() {
+    agree!(View<'_>:
+        View {
+            result: 300,
+            key: Format::Names { enumeration: ID },
+            value: Format::Plain,
+            units: "usecs msecs",
+            unit_map: 2,
+            unit_offset: 129,
+            unit_size: 4,
+            sort_offset: 16,
+            sort_size: 8,
+            rows: 20,
+            clear: true,
+        },
+    );
+}
+
+#[test]
 fn reports() {
     agree!(Event<'_>: Event { map: 1, type_id: ID, name: "" }, Event { map: 0, type_id: TypeId(1), name: TEXT });
     let result = |how| ResultMap { map: 1, name: TEXT, offset: 1 << 20, type_id: ID, how };
@@ -148,6 +167,7 @@ fn reports() {
         result(How::Entries),
         result(How::Log2 { offset: u32::MAX, slots: 27 }),
         result(How::Counters { labels: ID }),
+        result(How::Hist { offset: 8, slots: 300, size: 8, base: u32::MAX, step: 200, labels: ID }),
     );
     let hint = |format| Hint { type_id: ID, member: 300, format };
     agree!(Hint:
@@ -160,6 +180,17 @@ fn reports() {
         hint(Format::Args { len: 0 }),
         hint(Format::Errno),
         hint(Format::Signal),
+        hint(Format::Plain),
+        hint(Format::Names { enumeration: ID }),
+        hint(Format::Flags { enumeration: ID }),
+        hint(Format::Dev),
+        hint(Format::Octal),
+        hint(Format::Time { unit: 1000 }),
+        hint(Format::Decimals { digits: 3 }),
+        hint(Format::KernelStack { map: 300 }),
+        hint(Format::UserStack { map: 1, pid: 300 }),
+        hint(Format::Ksym),
+        hint(Format::Ksyms { len: 1 }),
     );
 }
 

@@ -8,7 +8,7 @@ use crate::sys::{MapFd, MapSpec, Shared};
 use corelet_core::TypeId;
 use corelet_core::btf::Btf;
 use corelet_core::event::raw;
-use corelet_core::pack::{How, MapRole, ResultMap, Sizing};
+use corelet_core::pack::{Format, How, MapRole, ResultMap, Sizing, View};
 use fake::{Fake, PAGE, poke, shared};
 use std::vec::Vec;
 
@@ -179,6 +179,7 @@ fn stream(
     maps: &[Map<'_>],
     events: &[Event<'_>],
     results: &[ResultMap<'_>],
+    views: &[View<'_>],
 ) -> Streamed {
     let (blob, mut index) = types();
     let btf = Btf::parse(&blob, &mut index).unwrap();
@@ -198,6 +199,7 @@ fn stream(
         events: &events.iter().flat_map(record).collect::<Vec<_>>(),
         results: &results.iter().flat_map(record).collect::<Vec<_>>(),
         hints: &[],
+        views: &views.iter().flat_map(record).collect::<Vec<_>>(),
     };
     let deadline = kernel.deadline;
     let mut memory = vec![0xcc; (STREAM_FIXED + 2 * STREAM_PER_CPU) as usize];
@@ -231,7 +233,7 @@ fn ring_events_are_printed_and_the_rest_at_the_end() {
     p.push(0, &6u32.to_ne_bytes());
     let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
     kernel.ready = [vec![]].into();
-    let sum = stream(&mut kernel, Form::Json, &ring, &[event(0)], &[]).unwrap();
+    let sum = stream(&mut kernel, Form::Json, &ring, &[event(0)], &[], &[]).unwrap();
     assert_eq!(said(&kernel), "{\"value\":5}\n{\"value\":6}\n{\"lost\":{\"kernel\":0,\"output\":0}}\n");
     assert_eq!(sum, Summary { events: 2, lost: 0, dropped: 0 });
 }
@@ -246,7 +248,7 @@ fn perf_buffers_lose_wrap_and_pad() {
     w.sample(&[8u32.to_ne_bytes(), [1; 4]].concat());
     kernel.ready = [vec![0]].into();
     let array = [map(4, MapRole::Declared, 4, 4, 2)];
-    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[]).unwrap();
+    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[], &[]).unwrap();
     assert_eq!(said(&kernel), "value=7\nvalue=8\nlost kernel=30 output=0\n");
     assert_eq!(sum, Summary { events: 2, lost: 30, dropped: 0 });
     assert_eq!(kernel.maps[&10], [(vec![0; 4], 200i32.to_ne_bytes().to_vec())]);
@@ -260,7 +262,7 @@ fn a_perf_buffer_that_holds_nonsense_is_given_up() {
     w.push(9, &[0; 8]);
     poke(&w.pages, PAGE as usize, &[9, 0, 0, 0, 0, 0, 3, 0]);
     let array = [map(4, MapRole::Declared, 4, 4, 2)];
-    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[]).unwrap();
+    let sum = stream(&mut kernel, Form::Text, &array, &[event(0)], &[], &[]).unwrap();
     assert_eq!((sum.events, w.pages.load_long(1032)), (0, w.at));
 }
 
@@ -273,7 +275,7 @@ fn a_slow_reader_loses_events_and_not_the_loader() {
         let mut p = Producer::new(&mut kernel, 10 + i, 0);
         (0..100).for_each(|_| p.push(0, &u32::MAX.to_ne_bytes()));
     }
-    let sum = stream(&mut kernel, Form::Text, &rings, &events, &[]).unwrap();
+    let sum = stream(&mut kernel, Form::Text, &rings, &events, &[], &[]).unwrap();
     let lines: Vec<_> = said(&kernel).lines().collect();
     assert_eq!(sum.events + sum.dropped, 4000);
     assert!(sum.dropped > 1000 && sum.events > 400, "{sum:?}");
@@ -288,7 +290,7 @@ fn a_reader_that_never_reads_does_not_keep_the_loader() {
     let mut p = Producer::new(&mut kernel, 10, 0);
     p.push(0, &[0; 4]);
     let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
-    assert!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[]).is_ok());
+    assert!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[], &[]).is_ok());
     assert!(kernel.stdout.is_empty() && kernel.clock <= 5_000_000_000);
 }
 
@@ -300,7 +302,7 @@ fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
         let mut p = Producer::new(&mut kernel, 10, 0);
         p.push(0, &[0; 4]);
         kernel.ready = [vec![0], vec![0], vec![0]].into();
-        assert_eq!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[]).err(), end);
+        assert_eq!(stream(&mut kernel, Form::Text, &ring, &[event(0)], &[], &[]).err(), end);
         assert_eq!(kernel.stderr.is_empty(), end.is_none());
         assert_eq!(kernel.ready.len(), 2);
     }
@@ -310,7 +312,7 @@ fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
 fn the_deadline_ends_it() {
     let mut kernel = Fake { room: 1 << 20, ready: vec![vec![]; 9].into(), ..Fake::default() };
     (kernel.clock, kernel.deadline) = (5, Some(1_500_000_000));
-    assert!(stream(&mut kernel, Form::Json, &[], &[], &[]).is_ok());
+    assert!(stream(&mut kernel, Form::Json, &[], &[], &[], &[]).is_ok());
     assert_eq!((kernel.ready.len(), kernel.clock), (7, 1_500_000_005));
 }
 
@@ -331,12 +333,45 @@ fn results_of_hashes_cpus_and_variables() {
     let result = |map, name, offset| ResultMap { map, name, offset, type_id: TypeId(2), how: How::Entries };
     let results =
         [result(0, "hash", 0), result(1, "cpus", 0), result(2, "total", 8), result(2, "outside", 12)];
-    stream(&mut kernel, Form::Text, &maps, &[], &results).unwrap();
+    stream(&mut kernel, Form::Text, &maps, &[], &results, &[]).unwrap();
     assert_eq!(
         said(&kernel),
         "hash key=3 value=30\nhash key=1 value=0\ncpus key=1 value=9\ntotal value=77\nlost kernel=0 output=0\n"
     );
     assert!(String::from_utf8(kernel.stderr.clone()).unwrap().contains("result outside"));
+}
+
+/// A view of result 0 that says nothing.
+fn view() -> View<'static> {
+    View {
+        result: 0,
+        key: Format::Plain,
+        value: Format::Plain,
+        units: "",
+        unit_map: 0,
+        unit_offset: 0,
+        unit_size: 0,
+        sort_offset: 0,
+        sort_size: 0,
+        rows: 0,
+        clear: false,
+    }
+}
+
+#[test]
+fn units_are_those_that_a_variable_chooses() {
+    for (ms, unit) in [(0u64, "usecs"), (1, "msecs")] {
+        let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
+        kernel.maps.insert(10, vec![(5u32.to_ne_bytes().to_vec(), 9u64.to_ne_bytes().to_vec())]);
+        kernel.maps.insert(11, vec![(vec![0; 4], [[0; 8], ms.to_ne_bytes()].concat())]);
+        let maps = [map(1, MapRole::Declared, 4, 8, 10), map(2, MapRole::Rodata, 4, 16, 1)];
+        let how = How::Hist { offset: 0, slots: 1, size: 8, base: 0, step: 0, labels: TypeId(0) };
+        let results = [ResultMap { map: 0, name: "lat", offset: 0, type_id: TypeId(2), how }];
+        let view = View { units: "usecs msecs", unit_map: 1, unit_offset: 8, unit_size: 8, ..view() };
+        stream(&mut kernel, Form::Json, &maps, &[], &results, &[view]).unwrap();
+        let line = format!("\"key\":5,\"unit\":\"{unit}\",\"log2\":[{{\"from\":0,\"to\":1,\"count\":9}}]");
+        assert!(said(&kernel).contains(&line), "{}", said(&kernel));
+    }
 }
 
 #[test]
@@ -345,7 +380,7 @@ fn raw_output_is_a_stream_that_core_reads() {
     let mut p = Producer::new(&mut kernel, 10, 0);
     p.push(0, b"abcd");
     let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
-    stream(&mut kernel, Form::Raw, &ring, &[event(0)], &[]).unwrap();
+    stream(&mut kernel, Form::Raw, &ring, &[event(0)], &[], &[]).unwrap();
     let out = &kernel.stdout;
     let header = raw::Header::parse(out).unwrap();
     assert_eq!((header.objects, header.pointer_size), (1, size_of::<usize>() as u8));
