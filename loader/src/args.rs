@@ -28,6 +28,7 @@ corelet-loader --version | --help
   --json                 events and reports as JSON, one object a line
   --raw                  events as records that `corelet decode` formats
   --for SECONDS          stop after this time
+  --interval SECONDS     print the results each time it has passed too
   --set VARIABLE=VALUE   change a variable of the programs before they start
   --target FILE          take the target from this file too (corelet target)
   --targets DIR          where kernels' packages put target files, as
@@ -73,6 +74,8 @@ pub struct Options<'a> {
     pub output: Output,
     /// `--for`, in seconds.
     pub seconds: Option<u32>,
+    /// `--interval`, in seconds, more than 0.
+    pub interval: Option<u32>,
     /// `--set`, as `VARIABLE=VALUE`.
     pub sets: Vec<&'a str, MAX_SETS>,
     /// `--max-kernel-mem`, in bytes.
@@ -90,7 +93,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "--json",
     "--raw",
     "--allow-release",
@@ -104,6 +107,7 @@ const NAMES: [&str; 13] = [
     "--max-kernel-mem",
     "--log-size",
     "--touch",
+    "--interval",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
@@ -118,6 +122,7 @@ const BUILD_ID: usize = 9;
 const MAX_KERNEL_MEM: usize = 10;
 const LOG_SIZE: usize = 11;
 const TOUCH: usize = 12;
+const INTERVAL: usize = 13;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -169,6 +174,7 @@ pub fn parse<'a, K: Kernel>(
         build_id: Vec::new(),
         output: Output::Text,
         seconds: None,
+        interval: None,
         sets: Vec::new(),
         max_kernel_mem: None,
         log_size: 64 << 10,
@@ -207,6 +213,7 @@ pub fn parse<'a, K: Kernel>(
             (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
             (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
             (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),
+            (INTERVAL, Some(n)) if n > 0 => put(&mut o.interval, Some(n)),
             (TOUCH, Some(n)) => put(&mut o.touch, n),
             _ => false,
         };

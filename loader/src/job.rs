@@ -59,6 +59,8 @@ pub struct Job<'a> {
     pub output: Output,
     /// End by the clock of [`crate::sys::Kernel::now`], in nanoseconds; `None` to run until stopped.
     pub deadline: Option<u64>,
+    /// Nanoseconds from one print of the results to the next; `None` to print them at the end only.
+    pub interval: Option<u64>,
     /// Readable when the loader is asked to stop.
     pub stop: Fd,
     /// Possible CPUs: numbers run from 0 to one below, and per-CPU values have this many slots.

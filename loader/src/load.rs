@@ -143,6 +143,7 @@ fn open_channels<K: Kernel>(
         sources: &objects.sources,
         output: session.options.output,
         deadline: None,
+        interval: None,
         stop: objects.stop,
         cpus: session.identity.cpus,
         page_size: session.identity.page_size,

@@ -109,6 +109,7 @@ fn stream<K: Kernel>(
         sources: &objects.sources,
         output: options.output,
         deadline,
+        interval: options.interval.map(|s| u64::from(s).saturating_mul(1_000_000_000)),
         stop: objects.stop,
         cpus: id.cpus,
         page_size: id.page_size,

@@ -158,6 +158,8 @@ impl<'a> View<'a> {
             Endian::Little => bytes.iter().rev().fold(0, up),
             Endian::Big => bytes.iter().fold(0, up),
         });
-        self.units.split(' ').nth(index).unwrap_or("")
+        // not `str::split`, whose search of characters brings a panic
+        let unit = self.units.as_bytes().split(|&b| b == b' ').nth(index);
+        unit.and_then(|u| core::str::from_utf8(u).ok()).unwrap_or("")
     }
 }

@@ -27,7 +27,8 @@ fn counters(btf: &Btf<'_>, result: &ResultMap<'_>, value: &mut [u8], other: &[u8
     if size == 0 {
         return false;
     }
-    for start in (0..len).step_by(stride) {
+    for i in 0..len.checked_div(stride).unwrap_or(0) {
+        let start = i.saturating_mul(stride);
         let at = start.saturating_add(from);
         let end = at.saturating_add(counted).min(start.saturating_add(stride));
         let (Some(to), Some(other)) = (part(value, at, end), other.get(at..end.min(other.len()))) else {

@@ -13,6 +13,7 @@ mod perf;
 mod print;
 mod results;
 mod ring;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +26,9 @@ use crate::say::{
 use crate::sys::{Errno, Fd, Kernel, slots};
 use crate::undo::Ledger;
 use corelet_core::pack::{Checked, Event, Map, section};
-use output::{Output, ROUND_MS};
+use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
-use results::Reader;
+use results::{Memory, Reader};
 use ring::Ring;
 
 /// Buffers that are read at once: one for each ring buffer, one for each CPU of a perf event array.
@@ -39,6 +40,10 @@ const STOP: u32 = u32::MAX;
 const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_MAP_TYPE_RINGBUF`
 const RINGBUF: u32 = 27;
+
+/// How long a slow reader is waited for at an interval, in rounds of [`ROUND_MS`]: a fifth of a second, in which the buffers of
+/// events fill.
+const INTERVAL_ROUNDS: u32 = 10;
 
 /// What came out of a buffer.
 enum Record<'s> {
@@ -71,6 +76,8 @@ pub struct Channels {
     /// A place for each buffer; empty for those of CPUs that are offline.
     channels: &'static mut [Option<Channel>],
     epoll: Fd,
+    /// Without descriptors, to wait for the reader of the output with.
+    idle: Fd,
 }
 
 impl Channels {
@@ -85,10 +92,12 @@ impl Channels {
             let form = "this loader was built without formatting: use --raw, and corelet decode on the PC";
             return Err(fail(kernel, Exit::Usage, form, &[]));
         }
-        self.epoll = match kernel.epoll_create() {
-            Ok(epoll) => ledger.keep(kernel, epoll)?,
-            Err(e) => return Err(failed(kernel, "epoll_create1", e)),
-        };
+        for epoll in [&mut self.epoll, &mut self.idle] {
+            *epoll = match kernel.epoll_create() {
+                Ok(epoll) => ledger.keep(kernel, epoll)?,
+                Err(e) => return Err(failed(kernel, "epoll_create1", e)),
+            };
+        }
         self.watch(kernel, job.stop, STOP)?;
         let mut count = 0usize;
         for source in job.sources {
@@ -155,10 +164,33 @@ impl Channels {
         let mut out = Output::new(buffer);
         let mut sum = Summary::default();
         out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
+        let idle = self.idle;
+        let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, "memory", e))?;
+        let mut print = |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool| {
+            let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
+            let memory = &mut results;
+            let mut reader = Reader { kernel, out, scratch, idle, dropped: 0, rounds, again, memory };
+            reader.all(&job);
+            reader.dropped
+        };
+        let mut next = job.interval.map(|every| kernel.now().saturating_add(every));
         let mut stop = false;
         while !stop && out.failed().is_none() {
-            let left = job.deadline.map(|end| end.saturating_sub(kernel.now()).div_ceil(1_000_000));
-            let mut timeout = left.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX >> 1));
+            let now = kernel.now();
+            if let (Some(at), Some(every)) = (next, job.interval)
+                && at <= now
+            {
+                let dropped = print(kernel, &mut out, scratch, true);
+                sum.dropped = sum.dropped.saturating_add(dropped);
+                // those that passed meanwhile are left out
+                let missed = now.saturating_sub(at).checked_div(every).unwrap_or(0);
+                next = Some(at.saturating_add(every.saturating_mul(missed.saturating_add(1))));
+            }
+            let left = job.deadline.map(|end| ms_until(kernel, end));
+            let mut timeout = left;
+            if let Some(at) = next {
+                timeout = Some(timeout.unwrap_or(u32::MAX).min(ms_until(kernel, at)));
+            }
             if out.pending() {
                 timeout = Some(timeout.unwrap_or(ROUND_MS).min(ROUND_MS));
             }
@@ -176,19 +208,21 @@ impl Channels {
         for channel in self.channels.iter().flatten() {
             channel.drain(kernel, &job, &mut out, scratch, &mut sum);
         }
-        let idle = kernel.epoll_create().map_err(|e| failed(kernel, "epoll_create1", e))?;
-        let mut reader = Reader { kernel, out: &mut out, scratch, idle, dropped: 0 };
-        reader.all(&job);
-        sum.dropped = sum.dropped.saturating_add(reader.dropped);
-        out.settle(kernel, idle);
+        let dropped = print(kernel, &mut out, scratch, false);
+        sum.dropped = sum.dropped.saturating_add(dropped);
+        out.settle(kernel, idle, ROUNDS);
         out.put(kernel, &|o, _| print::lost(o, job.output, sum.lost, sum.dropped));
-        out.settle(kernel, idle);
-        kernel.close(idle);
+        out.settle(kernel, idle, ROUNDS);
         match out.failed() {
             None | Some(Errno::EPIPE) => Ok(sum),
             Some(e) => Err(failed(kernel, "standard output", e)),
         }
     }
+}
+
+/// Milliseconds until `end`, 0 where it has passed.
+fn ms_until<K: Kernel>(kernel: &mut K, end: u64) -> u32 {
+    u32::try_from(end.saturating_sub(kernel.now()).div_ceil(1_000_000)).unwrap_or(u32::MAX >> 1)
 }
 
 impl Channel {

@@ -6,7 +6,7 @@ use corelet_core::event::Out;
 /// Most that is written at once: what [`Kernel::writable`] speaks of.
 const CHUNK: usize = 4096;
 /// How long the end waits for a reader that takes nothing, in rounds of [`ROUND_MS`]: two seconds.
-const ROUNDS: u32 = 100;
+pub(super) const ROUNDS: u32 = 100;
 /// Time between two attempts to write, in milliseconds.
 pub(super) const ROUND_MS: u32 = 20;
 /// Strings of a record that does not fit the empty buffer are cut to this share of it.
@@ -85,12 +85,12 @@ impl<'b> Output<'b> {
         (self.start, self.end) = (0, waiting);
     }
 
-    /// Writes everything, waiting for the reader as long as it takes something within two seconds; whether nothing waits
+    /// Writes everything, waiting for the reader as long as it takes something within `most` rounds; whether nothing waits
     /// any more. `idle` is an epoll without descriptors, to wait with.
-    pub(super) fn settle<K: Kernel>(&mut self, kernel: &mut K, idle: Fd) -> bool {
+    pub(super) fn settle<K: Kernel>(&mut self, kernel: &mut K, idle: Fd, most: u32) -> bool {
         let mut rounds = 0;
         self.flush(kernel);
-        while self.pending() && rounds < ROUNDS {
+        while self.pending() && rounds < most {
             let before = self.end;
             let _ = kernel.epoll_wait(idle, Some(ROUND_MS));
             self.flush(kernel);

@@ -3,7 +3,7 @@
 use crate::job::{Output, Source};
 use corelet_core::event::{Out, raw};
 #[cfg(feature = "format")]
-use corelet_core::event::{Printer, Style, print_lost};
+use corelet_core::event::{Printer, Style, print_lost, print_time};
 use corelet_core::pack::{Event, ResultMap, View};
 use corelet_core::{Endian, TypeId};
 
@@ -98,4 +98,14 @@ pub(super) fn unit(out: &mut Out<'_>, form: Output, object: u8, result: u16, uni
     if form == Output::Raw {
         raw::put_unit(out, object, result, unit);
     }
+}
+
+/// Prints when the results behind it were read.
+pub(super) fn time(out: &mut Out<'_>, form: Output, real: u64) {
+    #[cfg(feature = "format")]
+    if let Some(style) = style(form) {
+        return print_time(out, style, real);
+    }
+    let _ = form;
+    raw::put_time(out, real);
 }

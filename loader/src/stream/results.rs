@@ -1,16 +1,18 @@
-//! Reading the maps and variables that are results, once, at the end.
+//! Reading the maps and variables that are results, at the end and at intervals.
 
 use super::output::Output;
 use super::print::{self, Found};
+use super::rows::Rows;
 use crate::job::{Job, OpenMap, Source};
 use crate::say::{
     Arg::{E, N, S},
     say,
 };
 use crate::sys::{Errno, Fd, Kernel};
-use corelet_core::TypeId;
-use corelet_core::event::{Out, add_cpu};
+use corelet_core::btf::Btf;
+use corelet_core::event::{Out, add_cpu, subtract};
 use corelet_core::pack::{Checked, How, Map, MapRole, ResultMap, View, section};
+use corelet_core::{Endian, TypeId};
 
 /// `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: maps in which every key exists.
 const ARRAYS: [u32; 2] = [2, 6];
@@ -24,11 +26,67 @@ pub(super) struct Reader<'r, 'b, K> {
     pub(super) idle: Fd,
     /// Results that the output did not take.
     pub(super) dropped: u64,
+    /// How often the reader is waited for, [`super::output::ROUND_MS`] each time.
+    pub(super) rounds: u32,
+    /// Whether there will be another print, so that what counts anew is set to nothing.
+    pub(super) again: bool,
+    /// What lasts from one print to the next.
+    pub(super) memory: &'r mut Memory,
+}
+
+/// Memory of results that [`Job::memory`] does not have: taken when it is needed, never without `sort` or `clear` in a manifest.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// Of sorted entries.
+    rows: &'static mut [u8],
+    /// Values of variables at the last print, one behind the other.
+    earlier: &'static mut [u8],
+}
+
+/// Bytes for sorted entries; what a page of it is not touched for is no memory.
+const ROWS: usize = 32 << 10;
+
+impl Memory {
+    /// Takes what the results of the job need.
+    ///
+    /// # Errors
+    /// Those of `mmap(2)`.
+    pub(super) fn of<K: Kernel>(kernel: &mut K, job: &Job<'_>) -> Result<Memory, Errno> {
+        let (mut sorted, mut earlier) = (false, 0usize);
+        for source in job.sources {
+            for view in Checked::<View<'_>>::new(source.views, section::VIEWS) {
+                sorted |= view.sort_size > 0;
+                earlier = earlier.saturating_add(variable_len(source, &view));
+            }
+        }
+        let mut memory = Memory::default();
+        if sorted {
+            memory.rows = kernel.region(ROWS)?;
+        }
+        if earlier > 0 {
+            memory.earlier = kernel.region(earlier)?;
+        }
+        Ok(memory)
+    }
+}
+
+/// Bytes of the variable that is counted anew at each print; 0 for what is none.
+fn variable_len(source: &Source<'_>, view: &View<'_>) -> usize {
+    let record = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS).at(view.result).ok();
+    let record = record.filter(|_| view.clear);
+    let map = |r: &ResultMap<'_>| Checked::<Map<'_>>::new(source.maps, section::MAPS).at(r.map).ok();
+    let variable = record.filter(|r| map(r).is_some_and(|m| m.role != MapRole::Declared));
+    variable.and_then(|r| source.btf.size_of(r.type_id).ok()).unwrap_or(0) as usize
 }
 
 impl<K: Kernel> Reader<'_, '_, K> {
     /// Prints all results of all objects.
     pub(super) fn all(&mut self, job: &Job<'_>) {
+        if job.interval.is_some() {
+            let now = self.kernel.real_time();
+            self.put(&|o, _| print::time(o, job.output, now));
+        }
+        let mut earlier = 0;
         for (object, source) in job.sources.iter().enumerate() {
             let results = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS);
             for (number, record) in results.enumerate() {
@@ -52,7 +110,11 @@ impl<K: Kernel> Reader<'_, '_, K> {
                 }
                 match map.role {
                     MapRole::Declared => self.entries(&at, &map, open),
-                    MapRole::Data | MapRole::Rodata | MapRole::Kconfig => self.variable(&at, open),
+                    MapRole::Data | MapRole::Rodata | MapRole::Kconfig => {
+                        let len = view.as_ref().map_or(0, |v| variable_len(source, v));
+                        self.variable(&at, open, (earlier, len));
+                        earlier = earlier.saturating_add(len);
+                    }
                 }
             }
         }
@@ -70,8 +132,8 @@ impl<K: Kernel> Reader<'_, '_, K> {
         view.unit(source.btf.endian(), data.unwrap_or_default())
     }
 
-    /// Prints a variable of a data map.
-    fn variable(&mut self, at: &Place<'_>, open: &OpenMap) {
+    /// Prints a variable of a data map; of one that is counted anew, what came to it since what [`Memory::earlier`] has there.
+    fn variable(&mut self, at: &Place<'_>, open: &OpenMap, (from, earlier_len): (usize, usize)) {
         let scratch = core::mem::take(&mut self.scratch);
         let len = open.map.value_len();
         let size = at.source.btf.size_of(at.record.type_id).unwrap_or(0) as usize;
@@ -79,11 +141,17 @@ impl<K: Kernel> Reader<'_, '_, K> {
             Some(value) => self
                 .kernel
                 .map_lookup(&open.map, &0u32.to_ne_bytes(), value)
-                .map(|()| value.get(at.record.offset as usize..).and_then(|v| v.get(..size))),
+                .map(|()| value.get_mut(at.record.offset as usize..).and_then(|v| v.get_mut(..size))),
             None => self.mapped(at, open, scratch.get_mut(..size)),
         };
         match read {
-            Ok(Some(value)) => self.print(at, TypeId::VOID, &[], value),
+            Ok(Some(value)) => {
+                let earlier = core::mem::take(&mut self.memory.earlier);
+                let old = earlier.get_mut(from..).and_then(|e| e.get_mut(..earlier_len)).unwrap_or_default();
+                since(&at.source.btf, at.record, value, old);
+                self.print(at, TypeId::VOID, &[], value);
+                self.memory.earlier = earlier;
+            }
             Ok(None) => self.too_large(at, size),
             Err(e) => self.failed(at, e),
         }
@@ -96,11 +164,11 @@ impl<K: Kernel> Reader<'_, '_, K> {
         at: &Place<'_>,
         open: &OpenMap,
         out: Option<&'v mut [u8]>,
-    ) -> Result<Option<&'v [u8]>, Errno> {
+    ) -> Result<Option<&'v mut [u8]>, Errno> {
         let len = open.map.value_len().checked_next_multiple_of(at.job.page_size as usize);
         let (Some(out), Some(len)) = (out, len) else { return Ok(None) };
         let shared = self.kernel.map_shared(open.map.fd(), 0, len, false)?;
-        Ok(shared.copy(at.record.offset as usize, out).then_some(&*out))
+        Ok(if shared.copy(at.record.offset as usize, out) { Some(out) } else { None })
     }
 
     /// Prints the entries of a map, those of per-CPU maps summed where they are counters.
@@ -112,24 +180,68 @@ impl<K: Kernel> Reader<'_, '_, K> {
 
     fn walk(&mut self, at: &Place<'_>, map: &Map<'_>, open: &OpenMap, scratch: &mut [u8]) {
         let (key_len, len, one) = (open.map.key_len(), open.map.value_len(), map.value_size as usize);
-        let need = key_len.saturating_mul(2).saturating_add(one).saturating_add(len);
-        let Some([key, next, sum, value]) = parts(scratch, [key_len, key_len, one, len]) else {
+        // what CPUs counted is added up behind it
+        let sum_len = if len == one { 0 } else { one };
+        let need = key_len.saturating_mul(2).saturating_add(sum_len).saturating_add(len);
+        let Some([key, next, sum, value]) = parts(scratch, [key_len, key_len, sum_len, len]) else {
             return self.too_large(at, need);
         };
+        let sort = at.view.filter(|v| v.sort_size > 0);
+        let memory = core::mem::take(&mut self.memory.rows);
+        let mut rows = Rows::new(memory, key_len, sort.map_or(0, |v| v.rows).into());
+        let array = ARRAYS.contains(&map.map_type);
+        let nonzero = array && !matches!(at.record.how, How::Counters { .. });
         // A key that is deleted meanwhile starts the walk again; the number of entries ends it.
         for i in 0..open.max_entries {
             match self.kernel.map_next_key(&open.map, (i > 0).then_some(&*key), next) {
                 Ok(()) => copy(key, next),
-                Err(Errno::ENOENT) => return,
-                Err(e) => return self.failed(at, e),
+                Err(Errno::ENOENT) => break,
+                Err(e) => {
+                    self.failed(at, e);
+                    break;
+                }
             }
             match self.kernel.map_lookup(&open.map, key, value) {
                 Ok(()) => {}
                 Err(Errno::ENOENT) => continue,
-                Err(e) => return self.failed(at, e),
+                Err(e) => {
+                    self.failed(at, e);
+                    break;
+                }
             }
-            let every = ARRAYS.contains(&map.map_type) && !matches!(at.record.how, How::Counters { .. });
-            self.entry(at, map, key, value, sum, every);
+            match sort {
+                Some(view) => {
+                    let total = sum_of(at, value, sum, one);
+                    rows.offer(weight(view, at.source.btf.endian(), total.unwrap_or(value)), key);
+                }
+                None => {
+                    self.entry(at, map, key, value, sum, nonzero);
+                    if array && at.clears(self.again) {
+                        value.fill(0);
+                        let _ = self.kernel.map_update(&open.map, key, value);
+                    }
+                }
+            }
+        }
+        for row in (0..).map_while(|i| rows.key(i)) {
+            if self.kernel.map_lookup(&open.map, row, value).is_ok() {
+                self.entry(at, map, row, value, sum, nonzero);
+            }
+        }
+        if at.view.is_some_and(|v| v.rows == 0) && rows.left_out > 0 {
+            let form = "result %: % entries are left out: there is no memory to sort more";
+            say(self.kernel, form, &[S(at.record.name), N(rows.left_out)]);
+        }
+        self.memory.rows = rows.into_memory();
+        if at.clears(self.again) && !array {
+            // what was counted since it was read is lost, as it is to the tools of BCC
+            for _ in 0..open.max_entries {
+                if self.kernel.map_next_key(&open.map, None, next).is_err()
+                    || self.kernel.map_delete(&open.map, next).is_err()
+                {
+                    break;
+                }
+            }
         }
     }
 
@@ -143,28 +255,15 @@ impl<K: Kernel> Reader<'_, '_, K> {
         sum: &mut [u8],
         nonzero: bool,
     ) {
-        // Of a per-CPU map the values of all CPUs, each padded to 8 bytes; else the value is its own only slot.
-        let one = sum.len();
-        let stride = if value.len() == one { one } else { one.next_multiple_of(8) }.max(1);
-        let count = value.len().checked_div(stride).unwrap_or(0);
-        let slot = |i: usize| value.get(i.saturating_mul(stride)..).and_then(|v| v.get(..one));
-        let slots = || (0..count).map(|i| slot(i).unwrap_or_default());
         let filled = |v: &[u8]| v.iter().any(|&b| b != 0);
-        let mut summed = true;
-        for (cpu, slot) in slots().enumerate() {
-            if cpu == 0 {
-                copy(sum, slot);
-            } else {
-                summed = summed && add_cpu(&at.source.btf, at.record, sum, slot);
-            }
-        }
-        if summed {
-            if !nonzero || filled(sum) {
-                self.print(at, map.key_type, key, sum);
+        let one = map.value_size as usize;
+        if let Some(total) = sum_of(at, value, sum, one) {
+            if !nonzero || filled(total) {
+                self.print(at, map.key_type, key, total);
             }
             return;
         }
-        for cpu in slots() {
+        for cpu in cpus(value, one) {
             if filled(cpu) {
                 self.print(at, map.key_type, key, cpu);
             }
@@ -180,9 +279,17 @@ impl<K: Kernel> Reader<'_, '_, K> {
 
     /// Prints with `print`, waiting for the reader where there is no room.
     fn put(&mut self, print: &dyn Fn(&mut Out<'_>, usize)) {
-        let taken = self.out.put(self.kernel, print)
-            || (self.out.settle(self.kernel, self.idle) && self.out.put(self.kernel, print));
+        let taken = self.out.put(self.kernel, print) || (self.waited() && self.out.put(self.kernel, print));
         self.dropped = self.dropped.saturating_add(u64::from(!taken));
+    }
+
+    /// Waits for the reader; whether everything was taken. One that takes nothing is not waited for again in this print.
+    fn waited(&mut self) -> bool {
+        let settled = self.out.settle(self.kernel, self.idle, self.rounds);
+        if !settled {
+            self.rounds = 0;
+        }
+        settled
     }
 
     fn too_large(&mut self, at: &Place<'_>, need: usize) {
@@ -192,6 +299,50 @@ impl<K: Kernel> Reader<'_, '_, K> {
 
     fn failed(&mut self, at: &Place<'_>, e: Errno) {
         say(self.kernel, "result %: cannot read the map: %", &[S(at.record.name), E(e)]);
+    }
+}
+
+/// What the CPUs counted: of a map of one value the value itself, of a per-CPU map the sum of all CPUs, in `sum`. `None` where
+/// there is no sum.
+fn sum_of<'v>(at: &Place<'_>, value: &'v [u8], sum: &'v mut [u8], one: usize) -> Option<&'v [u8]> {
+    if value.len() == one {
+        return Some(value);
+    }
+    for (cpu, slot) in cpus(value, one).enumerate() {
+        if cpu == 0 {
+            copy(sum, slot);
+        } else if !add_cpu(&at.source.btf, at.record, sum, slot) {
+            return None;
+        }
+    }
+    Some(sum)
+}
+
+/// The values of all CPUs, each padded to 8 bytes; else the value is its own only slot.
+fn cpus(value: &[u8], one: usize) -> impl Iterator<Item = &[u8]> {
+    let stride = if value.len() == one { one } else { one.next_multiple_of(8) }.max(1);
+    let count = value.len().checked_div(stride).unwrap_or(0);
+    (0..count).map_while(move |i| value.get(i.saturating_mul(stride)..)?.get(..one))
+}
+
+/// The number by which an entry is sorted.
+fn weight(view: &View<'_>, endian: Endian, value: &[u8]) -> u64 {
+    let bytes = value.get(view.sort_offset as usize..).and_then(|v| v.get(..view.sort_size.into()));
+    let up = |n: u64, &b: &u8| n << 8 | u64::from(b);
+    let bytes = bytes.unwrap_or_default();
+    match endian {
+        Endian::Little => bytes.iter().rev().fold(0, up),
+        Endian::Big => bytes.iter().fold(0, up),
+    }
+}
+
+/// Makes of `value` what came to it since it was `earlier`, and of `earlier` what it was now.
+fn since(btf: &Btf<'_>, record: &ResultMap<'_>, value: &mut [u8], earlier: &mut [u8]) {
+    if earlier.len() != value.len() {
+        return;
+    }
+    if subtract(btf, record, value, earlier) {
+        add_cpu(btf, record, earlier, value);
     }
 }
 
@@ -218,4 +369,11 @@ struct Place<'p> {
     record: &'p ResultMap<'p>,
     view: Option<&'p View<'p>>,
     unit: &'p str,
+}
+
+impl Place<'_> {
+    /// Whether the result is to count anew, where there will be `again` a print.
+    fn clears(&self, again: bool) -> bool {
+        again && self.view.is_some_and(|v| v.clear)
+    }
 }

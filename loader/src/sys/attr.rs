@@ -8,6 +8,7 @@ pub(super) mod cmd {
     pub(in crate::sys) const MAP_CREATE: usize = 0;
     pub(in crate::sys) const MAP_LOOKUP_ELEM: usize = 1;
     pub(in crate::sys) const MAP_UPDATE_ELEM: usize = 2;
+    pub(in crate::sys) const MAP_DELETE_ELEM: usize = 3;
     pub(in crate::sys) const MAP_GET_NEXT_KEY: usize = 4;
     pub(in crate::sys) const PROG_LOAD: usize = 5;
     pub(in crate::sys) const RAW_TRACEPOINT_OPEN: usize = 17;

@@ -60,6 +60,18 @@ fn fd(number: u32) -> Fd {
     Fd(number as i32)
 }
 
+/// The time of `CLOCK_REALTIME` (0) or `CLOCK_MONOTONIC` (1) in nanoseconds.
+fn clock(id: usize) -> u64 {
+    #[cfg(target_pointer_width = "32")]
+    const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime64;
+    #[cfg(target_pointer_width = "64")]
+    const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
+    let mut t = [0u64; 2];
+    // SAFETY: the kernel writes a timespec of two 64-bit fields.
+    let _ = unsafe { syscall(CLOCK_GETTIME, id, t.as_mut_ptr() as usize, 0, 0, 0) };
+    t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
+}
+
 impl Kernel for Linux {
     fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd> {
         let flags = match how {
@@ -176,6 +188,15 @@ impl Kernel for Linux {
         unsafe { bpf(cmd::MAP_GET_NEXT_KEY, &attr) }.map(drop)
     }
 
+    fn map_delete(&mut self, map: &MapFd, key: &[u8]) -> Sys<()> {
+        if key.len() != map.key_len() {
+            return Err(Errno::EINVAL);
+        }
+        let attr = Attr::map_elem(map.fd().0, key.as_ptr(), core::ptr::null());
+        // SAFETY: the kernel reads a key's bytes.
+        unsafe { bpf(cmd::MAP_DELETE_ELEM, &attr) }.map(drop)
+    }
+
     fn map_freeze(&mut self, map: Fd) -> Sys<()> {
         // SAFETY: no addresses in it.
         unsafe { bpf(cmd::MAP_FREEZE, &Attr::map_freeze(map.0)) }.map(drop)
@@ -226,15 +247,11 @@ impl Kernel for Linux {
     }
 
     fn now(&mut self) -> u64 {
-        const CLOCK_MONOTONIC: usize = 1;
-        #[cfg(target_pointer_width = "32")]
-        const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime64;
-        #[cfg(target_pointer_width = "64")]
-        const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
-        let mut t = [0u64; 2];
-        // SAFETY: the kernel writes a timespec of two 64-bit fields.
-        let _ = unsafe { syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, t.as_mut_ptr() as usize, 0, 0, 0) };
-        t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
+        clock(1)
+    }
+
+    fn real_time(&mut self) -> u64 {
+        clock(0)
     }
 
     fn epoll_create(&mut self) -> Sys<Fd> {

@@ -143,6 +143,8 @@ pub trait Kernel {
     fn map_lookup(&mut self, map: &MapFd, key: &[u8], value: &mut [u8]) -> Sys<()>;
     /// `BPF_MAP_GET_NEXT_KEY` into `next`: the first key without `key`; `ENOENT` behind the last.
     fn map_next_key(&mut self, map: &MapFd, key: Option<&[u8]>, next: &mut [u8]) -> Sys<()>;
+    /// `BPF_MAP_DELETE_ELEM`; `ENOENT` where there is no entry.
+    fn map_delete(&mut self, map: &MapFd, key: &[u8]) -> Sys<()>;
     /// `BPF_MAP_FREEZE`: no more changes from user space.
     fn map_freeze(&mut self, map: Fd) -> Sys<()>;
     /// `BPF_PROG_LOAD`, with the verifier's log in `log` where one is given.
@@ -161,6 +163,8 @@ pub trait Kernel {
     fn stop_fd(&mut self) -> Sys<Fd>;
     /// `CLOCK_MONOTONIC` in nanoseconds.
     fn now(&mut self) -> u64;
+    /// `CLOCK_REALTIME` in nanoseconds since 1970.
+    fn real_time(&mut self) -> u64;
     /// `epoll_create1(2)`
     fn epoll_create(&mut self) -> Sys<Fd>;
     /// Adds `fd` for reading; [`Kernel::epoll_wait`] gives `token` back.

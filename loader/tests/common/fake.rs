@@ -276,6 +276,11 @@ impl Kernel for Fake {
         Err(Errno::ENOENT)
     }
 
+    fn map_delete(&mut self, _: &MapFd, _: &[u8]) -> Sys<()> {
+        self.call()?;
+        Err(Errno::ENOENT)
+    }
+
     fn map_freeze(&mut self, map: Fd) -> Sys<()> {
         self.call()?;
         self.frozen.push(map.0);
@@ -344,6 +349,10 @@ impl Kernel for Fake {
     fn now(&mut self) -> u64 {
         self.now += 1_000_000;
         self.now
+    }
+
+    fn real_time(&mut self) -> u64 {
+        0
     }
 
     fn epoll_create(&mut self) -> Sys<Fd> {

@@ -10,12 +10,12 @@ use core::slice;
 use corelet_core::btf::Btf;
 use corelet_core::btf_ext::{BtfExt, Record, Table};
 use corelet_core::event::raw::{self, Head};
-use corelet_core::event::{Out, Printer, Style, add_cpu, print_lost};
+use corelet_core::event::{Out, Printer, Stack, Style, Symbols, add_cpu, print_lost, print_time, subtract};
 use corelet_core::link::{Parts, Placed};
 use corelet_core::object::Object;
 use corelet_core::pack::{
     self, Checked, Choice, Event, FuncInfo, Hint, KernelId, LineInfo, Map, Memory, Program, Records, Relo,
-    ResultMap, Sizes, Subset, Target, Wire, section, work,
+    ResultMap, Sizes, Subset, Target, View, Wire, section, work,
 };
 use corelet_core::relo::{
     CandList, Cands, CoreRelo, ReloKind, Relocator, Scratch, Spec, SpecText, TargetTypes,
@@ -197,20 +197,45 @@ fn packs(file: &'static [u8]) {
     relocate(&local, &Subset::new(btf, bytes()), relos);
 }
 
+/// Addresses and names that the compiler cannot know.
+struct Opaque;
+
+impl Symbols for Opaque {
+    fn frame(&self, _: Stack, _: usize) -> Option<u64> {
+        (word() != 0).then(|| word() as u64)
+    }
+
+    fn name(&self, _: Option<u32>, _: u64) -> Option<(&[u8], u64)> {
+        (word() != 0).then(|| (bytes(), word() as u64))
+    }
+}
+
 fn events(types: &'static [u8]) {
     let Ok(btf) = Btf::parse(types, memory()) else { return };
     let (style, id) = (if word() == 0 { Style::Text } else { Style::Json }, TypeId(word() as u32));
     let printer = Printer::new(&btf, bytes(), style).clipped(word());
     let mut out = Out::new(memory());
     printer.event(&mut out, "event", id, bytes());
-    for result in Records::<ResultMap<'_>>::new(bytes(), section::RESULTS).flatten() {
-        printer.result(&mut out, &result, id, bytes(), bytes());
-        see(add_cpu(&btf, &result, memory(), bytes()));
+    let printer = printer.resolving(&Opaque).clock(word() as u64);
+    for view in Records::<View<'_>>::new(bytes(), section::VIEWS).flatten() {
+        let printer = printer.viewed(&view, view.unit(btf.endian(), bytes()));
+        for result in Records::<ResultMap<'_>>::new(bytes(), section::RESULTS).flatten() {
+            printer.result(&mut out, &result, id, bytes(), bytes());
+            see(add_cpu(&btf, &result, memory(), bytes()));
+            see(subtract(&btf, &result, memory(), bytes()));
+        }
     }
+    print_time(&mut out, style, word() as u64);
     print_lost(&mut out, style, word() as u64, word() as u64);
     raw::put_event(&mut out, word() as u8, word() as u16, bytes());
     raw::put_result(&mut out, word() as u8, word() as u16, bytes(), bytes());
     raw::put_end(&mut out, word() as u64, word() as u64);
+    raw::put_clock(&mut out, &[word() as u8; 16], word() as u64, word() as u64);
+    raw::put_unit(&mut out, word() as u8, word() as u16, core::str::from_utf8(bytes()).unwrap_or(""));
+    raw::put_stack(&mut out, word() as u8, word() as u16, word() as u32, &[word() as u64; 5]);
+    raw::put_symbol(&mut out, word() as u64, word() as u64, bytes());
+    raw::put_time(&mut out, word() as u64);
+    see(raw::numbers::<3>(bytes(), word()).map_err(say));
     see(raw::Header::parse(bytes()).map_err(say));
     if let Some(head) = bytes().first_chunk() {
         see(Head::parse(head).map_err(say));

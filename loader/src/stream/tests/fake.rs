@@ -41,7 +41,12 @@ pub(super) struct Fake {
     pub(super) write_error: Option<Errno>,
     pub(super) stderr: Vec<u8>,
     pub(super) clock: u64,
+    /// Nanoseconds that the wall clock is ahead of it.
+    pub(super) ahead: u64,
     pub(super) deadline: Option<u64>,
+    pub(super) interval: Option<u64>,
+    /// What programs put into maps: when, map, key and value.
+    pub(super) at: Vec<(u64, i32, Vec<u8>, Vec<u8>)>,
     pub(super) epolls: i32,
 }
 
@@ -78,7 +83,11 @@ impl Kernel for Fake {
     }
 
     fn map_update(&mut self, map: &MapFd, key: &[u8], value: &[u8]) -> Sys<()> {
-        self.maps.entry(map.fd().0).or_default().push((key.to_vec(), value.to_vec()));
+        let entries = self.maps.entry(map.fd().0).or_default();
+        match entries.iter_mut().find(|e| e.0 == key) {
+            Some(entry) => entry.1 = value.to_vec(),
+            None => entries.push((key.to_vec(), value.to_vec())),
+        }
         Ok(())
     }
 
@@ -96,6 +105,13 @@ impl Kernel for Fake {
         Ok(())
     }
 
+    fn map_delete(&mut self, map: &MapFd, key: &[u8]) -> Sys<()> {
+        let entries = self.maps.get_mut(&map.fd().0).ok_or(Errno::EBADF)?;
+        let at = entries.iter().position(|e| e.0 == key).ok_or(Errno::ENOENT)?;
+        entries.remove(at);
+        Ok(())
+    }
+
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
         assert_eq!((spec.kind, spec.config, spec.wakeup_events), (1, 10, 1));
         if self.offline.contains(&cpu) { Err(Errno::ENODEV) } else { Ok(Fd(200 + cpu as i32)) }
@@ -110,6 +126,10 @@ impl Kernel for Fake {
         self.clock
     }
 
+    fn real_time(&mut self) -> u64 {
+        self.clock + self.ahead
+    }
+
     fn epoll_create(&mut self) -> Sys<Fd> {
         self.epolls += 1;
         Ok(Fd(1000 + self.epolls))
@@ -121,6 +141,12 @@ impl Kernel for Fake {
 
     fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
         self.clock += u64::from(timeout_ms.unwrap_or(0)) * 1_000_000;
+        let clock = self.clock;
+        for (_, map, key, value) in self.at.extract_if(.., |a| a.0 <= clock) {
+            let entries = self.maps.entry(map).or_default();
+            entries.retain(|e| e.0 != key);
+            entries.push((key, value));
+        }
         if epoll != Fd(1001) {
             self.room += self.reads;
             return Ok(heapless::Vec::new());

@@ -207,6 +207,7 @@ fn stream(
         sources: &[source],
         output: form,
         deadline,
+        interval: kernel.interval,
         stop: Fd(3),
         cpus: 2,
         page_size: PAGE,
@@ -372,6 +373,70 @@ fn units_are_those_that_a_variable_chooses() {
         let line = format!("\"key\":5,\"unit\":\"{unit}\",\"log2\":[{{\"from\":0,\"to\":1,\"count\":9}}]");
         assert!(said(&kernel).contains(&line), "{}", said(&kernel));
     }
+}
+
+/// Bytes of each of these numbers.
+fn words(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_ne_bytes()).collect()
+}
+
+fn key(k: u32) -> Vec<u8> {
+    k.to_ne_bytes().to_vec()
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn intervals_print_sort_and_count_anew() {
+    let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
+    kernel.interval = Some(SECOND);
+    kernel.ahead = 86_400 * SECOND;
+    kernel.deadline = Some(SECOND * 5 / 2);
+    let entries = [(1, 5), (2, 50), (3, 7), (4, 50)];
+    kernel.maps.insert(10, entries.map(|(k, v)| (key(k), words(&[v]))).into());
+    kernel.maps.insert(11, vec![(key(0), words(&[1, 2])), (key(1), words(&[0, 0]))]);
+    kernel.maps.insert(12, vec![(key(0), words(&[7, 100]))]);
+    // after the first print the programs count on
+    kernel.at.push((SECOND * 3 / 2, 12, key(0), words(&[7, 130])));
+    kernel.at.push((SECOND * 3 / 2, 10, key(9), words(&[3])));
+    kernel.ready = vec![vec![]; 9].into();
+    let maps = [
+        map(1, MapRole::Declared, 4, 8, 10),
+        map(6, MapRole::Declared, 4, 8, 2),
+        map(2, MapRole::Data, 4, 16, 1),
+    ];
+    let result = |map, name, offset| ResultMap { map, name, offset, type_id: TypeId(2), how: How::Entries };
+    let results = [result(0, "top", 0), result(1, "cpus", 0), result(2, "total", 8)];
+    let views = [
+        View { sort_size: 8, rows: 3, clear: true, ..view() },
+        View { result: 1, clear: true, ..view() },
+        View { result: 2, clear: true, ..view() },
+    ];
+    stream(&mut kernel, Form::Text, &maps, &[], &results, &views).unwrap();
+    assert_eq!(
+        said(&kernel),
+        "time=1970-01-02T00:00:01.000000Z\n\
+         top key=2 value=50\ntop key=4 value=50\ntop key=3 value=7\ncpus key=0 value=3\ntotal value=100\n\
+         time=1970-01-02T00:00:02.000000Z\ntop key=9 value=3\ntotal value=30\n\
+         time=1970-01-02T00:00:02.500000Z\ntotal value=0\nlost kernel=0 output=0\n"
+    );
+    // what is counted anew at the end would be lost: the last print leaves the maps as they are
+    assert_eq!(kernel.maps[&11], [(key(0), words(&[0, 0])), (key(1), words(&[0, 0]))]);
+}
+
+#[test]
+fn a_slow_reader_loses_results_at_an_interval_and_is_not_waited_for_long() {
+    let mut kernel = Fake { room: 100, ..Fake::default() };
+    kernel.interval = Some(SECOND);
+    kernel.deadline = Some(3 * SECOND);
+    kernel.maps.insert(10, (0..2000).map(|k| (key(k), words(&[1]))).collect());
+    kernel.ready = vec![vec![]; 400].into();
+    let maps = [map(1, MapRole::Declared, 4, 8, 2000)];
+    let results = [ResultMap { map: 0, name: "r", offset: 0, type_id: TypeId(2), how: How::Entries }];
+    let sum = stream(&mut kernel, Form::Text, &maps, &[], &results, &[]).unwrap();
+    assert!(sum.dropped > 5000, "{sum:?}");
+    // a fifth of a second at each interval, two seconds at the end, thrice
+    assert!(kernel.clock < 3 * SECOND + 3 * SECOND / 5 + 6 * SECOND + SECOND / 2, "{}", kernel.clock);
 }
 
 #[test]
