@@ -11,14 +11,21 @@
 mod output;
 mod perf;
 mod print;
+#[cfg(feature = "format")]
+mod resolve;
 mod results;
 mod ring;
 mod rows;
+#[cfg(feature = "format")]
+mod stacks;
+#[cfg(feature = "format")]
+mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::exit::{Done, Exit};
-use crate::job::{Job, OpenMap, STREAM_FIXED, Source, Streamed, Summary};
+use crate::identity::read_file;
+use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary};
 use crate::say::{
     Arg::{E, N, S},
     fail, failed,
@@ -164,15 +171,20 @@ impl Channels {
         let mut out = Output::new(buffer);
         let mut sum = Summary::default();
         out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
+        let mut clocks = Clocks::default();
+        clocks.compare(kernel, &mut out, job.output);
         let idle = self.idle;
         let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, "memory", e))?;
-        let mut print = |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool| {
-            let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
-            let memory = &mut results;
-            let mut reader = Reader { kernel, out, scratch, idle, dropped: 0, rounds, again, memory };
-            reader.all(&job);
-            reader.dropped
-        };
+        let mut print =
+            |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool, ahead: u64| {
+                let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
+                let memory = &mut results;
+                let (dropped, collecting) = (0, false);
+                let mut reader =
+                    Reader { kernel, out, scratch, idle, dropped, rounds, again, memory, collecting, ahead };
+                reader.all(&job);
+                reader.dropped
+            };
         let mut next = job.interval.map(|every| kernel.now().saturating_add(every));
         let mut stop = false;
         while !stop && out.failed().is_none() {
@@ -180,7 +192,7 @@ impl Channels {
             if let (Some(at), Some(every)) = (next, job.interval)
                 && at <= now
             {
-                let dropped = print(kernel, &mut out, scratch, true);
+                let dropped = print(kernel, &mut out, scratch, true, clocks.ahead);
                 sum.dropped = sum.dropped.saturating_add(dropped);
                 // those that passed meanwhile are left out
                 let missed = now.saturating_sub(at).checked_div(every).unwrap_or(0);
@@ -196,19 +208,20 @@ impl Channels {
             }
             let ready =
                 kernel.epoll_wait(self.epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
+            clocks.compare(kernel, &mut out, job.output);
             for token in ready {
                 stop |= token == STOP;
                 if let Some(Some(channel)) = self.channels.get(token as usize) {
-                    channel.drain(kernel, &job, &mut out, scratch, &mut sum);
+                    channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
                 }
             }
             out.flush(kernel);
             stop |= left == Some(0);
         }
         for channel in self.channels.iter().flatten() {
-            channel.drain(kernel, &job, &mut out, scratch, &mut sum);
+            channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
         }
-        let dropped = print(kernel, &mut out, scratch, false);
+        let dropped = print(kernel, &mut out, scratch, false, clocks.ahead);
         sum.dropped = sum.dropped.saturating_add(dropped);
         out.settle(kernel, idle, ROUNDS);
         out.put(kernel, &|o, _| print::lost(o, job.output, sum.lost, sum.dropped));
@@ -216,6 +229,37 @@ impl Channels {
         match out.failed() {
             None | Some(Errno::EPIPE) => Ok(sum),
             Some(e) => Err(failed(kernel, "standard output", e)),
+        }
+    }
+}
+
+/// How far the wall clock is ahead of the monotonic one, by which times of events become times of day.
+#[derive(Default)]
+struct Clocks {
+    ahead: u64,
+    known: bool,
+}
+
+/// What the wall clock moves between two comparisons without being set, in nanoseconds: more than reading both takes, and what a
+/// clock that is slewed drifts in two seconds.
+const CLOCK_STEP: u64 = 1_000_000;
+
+impl Clocks {
+    /// Compares the clocks. Where they moved against each other, as at the start, raw output says so.
+    fn compare<K: Kernel>(&mut self, kernel: &mut K, out: &mut Output<'_>, form: Form) {
+        let now = kernel.now();
+        let ahead = kernel.real_time().wrapping_sub(now);
+        let moved = ahead.wrapping_sub(self.ahead).wrapping_add(CLOCK_STEP);
+        if self.known && moved <= CLOCK_STEP.wrapping_mul(2) {
+            return;
+        }
+        self.ahead = ahead;
+        self.known = true;
+        if form == Form::Raw {
+            let mut id = [0; 40];
+            let id = read_file(kernel, c"/proc/sys/kernel/random/boot_id", &mut id).unwrap_or_default();
+            // tried again where there was no room
+            self.known = out.put(kernel, &|o, _| print::clock(o, form, id, now, ahead));
         }
     }
 }
@@ -233,6 +277,7 @@ impl Channel {
         job: &Job<'_>,
         out: &mut Output<'_>,
         scratch: &mut [u8],
+        ahead: u64,
         sum: &mut Summary,
     ) {
         let Some(source) = job.sources.get(usize::from(self.object)) else { return };
@@ -241,7 +286,7 @@ impl Channel {
         while let Some(record) = self.buffer.next(end, scratch) {
             let taken = match record {
                 Record::Event(data) => out.put(kernel, &|o, clip| {
-                    print::event(o, job.output, (self.object, source), &event, data, clip);
+                    print::event(o, job.output, (self.object, source), &event, data, ahead, clip);
                 }),
                 Record::TooLong => false,
                 Record::Lost(n) => {

@@ -1,7 +1,7 @@
 //! One event or result in the form that was asked for. Without the feature `format` raw records are the only one.
 
 use crate::job::{Output, Source};
-use corelet_core::event::{Out, raw};
+use corelet_core::event::{Out, Symbols, raw};
 #[cfg(feature = "format")]
 use corelet_core::event::{Printer, Style, print_lost, print_time};
 use corelet_core::pack::{Event, ResultMap, View};
@@ -22,6 +22,19 @@ pub(super) fn header(out: &mut Out<'_>, form: Output, sources: &[Source<'_>]) {
     sources.iter().for_each(|s| out.put(&s.digest));
 }
 
+/// Prints both clocks as a raw record; `boot_id` is the text of the kernel's file.
+pub(super) fn clock(out: &mut Out<'_>, form: Output, boot_id: &[u8], monotonic: u64, ahead: u64) {
+    if form != Output::Raw {
+        return;
+    }
+    let mut digits = boot_id.iter().filter_map(|&b| char::from(b).to_digit(16));
+    let id = [(); 16].map(|()| {
+        let mut digit = || digits.next().unwrap_or(0) as u8;
+        digit() << 4 | digit()
+    });
+    raw::put_clock(out, &id, monotonic, monotonic.wrapping_add(ahead));
+}
+
 /// Prints an event of object number `object`.
 pub(super) fn event(
     out: &mut Out<'_>,
@@ -29,14 +42,15 @@ pub(super) fn event(
     (object, source): (u8, &Source<'_>),
     event: &Event<'_>,
     data: &[u8],
+    ahead: u64,
     clip: usize,
 ) {
     #[cfg(feature = "format")]
     if let Some(style) = style(form) {
-        let printer = Printer::new(&source.btf, source.hints, style).clipped(clip);
+        let printer = Printer::new(&source.btf, source.hints, style).clipped(clip).clock(ahead);
         return printer.event(out, event.name, event.type_id, data);
     }
-    let _ = (form, source, clip);
+    let _ = (form, source, ahead, clip);
     raw::put_event(out, object, event.map, data);
 }
 
@@ -48,6 +62,8 @@ pub(super) struct Found<'r> {
     pub(super) view: Option<&'r View<'r>>,
     /// Unit of a histogram's values; empty for none.
     pub(super) unit: &'r str,
+    /// Nanoseconds that the wall clock is ahead of the monotonic one, wrapping.
+    pub(super) ahead: u64,
     pub(super) key_type: TypeId,
     /// Empty for a variable.
     pub(super) key: &'r [u8],
@@ -60,18 +76,52 @@ pub(super) fn result(
     form: Output,
     (object, source): (u8, &Source<'_>),
     r: &Found<'_>,
+    symbols: Option<&dyn Symbols>,
     clip: usize,
 ) {
     #[cfg(feature = "format")]
     if let Some(style) = style(form) {
-        let mut printer = Printer::new(&source.btf, source.hints, style).clipped(clip);
-        if let Some(view) = r.view {
-            printer = printer.viewed(view, r.unit);
-        }
-        return printer.result(out, r.record, r.key_type, r.key, r.value);
+        return formatted(out, style, source, r, symbols, clip);
     }
-    let _ = (form, source, clip, r.record, r.key_type, r.view);
+    let _ = (form, source, symbols, clip, r.record, r.key_type, r.view, r.unit, r.ahead);
     raw::put_result(out, object, r.number, r.key, r.value);
+}
+
+#[cfg(feature = "format")]
+fn formatted(
+    out: &mut Out<'_>,
+    style: Style,
+    source: &Source<'_>,
+    r: &Found<'_>,
+    symbols: Option<&dyn Symbols>,
+    clip: usize,
+) {
+    let mut printer = Printer::new(&source.btf, source.hints, style).clipped(clip).clock(r.ahead);
+    if let Some(view) = r.view {
+        printer = printer.viewed(view, r.unit);
+    }
+    match symbols {
+        Some(symbols) => printer.resolving(symbols).result(out, r.record, r.key_type, r.key, r.value),
+        None => printer.result(out, r.record, r.key_type, r.key, r.value),
+    }
+}
+
+/// Has `asked` hear of the stacks and addresses that a result has, without printing it: `nowhere` is a place for it.
+#[cfg(feature = "format")]
+pub(super) fn ask(nowhere: &mut [u8], (_, source): (u8, &Source<'_>), r: &Found<'_>, asked: &dyn Symbols) {
+    formatted(&mut Out::new(nowhere), Style::Text, source, r, Some(asked), usize::MAX);
+}
+
+/// Prints the frames of a stack as a raw record.
+#[cfg(feature = "format")]
+pub(super) fn stack(out: &mut Out<'_>, object: u8, map: u16, id: u32, frames: &[u64]) {
+    raw::put_stack(out, object, map, id, frames);
+}
+
+/// Prints the name of an address as a raw record.
+#[cfg(feature = "format")]
+pub(super) fn symbol(out: &mut Out<'_>, address: u64, offset: u64, name: &[u8]) {
+    raw::put_symbol(out, address, offset, name);
 }
 
 /// Prints the counts of lost events, as the last record.

@@ -3,6 +3,8 @@
 use super::output::Output;
 use super::print::{self, Found};
 use super::rows::Rows;
+#[cfg(feature = "format")]
+use super::stacks::{STACKS, Stacks, has_stacks};
 use crate::job::{Job, OpenMap, Source};
 use crate::say::{
     Arg::{E, N, S},
@@ -32,15 +34,22 @@ pub(super) struct Reader<'r, 'b, K> {
     pub(super) again: bool,
     /// What lasts from one print to the next.
     pub(super) memory: &'r mut Memory,
+    /// Whether addresses are collected and nothing is printed.
+    pub(super) collecting: bool,
+    /// Nanoseconds that the wall clock is ahead of the monotonic one, wrapping.
+    pub(super) ahead: u64,
 }
 
-/// Memory of results that [`Job::memory`] does not have: taken when it is needed, never without `sort` or `clear` in a manifest.
+/// Memory of results that [`Job::memory`] does not have: taken where a manifest says `sort`, `clear` or has stacks.
 #[derive(Default)]
 pub(super) struct Memory {
     /// Of sorted entries.
     rows: &'static mut [u8],
     /// Values of variables at the last print, one behind the other.
     earlier: &'static mut [u8],
+    /// Of stacks and their names.
+    #[cfg(feature = "format")]
+    pub(super) stacks: Option<Stacks>,
 }
 
 /// Bytes for sorted entries; what a page of it is not touched for is no memory.
@@ -66,6 +75,10 @@ impl Memory {
         if earlier > 0 {
             memory.earlier = kernel.region(earlier)?;
         }
+        #[cfg(feature = "format")]
+        if job.sources.iter().any(has_stacks) {
+            memory.stacks = Some(Stacks::new(kernel.region(STACKS)?));
+        }
         Ok(memory)
     }
 }
@@ -86,6 +99,13 @@ impl<K: Kernel> Reader<'_, '_, K> {
             let now = self.kernel.real_time();
             self.put(&|o, _| print::time(o, job.output, now));
         }
+        #[cfg(feature = "format")]
+        self.name_addresses(job);
+        self.each(job);
+    }
+
+    /// Prints all results, or collects their addresses.
+    pub(super) fn each(&mut self, job: &Job<'_>) {
         let mut earlier = 0;
         for (object, source) in job.sources.iter().enumerate() {
             let results = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS);
@@ -105,11 +125,12 @@ impl<K: Kernel> Reader<'_, '_, K> {
                     view: view.as_ref(),
                     unit,
                 };
-                if !unit.is_empty() {
+                if !unit.is_empty() && !self.collecting {
                     self.put(&|o, _| print::unit(o, job.output, at.object, number, unit));
                 }
                 match map.role {
                     MapRole::Declared => self.entries(&at, &map, open),
+                    MapRole::Data | MapRole::Rodata | MapRole::Kconfig if self.collecting => {}
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig => {
                         let len = view.as_ref().map_or(0, |v| variable_len(source, v));
                         self.variable(&at, open, (earlier, len));
@@ -271,14 +292,20 @@ impl<K: Kernel> Reader<'_, '_, K> {
     }
 
     fn print(&mut self, at: &Place<'_>, key_type: TypeId, key: &[u8], value: &[u8]) {
-        let (record, view, unit) = (at.record, at.view, at.unit);
-        let found = Found { number: at.number, record, view, unit, key_type, key, value };
+        let (number, record, view, unit, ahead) = (at.number, at.record, at.view, at.unit, self.ahead);
+        let found = Found { number, record, view, unit, ahead, key_type, key, value };
+        #[cfg(feature = "format")]
+        if let Some(mut stacks) = self.memory.stacks.take() {
+            self.print_named(at, &found, &mut stacks);
+            self.memory.stacks = Some(stacks);
+            return;
+        }
         let whose = (at.object, at.source);
-        self.put(&|o, clip| print::result(o, at.job.output, whose, &found, clip));
+        self.put(&|o, clip| print::result(o, at.job.output, whose, &found, None, clip));
     }
 
     /// Prints with `print`, waiting for the reader where there is no room.
-    fn put(&mut self, print: &dyn Fn(&mut Out<'_>, usize)) {
+    pub(super) fn put(&mut self, print: &dyn Fn(&mut Out<'_>, usize)) {
         let taken = self.out.put(self.kernel, print) || (self.waited() && self.out.put(self.kernel, print));
         self.dropped = self.dropped.saturating_add(u64::from(!taken));
     }
@@ -361,10 +388,10 @@ fn copy(to: &mut [u8], from: &[u8]) {
 }
 
 /// A result and whose it is.
-struct Place<'p> {
-    job: &'p Job<'p>,
-    object: u8,
-    source: &'p Source<'p>,
+pub(super) struct Place<'p> {
+    pub(super) job: &'p Job<'p>,
+    pub(super) object: u8,
+    pub(super) source: &'p Source<'p>,
     number: u16,
     record: &'p ResultMap<'p>,
     view: Option<&'p View<'p>>,
