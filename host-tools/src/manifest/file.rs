@@ -45,6 +45,8 @@ struct ObjectTable {
     description: Option<String>,
     #[serde(default)]
     modules: Vec<Spanned<String>>,
+    #[serde(default)]
+    varying: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +55,7 @@ struct MapTable {
     event: Option<Spanned<String>>,
     event_decl: Option<Spanned<OneOrMany>>,
     max_entries: Option<u32>,
+    value_size: Option<u32>,
     perf_pages: Option<Spanned<u16>>,
 }
 
@@ -192,8 +195,28 @@ impl File {
             }
             manifest.hints.insert(of.into_inner(), members);
         }
+        for name in self.object.varying {
+            let said = says_something_of(&manifest, name.get_ref());
+            said.then_some(())
+                .with_context(|| format!("`{}`: the manifest says nothing else of it", name.get_ref()))
+                .at(name.span())?;
+            manifest.varying.insert(name.into_inner());
+        }
         Ok(manifest)
     }
+}
+
+/// Whether a program, map or variable of this name is in the manifest.
+fn says_something_of(manifest: &Manifest, name: &String) -> bool {
+    let mut results = manifest.results.iter().map(|r| match &r.from {
+        ResultFrom::Map(from) | ResultFrom::Variable(from) => from,
+    });
+    let mut grouped = manifest.alternatives.iter().flat_map(|group| group.sets.iter().flatten());
+    manifest.programs.contains_key(name)
+        || manifest.maps.contains_key(name)
+        || manifest.variables.contains_key(name)
+        || results.any(|from| from == name)
+        || grouped.any(|program| program == name)
 }
 
 /// A module's name in the kernel's spelling.
@@ -264,7 +287,7 @@ impl MapTable {
             fits.then_some(()).with_context(why).at(pages.span())?;
         }
         let perf_pages = self.perf_pages.map(Spanned::into_inner);
-        Ok(Map { event, max_entries: self.max_entries, perf_pages })
+        Ok(Map { event, max_entries: self.max_entries, value_size: self.value_size, perf_pages })
     }
 }
 

@@ -4,14 +4,17 @@
 //! may be left out, and how its results read. The tool's own user space knows that; on the device there is none, so the
 //! manifest says it once, on the PC. `manifests/` has those of BCC's tools, and its README the form.
 
+mod builtin;
 pub mod decl;
 mod file;
 mod perf;
 #[cfg(test)]
 mod tests;
 
+pub use builtin::BUILTIN;
+
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be known of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Manifest {
     pub description: Option<String>,
     /// Modules whose types the programs mean, where the kernel itself has none of the name: in the kernel's spelling.
     pub modules: Vec<String>,
+    /// Programs, maps and variables that not every version of the tool has.
+    pub varying: BTreeSet<String>,
     /// By the name in the object.
     pub maps: BTreeMap<String, Map>,
     /// Groups of programs of which one set is taken, in the order of the file.
@@ -45,6 +50,8 @@ pub struct Map {
     pub event: Option<EventType>,
     /// Instead of the object's `max_entries`; bytes for a ring buffer.
     pub max_entries: Option<u32>,
+    /// Bytes of a value, where the object leaves them to the tool's user space.
+    pub value_size: Option<u32>,
     /// Pages of each CPU's buffer of a perf event array: a power of two.
     pub perf_pages: Option<u16>,
 }
@@ -300,19 +307,7 @@ impl Manifest {
         let tool = tool.strip_suffix(".o").unwrap_or(tool);
         let tool = tool.strip_suffix(".bpf").unwrap_or(tool);
         let tool = tool.strip_suffix("-libbpf").unwrap_or(tool);
+        let tool = builtin::ALIASES.iter().find(|(alias, _)| *alias == tool).map_or(tool, |&(_, own)| own);
         BUILTIN.iter().find(|(name, _)| *name == tool).map(|&(_, text)| text)
     }
 }
-
-/// Tools with a manifest of their own here, sorted.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("biolatency", include_str!("../../manifests/biolatency.toml")),
-    ("execsnoop", include_str!("../../manifests/execsnoop.toml")),
-    ("exitsnoop", include_str!("../../manifests/exitsnoop.toml")),
-    ("opensnoop", include_str!("../../manifests/opensnoop.toml")),
-    ("runqslower", include_str!("../../manifests/runqslower.toml")),
-    ("sigsnoop", include_str!("../../manifests/sigsnoop.toml")),
-    ("syscount", include_str!("../../manifests/syscount.toml")),
-    ("tcpconnect", include_str!("../../manifests/tcpconnect.toml")),
-    ("vfsstat", include_str!("../../manifests/vfsstat.toml")),
-];

@@ -22,6 +22,7 @@ mod sanitize;
 mod sizes;
 mod target;
 mod types;
+mod varying;
 mod write;
 
 pub use apart::target_files;
@@ -142,19 +143,20 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
             )));
         }
         let object = Object::parse(&input.bytes, &mut index).with_context(name)?;
-        let c = collect::Collected::new(object, &input.manifest).with_context(name)?;
+        let manifest = varying::fitted(&object, &input.manifest).with_context(name)?;
+        let c = collect::Collected::new(object, &manifest).with_context(name)?;
         let names = strings(&c, options)?;
-        let types = types::build(&c, &input.manifest, &names).with_context(name)?;
-        let maps = object::Maps::new(&c, &input.manifest, &types).with_context(name)?;
+        let types = types::build(&c, &manifest, &names).with_context(name)?;
+        let maps = object::Maps::new(&c, &manifest, &types).with_context(name)?;
         let who = object::Identity { name: &input.name, alone: inputs.len() == 1, digest };
         let sections =
-            object::sections(owner, &who, &c, &input.manifest, &types, &maps, options).with_context(name)?;
-        let decisions = plan::plan(&c, &input.manifest).with_context(name)?;
+            object::sections(owner, &who, &c, &manifest, &types, &maps, options).with_context(name)?;
+        let decisions = plan::plan(&c, &manifest).with_context(name)?;
         let mut report = ObjectReport {
             name: name(),
             digest,
             object: input.bytes.len(),
-            untyped: sizes::untyped(&c, &input.manifest, &decisions),
+            untyped: sizes::untyped(&c, &manifest, &decisions),
             targets: Vec::new(),
         };
         for kernel in kernels {
@@ -165,7 +167,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
                 types: &types,
                 maps: &maps,
                 decisions: &decisions,
-                modules: &input.manifest.modules,
+                modules: &manifest.modules,
                 object_sections: &sections,
                 kernel,
             };

@@ -19,6 +19,7 @@ use corelet_core::{Endian, TypeId};
 /// `enum bpf_map_type`.
 const ARRAY: u32 = 2;
 pub(super) const PERF_EVENT_ARRAY: u32 = 4;
+const STACK_TRACE: u32 = 7;
 pub(super) const RINGBUF: u32 = 27;
 /// `BPF_F_RDONLY_PROG`: programs may not write to the map.
 const RDONLY_PROG: u32 = 1 << 7;
@@ -128,7 +129,8 @@ fn declared<'o>(
             m.name
         );
     }
-    let (mut key_size, mut value_size) = (spec.key_size, spec.value_size);
+    let mut key_size = spec.key_size;
+    let mut value_size = value_size(m, said.value_size).with_context(|| manifest.file.clone())?;
     let mut sizing = Sizing::Exact;
     let mut max_entries = said.max_entries.unwrap_or(spec.max_entries);
     match spec.map_type {
@@ -168,6 +170,22 @@ fn declared<'o>(
             _ => 0,
         },
     })
+}
+
+/// Bytes of a value: the object's, or where that says none, as of stack traces, the manifest's.
+fn value_size(m: &corelet_core::object::MapDef<'_>, said: Option<u32>) -> Result<u32> {
+    match (m.spec.value_size, said) {
+        (0, None) if m.spec.map_type == STACK_TRACE => Err(Failure::not_portable(format!(
+            "map {}: has no value_size; the tool's own loader sets it, here the manifest must: [maps.{}] value_size = N, 8 \
+             for each frame of a stack",
+            m.name, m.name
+        ))),
+        (own, None) => Ok(own),
+        (0, Some(said)) => Ok(said),
+        (own, Some(_)) => {
+            bail!("map {}: the object's values have {own} bytes, `value_size` cannot change that", m.name)
+        }
+    }
 }
 
 fn data_map(name: &str, role: MapRole, size: u32, map_flags: u32, value_type: TypeId) -> Map<'_> {

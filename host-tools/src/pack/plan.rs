@@ -1,6 +1,7 @@
 //! Which programs a target loads: the manifest's alternatives, what is disabled, what is optional.
 
 use super::collect::Collected;
+use super::varying::fitted;
 use crate::exit::Failure;
 use crate::kconfig::Presence;
 use crate::manifest::{self, Manifest};
@@ -32,7 +33,10 @@ pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u3
 /// The same for an object that need not be packed: as planned where it can be, else every program that is loaded unless
 /// something says otherwise.
 pub fn decisions(object: Object<'_>, manifest: &Manifest) -> BTreeMap<u32, Presence> {
-    let planned = Collected::new(object, manifest).and_then(|c| Ok(presence(&c, &plan(&c, manifest)?)));
+    let planned = fitted(&object, manifest).and_then(|manifest| {
+        let c = Collected::new(object, &manifest)?;
+        Ok(presence(&c, &plan(&c, &manifest)?))
+    });
     planned.unwrap_or_else(|_| {
         let entries = object.functions().filter(|f| f.entry && f.autoload);
         let wanted = entries.filter_map(|f| match manifest.programs.get(f.name).map(|p| p.presence) {

@@ -129,6 +129,43 @@ fn a_pack_says_what_is_in_it() {
     assert!(text.starts_with("sample.pack: ") && text.contains("build id 00112233445566778899"), "{text}");
 }
 
+/// What 0.31 does not have and another version does: a program, alone and in alternatives, a map, a variable, a result.
+#[test]
+fn what_only_other_versions_have_is_left_out_where_the_manifest_says_so() {
+    let folder = Folder::new();
+    let pack = format!("pack sample.bpf.o --target {WHO} -o sample.pack");
+    folder.put("sample.toml", MANIFEST.as_bytes());
+    folder.done(&pack);
+    let expected = folder.get("sample.pack");
+    let more = "[maps.later_map]\nmax_entries = 1\n[programs.later]\noptional = true\n\
+                [[alternatives]]\nsets = [[\"later_fentry\"], [\"later_kprobe\"]]\n\
+                [[alternatives]]\nsets = [[\"later_open\"], [\"handle_open\"]]\n\
+                [[results]]\nname = \"x\"\nvariable = \"later_stats\"\nhow = \"entries\"\n";
+    let more = MANIFEST.replace("targ_pid = -7", "targ_pid = -7\nlater_filter = 1") + more;
+    let names =
+        ["later_map", "later", "later_fentry", "later_kprobe", "later_open", "later_stats", "later_filter"];
+    let varying = |without: &str| {
+        let names: Vec<&str> = names.into_iter().filter(|name| *name != without).collect();
+        more.replace("[object]", &format!("[object]\nvarying = {names:?}"))
+    };
+    folder.put("sample.toml", varying("").as_bytes());
+    folder.done(&pack);
+    assert!(folder.get("sample.pack") == expected, "the pack is another one");
+    // one that is not called so must be there
+    for name in names {
+        folder.put("sample.toml", varying(name).as_bytes());
+        folder.refused(&pack, 3, &[name]);
+    }
+}
+
+#[test]
+fn the_size_of_values_is_the_objects_where_it_has_one() {
+    let folder = Folder::new();
+    folder.put("sample.toml", b"[maps.counts]\nvalue_size = 3\n");
+    let pack = format!("pack sample.bpf.o --target {WHO} -o sample.pack");
+    folder.refused(&pack, 3, &["map counts: the object's values have"]);
+}
+
 #[test]
 fn a_report_counts_what_relocation_did() {
     let folder = Folder::new();
