@@ -41,6 +41,10 @@ pub const PSEUDO_CALL: u8 = 1;
 /// Immediate of the call that poison puts in an instruction's place: `0xbad2310`, as libbpf and the kernel write.
 pub const POISON_IMM: i32 = 195_896_080;
 
+/// Immediate, with the map's number added, of the calls that replace both halves of a load of a map that was not created:
+/// `POISON_LDIMM64_MAP_BASE`, libbpf `src/libbpf.c`.
+pub const UNCREATED_MAP: i32 = 2_001_000_000;
+
 /// Immediate of a call of a weak kernel function that is not there: `POISON_CALL_KFUNC_BASE`, libbpf `src/libbpf.c`.
 pub const UNRESOLVED_KFUNC: i32 = 2_002_000_000;
 

@@ -14,7 +14,8 @@ pub mod old_helpers;
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
 use crate::insn::{
-    self, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, UNRESOLVED_KFUNC,
+    self, CALL, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, UNCREATED_MAP,
+    UNRESOLVED_KFUNC,
 };
 use crate::pack::{Checked, Fixup, FixupKind, Function, Program};
 
@@ -55,7 +56,8 @@ impl<'a> Parts<'a> {
 
     /// Links `program` into `out` and says which function went where in `placed`.
     ///
-    /// `map_fd` gives the descriptor of a map by its number. Returns the number of instructions and of functions.
+    /// `map_fd` gives the descriptor of a map by its number, a negative one where it was not created: what loads it then becomes
+    /// calls that the verifier refuses where they are reached ([`UNCREATED_MAP`]). Returns the number of instructions and of functions.
     ///
     /// # Errors
     /// [`Error::TooMany`] where `out` or `placed` is too small, [`Error::NoSuchIndex`] for a reference to what is not there
@@ -120,6 +122,8 @@ impl<'a> Parts<'a> {
             // then guards is one that the verifier refuses if it is reached after all
             FixupKind::Ksym { weak: true, .. } => (0, 0, Some(0)),
             FixupKind::Kfunc { weak: true, .. } => (0, UNRESOLVED_KFUNC, None),
+            // the address is in the instruction already
+            FixupKind::KsymAddress { .. } => return Ok(()),
             FixupKind::Ksym { name_off, .. } | FixupKind::Kfunc { name_off, .. } => {
                 return Err(missing(name_off));
             }
@@ -129,9 +133,16 @@ impl<'a> Parts<'a> {
             // a poisoned instruction stays as it is: what it referred to does not matter any more
             return if first == Insn::POISON { Ok(()) } else { Err(Error::BadInsn { code: first.code }) };
         }
+        let next = at.saturating_add(1);
+        if let FixupKind::Map { map } = fixup.kind
+            && imm < 0
+        {
+            let call = Insn { code: CALL, imm: UNCREATED_MAP.saturating_add(map.into()), ..Insn::ZERO };
+            insn::write(out, at, call, self.endian)?;
+            return insn::write(out, next, call, self.endian);
+        }
         insn::write(out, at, Insn { src, imm, ..first }, self.endian)?;
         if let Some(imm) = second {
-            let next = at.saturating_add(1);
             let second = insn::read(out, next, self.endian)?;
             insn::write(out, next, Insn { imm, ..second }, self.endian)?;
         }

@@ -11,6 +11,7 @@ use crate::exit::Done;
 use crate::file::PackFile;
 use crate::job::{Job, OpenMap, Source};
 use crate::kernel_btf;
+use crate::ksyms;
 use crate::maps::{self, with_memlock};
 use crate::object::{self, Parts, Sections};
 use crate::plan;
@@ -42,7 +43,7 @@ const KEPT: [u16; 7] = [
     section::VIEWS,
 ];
 /// Sections of the object that only loading needs, but for `INSNS`.
-const LOADED: [u16; 8] = [
+const LOADED: [u16; 10] = [
     section::FUNCTIONS,
     section::PROGRAMS,
     section::RELOS,
@@ -51,9 +52,11 @@ const LOADED: [u16; 8] = [
     section::FUNC_INFO,
     section::LINE_INFO,
     section::WEAK,
+    section::INNER_MAPS,
+    section::MAP_VALUES,
 ];
 /// Sections of the target that loading needs beside those of relocation.
-const OF_TARGET: [u16; 3] = [section::KCONFIG, section::PLAN, section::SANITIZED];
+const OF_TARGET: [u16; 4] = [section::KCONFIG, section::PLAN, section::SANITIZED, section::MAP_PLAN];
 
 /// The objects that are still to be loaded, and what came of those before.
 pub struct Objects<'r, 'f> {
@@ -190,6 +193,9 @@ fn into_kernel<K: Kernel>(
         } else {
             relocate_all(kernel, session, chosen, s, used, insns, arena)?;
         }
+        if ksyms::any(s) {
+            ksyms::resolve(kernel, s, used, insns)?;
+        }
     }
     let types = match s.parts.get(section::SANITIZED) {
         [] => s.parts.get(section::BTF),
@@ -203,7 +209,7 @@ fn into_kernel<K: Kernel>(
             None
         }
     };
-    maps::create(kernel, session, s, btf, open, arena.scope())?;
+    maps::create(kernel, session, (s, place), btf, open, arena.scope())?;
     let open: &'static [OpenMap] = open;
     let license = arena.take(kernel, s.object.license.len().saturating_add(1))?;
     license.fill(0);
@@ -213,12 +219,20 @@ fn into_kernel<K: Kernel>(
     let license = until_nul(license);
     let linker = Linker { sections: s, insns, open, btf, license };
     let is_chosen = |number: u16| flags.get(usize::from(number)) == Some(&1);
-    let mut next = session.ledger.len();
+    let first = session.ledger.len();
     for (number, program) in (0..).zip(s.programs()) {
         if is_chosen(number) {
             linker.load(kernel, session, &program, arena.scope())?;
         }
     }
+    if !s.parts.get(section::MAP_VALUES).is_empty() {
+        let program_fd = |number: u16| {
+            let before = flags.get(..usize::from(number))?.iter().filter(|&&f| f == 1).count();
+            is_chosen(number).then(|| session.ledger.get(first.saturating_add(before)))?
+        };
+        maps::hold(kernel, (s, place), &session.to_pin, open, &program_fd)?;
+    }
+    let mut next = first;
     if let Some(source) = objects.sources.get_mut(place) {
         source.open = open;
     }

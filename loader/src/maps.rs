@@ -4,15 +4,16 @@ use crate::arena::Arena;
 use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
 use crate::object::{Sections, kernel_name};
+use crate::pins;
 use crate::say::{
     Arg::{E, N, P, S},
     bad, fail,
 };
 use crate::session::Session;
-use crate::sys::{Errno, Fd, Kernel, MapSpec, Sys};
+use crate::sys::{Errno, Fd, Kernel, MapFd, MapSpec, Sys};
 use crate::vars;
 use corelet_core::bytes::Bytes;
-use corelet_core::pack::{Map, MapRole, Sizing, section};
+use corelet_core::pack::{Holds, InnerMap, Map, MapChoice, MapFate, MapRole, MapValue, Sizing, section};
 use corelet_core::{Endian, Part, TypeId, kconfig};
 
 /// `BPF_F_RDONLY_PROG`
@@ -41,47 +42,62 @@ fn entries(map: &Map<'_>, cpus: u32, page_size: u32) -> u32 {
     }
 }
 
-fn spec(s: &Sections<'_>, map: &Map<'_>, session: &Session<'_>, btf: Option<Fd>) -> MapSpec {
+/// What the kernel is asked for to create `map` of the object `object` on a machine of `cpus` possible CPUs.
+pub fn spec(object: &str, map: &Map<'_>, (cpus, page_size): (u32, u32), btf: Option<Fd>) -> MapSpec {
     let frozen = matches!(map.role, MapRole::Rodata | MapRole::Kconfig);
-    // libbpf's names of data maps: the object's name, cut so that the section's fits behind it
+    // libbpf's names of data maps: the object's name, cut so that the section's fits behind it, but for `.data.NAME`
     let room = 15usize.saturating_sub(map.name.len().max(7));
-    let prefix = match map.role {
-        MapRole::Declared => "",
-        _ => s.object.name.get(..room).unwrap_or(s.object.name),
-    };
+    let custom = map.name.bytes().filter(|&b| b == b'.').count() > 1;
+    let prefix = if map.role.is_declared() || custom { "" } else { object.get(..room).unwrap_or(object) };
     MapSpec {
         map_type: map.map_type,
         key_size: map.key_size,
         value_size: map.value_size,
-        max_entries: entries(map, session.identity.cpus, session.identity.page_size),
+        max_entries: entries(map, cpus, page_size),
         map_flags: map.map_flags | if frozen { RDONLY_PROG } else { 0 },
         map_extra: map.map_extra,
         name: kernel_name(prefix, map.name),
         btf: btf.filter(|_| map.value_type != TypeId::VOID),
         key_type: map.key_type.0,
         value_type: map.value_type.0,
+        inner: None,
     }
 }
 
-/// Creates and fills map after map, in the order of their numbers.
+/// Creates and fills map after map, in the order of their numbers. `place` is the object's among those loaded.
 pub fn create<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
-    s: &Sections<'_>,
+    (s, place): (&Sections<'_>, usize),
     btf: Option<Fd>,
     open: &mut [OpenMap],
     mut arena: Arena<'_>,
 ) -> Done<()> {
-    let cpus = session.identity.cpus;
-    for (map, slot) in s.maps().zip(open) {
-        let mut spec = spec(s, &map, session, btf);
-        let created = loop {
-            match with_memlock(kernel, |k| k.map_create(&spec, cpus)) {
-                // some map types take no types, and older kernels not all of them
-                Err(_) if spec.btf.is_some() => spec.btf = None,
-                created => break created,
+    let machine = (session.identity.cpus, session.identity.page_size);
+    for ((number, mut map), slot) in (0u16..).zip(s.maps()).zip(open) {
+        if !s.parts.get(section::MAP_PLAN).is_empty() {
+            match fate(s, number) {
+                None => {}
+                Some(MapFate::PerfBuffer) => map = map.as_perf_buffer(),
+                Some(MapFate::Absent) => continue,
             }
+        }
+        let mut spec = spec(s.object.name, &map, machine, btf);
+        if map.role == MapRole::Pinned
+            && let Some(found) = pins::find(kernel, session, s, (place, number), &map, &spec)?
+        {
+            *slot = OpenMap { map: found, max_entries: spec.max_entries };
+            continue;
+        }
+        let pattern = match s.parts.get(section::INNER_MAPS) {
+            [] => None,
+            _ => pattern(kernel, session, s, (number, &map), btf)?,
         };
+        spec.inner = pattern;
+        let created = attempt(kernel, &mut spec, machine.0);
+        if let Some(pattern) = pattern {
+            kernel.close(pattern);
+        }
         let created = match created {
             Ok(created) => created,
             Err(e) => return Err(refuse(kernel, s, &map, &spec, e)),
@@ -89,8 +105,81 @@ pub fn create<K: Kernel>(
         session.ledger.keep(kernel, created.fd())?;
         session.counts.maps = session.counts.maps.saturating_add(1);
         *slot = OpenMap { map: created, max_entries: spec.max_entries };
-        if map.role != MapRole::Declared {
+        if !map.role.is_declared() {
             fill(kernel, session, s, &map, slot, arena.scope())?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates a map, without its types where the kernel does not take it with them.
+fn attempt<K: Kernel>(kernel: &mut K, spec: &mut MapSpec, cpus: u32) -> Sys<MapFd> {
+    loop {
+        match with_memlock(kernel, |k| k.map_create(spec, cpus)) {
+            // some map types take no types, and older kernels not all of them
+            Err(_) if spec.btf.is_some() => spec.btf = None,
+            created => return created,
+        }
+    }
+}
+
+/// What becomes of a map on this target, where that is not what the map's record says.
+#[cold]
+fn fate(s: &Sections<'_>, number: u16) -> Option<MapFate> {
+    let mut plan = s.parts.records::<MapChoice>(section::MAP_PLAN);
+    plan.find(|c| c.map == number).map(|c| c.fate)
+}
+
+/// Of a map of maps, a map such as are in it, which is closed when the outer one is created.
+#[cold]
+#[inline(never)]
+fn pattern<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    s: &Sections<'_>,
+    (number, outer): (u16, &Map<'_>),
+    btf: Option<Fd>,
+) -> Done<Option<Fd>> {
+    let mut all = s.parts.records::<InnerMap<'_>>(section::INNER_MAPS);
+    let Some(InnerMap { def, .. }) = all.find(|i| i.map == number) else { return Ok(None) };
+    let machine = (session.identity.cpus, session.identity.page_size);
+    let mut spec = spec(s.object.name, &def, machine, btf);
+    spec.name = kernel_name(outer.name, ".inner");
+    match attempt(kernel, &mut spec, machine.0) {
+        Ok(pattern) => Ok(Some(pattern.fd())),
+        Err(e) => Err(refuse(kernel, s, &def, &spec, e)),
+    }
+}
+
+/// Puts maps and programs into the maps that hold them from the start. `program_fd` gives a loaded program's descriptor. Maps in a map
+/// that was pinned before stay as they are, as libbpf leaves them.
+#[cold]
+#[inline(never)]
+pub fn hold<K: Kernel>(
+    kernel: &mut K,
+    (s, place): (&Sections<'_>, usize),
+    new_pins: &[(u8, u16)],
+    open: &[OpenMap],
+    program_fd: &dyn Fn(u16) -> Option<Fd>,
+) -> Done<()> {
+    let fd_of = |map: u16| open.get(usize::from(map)).map(|m| m.map.fd()).filter(|fd| fd.0 >= 0);
+    for value in s.parts.records::<MapValue>(section::MAP_VALUES) {
+        let map = bad(kernel, s.path, s.maps().at(value.map))?;
+        let was_pinned = map.role == MapRole::Pinned && !new_pins.contains(&(place as u8, value.map));
+        let held = match value.holds {
+            Holds::Map { .. } if was_pinned => continue,
+            Holds::Map { map } => fd_of(map),
+            // left out, which was said
+            Holds::Program { program } => program_fd(program),
+        };
+        let (Some(holder), Some(held)) = (open.get(usize::from(value.map)), held) else { continue };
+        // one that was not created holds nothing
+        if holder.map.fd().0 < 0 {
+            continue;
+        }
+        if let Err(e) = kernel.map_update(&holder.map, &value.key.to_ne_bytes(), &held.0.to_ne_bytes()) {
+            let args = [S(s.object.name), S(map.name), N(value.key.into()), E(e)];
+            return Err(fail(kernel, e.exit(), "%: map %: value % from the start: %", &args));
         }
     }
     Ok(())

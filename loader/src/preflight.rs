@@ -37,7 +37,7 @@ pub fn check<K: Kernel>(
             Err(e) => return Err(failed(kernel, "memory for the pack", e)),
         };
         let mut arena = Arena::new(region);
-        for id in section::OBJECT..=section::MEMORY {
+        for id in section::OBJECT..=section::MAP_VALUES {
             let whole = if section::of_target(id) { (c.file, c.target) } else { (pack, c.object) };
             object::section(kernel, whole, &mut arena.scope(), id)?;
         }

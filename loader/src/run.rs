@@ -8,6 +8,7 @@ use crate::identity::Identity;
 use crate::installed;
 use crate::job::Job;
 use crate::load::{Objects, load, stream_bytes};
+use crate::pins;
 use crate::preflight;
 use crate::report;
 use crate::say::{Arg::N, fail, failed};
@@ -25,8 +26,14 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
     if options.command == Command::Preflight {
         identity.becomes(&options.build_id);
     }
-    let mut session =
-        Session { options, identity, ledger: Ledger::default(), sets_used: 0, counts: Counts::default() };
+    let mut session = Session {
+        options,
+        identity,
+        ledger: Ledger::default(),
+        sets_used: 0,
+        counts: Counts::default(),
+        to_pin: Vec::new(),
+    };
     let done = within(kernel, &mut session, started);
     session.ledger.undo(kernel);
     done
@@ -65,6 +72,9 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     let mut objects =
         Objects { chosen: &chosen, pack: &pack, sources: Vec::new(), channels: Channels::default(), stop };
     let memory = load(kernel, session, &mut objects)?;
+    if options.command == Command::Run {
+        pins::pin(kernel, session, &objects.sources)?;
+    }
     touch(kernel, options.touch)?;
     if options.memory {
         report::memory(kernel, options.output, started);

@@ -3,6 +3,7 @@
 use crate::args::Options;
 use crate::identity::Identity;
 use crate::undo::Ledger;
+use heapless::Vec;
 
 /// One run.
 pub struct Session<'o> {
@@ -16,7 +17,12 @@ pub struct Session<'o> {
     pub sets_used: u32,
     /// Programs loaded, relocations patched and poisoned so far.
     pub counts: Counts,
+    /// Maps that are pinned by their names once everything runs: place of the object among those loaded, number of the map.
+    pub to_pin: Vec<(u8, u16), MAX_PINS>,
 }
+
+/// Maps of one pack that a run may have to pin.
+pub const MAX_PINS: usize = 16;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -46,7 +46,7 @@ fn link(
         attach: Attach::None,
     };
     let (mut placed, mut out) = ([Placed::default(); 4], vec![0; 8 * INSN_SIZE]);
-    let (count, _) = parts.link(&program, &|_| Some(7), &mut placed, &mut out)?;
+    let (count, _) = parts.link(&program, &|n| Some(if n == 9 { -1 } else { 7 }), &mut placed, &mut out)?;
     (0..count as u32).map(|at| insn::read(&out, at, Endian::Little)).collect()
 }
 
@@ -109,4 +109,21 @@ fn functions_and_fix_ups_that_wrap_or_pass_the_instructions_are_refused() {
     assert_eq!(halved[1..], [Insn { src: PSEUDO_MAP_FD, imm: 7, ..LOAD }, EXIT]);
     let full = [[EXIT; 7].as_slice(), &[LOAD]].concat();
     assert_eq!(link(&full, &[(0, 8)], &[map(7)], &[]), Err(Error::NoSuchInsn { insn: 8 }));
+}
+
+#[test]
+fn a_map_that_was_not_created_leaves_calls_that_the_verifier_refuses() {
+    let half = NO_INSN;
+    let fixup = |insn, kind| Fixup { function: 0, insn, kind };
+    let fixups = [
+        fixup(0, FixupKind::Map { map: 9 }),
+        fixup(2, FixupKind::KsymAddress { name_off: 1, weak: false }),
+        fixup(4, FixupKind::Map { map: 8 }),
+    ];
+    let address = Insn { imm: 0x1234, ..LOAD };
+    let insns = [LOAD, half, address, Insn { imm: 5, ..half }, LOAD, half, EXIT];
+    let linked = link(&insns, &[(0, 7)], &fixups, &[]).unwrap();
+    let refused = Insn { code: CALL, imm: 2_001_000_009, ..NO_INSN };
+    assert_eq!(linked[..4], [refused, refused, address, Insn { imm: 5, ..half }]);
+    assert_eq!(linked[4], Insn { src: PSEUDO_MAP_FD, imm: 7, ..LOAD });
 }

@@ -3,8 +3,9 @@
 
 use super::memory::{Formula, Memory};
 use super::records::{
-    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, Holds, How,
+    InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object, Program, Relo,
+    ResultMap, Sizing, SkipReason, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -35,6 +36,9 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::IDS => skip::<KernelId>,
         section::PLAN => skip::<Choice>,
         section::MEMORY => skip::<Memory>,
+        section::MAP_PLAN => skip::<MapChoice>,
+        section::INNER_MAPS => skip::<InnerMap<'a>>,
+        section::MAP_VALUES => skip::<MapValue>,
         _ => return Ok(()),
     };
     let mut reader = Reader::new(bytes);
@@ -105,11 +109,15 @@ fields!(Target<'a> { object, build_id, release, version, arch, pointer_size, big
 fields!(Module<'a> { name, build_id });
 fields!(KernelId { subset, kernel });
 fields!(Choice { program, decision });
+fields!(MapChoice { map, fate });
+fields!(InnerMap<'a> { map, def });
+fields!(MapValue { map, key, holds });
 fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
 fields!(Memory { work, maps });
 
 variants!(Sizing { Exact, Cpus, PowerOfTwoPages });
-variants!(MapRole { Declared, Data, Rodata, Kconfig });
+variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned });
+variants!(MapFate { Absent, PerfBuffer });
 variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
 variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
@@ -143,13 +151,23 @@ impl<'a> Wire<'a> for Attach<'a> {
 
 impl Wire<'_> for FixupKind {
     fn read(r: &mut Reader<'_>) -> Self {
-        match r.variant(6) {
+        match r.variant(7) {
             0 => FixupKind::Map { map: Wire::read(r) },
             1 => FixupKind::MapValue { map: Wire::read(r), offset: Wire::read(r) },
             2 => FixupKind::Call { function: Wire::read(r) },
             3 => FixupKind::FunctionAddress { function: Wire::read(r) },
             4 => FixupKind::Ksym { name_off: Wire::read(r), weak: Wire::read(r) },
-            _ => FixupKind::Kfunc { name_off: Wire::read(r), weak: Wire::read(r) },
+            5 => FixupKind::Kfunc { name_off: Wire::read(r), weak: Wire::read(r) },
+            _ => FixupKind::KsymAddress { name_off: Wire::read(r), weak: Wire::read(r) },
+        }
+    }
+}
+
+impl Wire<'_> for Holds {
+    fn read(r: &mut Reader<'_>) -> Self {
+        match r.variant(2) {
+            0 => Holds::Map { map: Wire::read(r) },
+            _ => Holds::Program { program: Wire::read(r) },
         }
     }
 }

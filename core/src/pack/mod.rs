@@ -62,6 +62,9 @@
 //! 0x25   MEMORY     target  yes       one record Memory
 //! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
 //! 0x27   SANITIZED  target  no        BTF blob: section BTF as this kernel takes it, if it does not take all of its kinds
+//! 0x29   MAP_PLAN   target  yes       records MapChoice: maps that this kernel lacks the type of
+//! 0x30   INNER_MAPS object  yes       records InnerMap: what the maps in maps of maps are
+//! 0x31   MAP_VALUES object  yes       records MapValue: what maps of maps and of programs hold from the start
 //! 0x33   VIEWS      object  no        records View: units, order and names of results
 //! 0x7f   SIGNATURE  0       no        reserved
 //! ```
@@ -85,8 +88,9 @@ pub use decode::check;
 pub use memory::{Formula, Memory};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
-    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, How, KernelId,
-    LineInfo, Map, MapRole, Module, Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, Holds, How,
+    InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object, Program, Relo,
+    ResultMap, Sizing, SkipReason, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -129,22 +133,25 @@ pub mod section {
     pub const MEMORY: u16 = 0x25;
     pub const MODULES: u16 = 0x26;
     pub const SANITIZED: u16 = 0x27;
+    pub const MAP_PLAN: u16 = 0x29;
+    pub const INNER_MAPS: u16 = 0x30;
+    pub const MAP_VALUES: u16 = 0x31;
     pub const VIEWS: u16 = 0x33;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=WEAK | TARGET..=SANITIZED | VIEWS | SIGNATURE)
+        matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
     pub fn of_target(id: u16) -> bool {
-        matches!(id, TARGET..=SANITIZED)
+        matches!(id, TARGET..=MAP_PLAN)
     }
 
     /// Whether a writer marks the section as critical.
     pub fn critical(id: u16) -> bool {
-        matches!(id, OBJECT..=DATA | TARGET..=MODULES)
+        matches!(id, OBJECT..=DATA | TARGET..=MODULES | MAP_PLAN | INNER_MAPS | MAP_VALUES)
     }
 
     /// The name in the documentation, for messages.
@@ -174,6 +181,9 @@ pub mod section {
             MODULES => "MODULES",
             SANITIZED => "SANITIZED",
             VIEWS => "VIEWS",
+            MAP_PLAN => "MAP_PLAN",
+            INNER_MAPS => "INNER_MAPS",
+            MAP_VALUES => "MAP_VALUES",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

@@ -182,6 +182,15 @@ pub enum MapRole {
     Rodata,
     /// `.kconfig`: contents from the target, frozen.
     Kconfig,
+    /// Declared with `pinning = LIBBPF_PIN_BY_NAME`: shared by its name in a bpffs.
+    Pinned,
+}
+
+impl MapRole {
+    /// Whether the map's definition stands in `.maps`; the others are variables.
+    pub fn is_declared(self) -> bool {
+        matches!(self, MapRole::Declared | MapRole::Pinned)
+    }
 }
 
 /// Section `MAPS`.
@@ -213,8 +222,52 @@ pub struct Map<'a> {
     pub data_off: u32,
     /// First contents: bytes in `DATA`; 0 for all zeros. May be shorter than the value, the rest being zeros.
     pub data_len: u32,
-    /// Pages of each CPU's buffer of a perf event array that carries events (a power of two); 0 for other maps.
+    /// Pages of each CPU's buffer of a perf event array that carries events, or of a ring buffer that may become one (a power of
+    /// two); 0 for other maps.
     pub perf_pages: u16,
+}
+
+impl Map<'_> {
+    /// The perf event array that takes this ring buffer's place on a kernel that has none ([`MapFate::PerfBuffer`]).
+    pub fn as_perf_buffer(self) -> Self {
+        Map { map_type: 4, key_size: 4, value_size: 4, max_entries: 0, sizing: Sizing::Cpus, ..self }
+    }
+}
+
+/// Section `INNER_MAPS`: what the maps in a map of maps are. One such map is created before it, as its pattern, and closed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InnerMap<'a> {
+    /// The map of maps.
+    pub map: u16,
+    /// The pattern; its name is the outer map's with `.inner` behind it.
+    #[serde(borrow)]
+    pub def: Map<'a>,
+}
+
+/// Section `MAP_VALUES`: what a map of maps or programs holds from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapValue {
+    /// The map.
+    pub map: u16,
+    /// Its key there.
+    pub key: u32,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What a map of maps or programs holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holds {
+    /// A map.
+    Map {
+        /// Its number.
+        map: u16,
+    },
+    /// A program; the key stays empty where it is not loaded.
+    Program {
+        /// Its number.
+        program: u16,
+    },
 }
 
 /// Section `RELOS`: one CO-RE relocation.
@@ -272,8 +325,8 @@ pub enum FixupKind {
         /// The subprogram.
         function: u16,
     },
-    /// `ld_imm64` of a kernel symbol's address, or of its BTF id. This version's loader resolves none: a weak one is taken
-    /// for missing, any other refused.
+    /// `ld_imm64` of a typed kernel symbol: its BTF id. This version's loader resolves none: a weak one is taken for missing, any
+    /// other refused.
     Ksym {
         /// Offset of its name in the BTF's strings.
         name_off: u32,
@@ -285,6 +338,13 @@ pub enum FixupKind {
         /// Offset of its name in the BTF's strings.
         name_off: u32,
         /// Whether it may be missing.
+        weak: bool,
+    },
+    /// `ld_imm64` of the address of a kernel symbol that was declared without a type, by `/proc/kallsyms`.
+    KsymAddress {
+        /// Offset of its name in the BTF's strings.
+        name_off: u32,
+        /// Whether it may be missing, its address then being 0.
         weak: bool,
     },
 }
@@ -570,6 +630,24 @@ pub struct Choice {
     pub program: u16,
     /// What becomes of it.
     pub decision: Decision,
+}
+
+/// Section `MAP_PLAN`: a map that is not created on this target as section `MAPS` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapChoice {
+    /// The map.
+    pub map: u16,
+    /// What becomes of it.
+    pub fate: MapFate,
+}
+
+/// What becomes of a map whose type the target's kernel does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapFate {
+    /// It is not created; programs that use it after all are refused by the verifier.
+    Absent,
+    /// A ring buffer becomes a perf event array, which the programs then write to.
+    PerfBuffer,
 }
 
 /// What becomes of a program.

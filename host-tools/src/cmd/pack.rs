@@ -10,7 +10,7 @@ use crate::pack::{
 };
 use crate::relocate::{Relocation, Verdict};
 use anyhow::{Context, Result};
-use corelet_core::pack::{Decision, Formula, SkipReason, section};
+use corelet_core::pack::{Decision, Formula, MapFate, SkipReason, section};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -399,6 +399,13 @@ fn say_unresolved(report: &ObjectReport) {
                 "note: {} on {}: `{name}` of the kernel is weak, and this version's loader takes it for missing",
                 report.name, t.release
             );
+        }
+        for (map, fate) in &t.map_fates {
+            let what = match fate {
+                MapFate::PerfBuffer => "a perf event array takes the ring buffer's place",
+                MapFate::Absent => "it is not created, and programs that use it after all are refused there",
+            };
+            eprintln!("note: {} on {}: map {map}: the kernel lacks its type: {what}", report.name, t.release);
         }
         for (program, r) in &t.unresolved {
             let how = if r.outcome == Verdict::Failed { "error" } else { "poisoned" };

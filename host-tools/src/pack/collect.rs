@@ -3,14 +3,13 @@
 use anyhow::{Context, Result, ensure};
 use corelet_core::object::sec_name::SecName;
 use corelet_core::object::{
-    DataRole, DataSection, Extern, Function, Located, MapDef, Object, Reference, Variable, sec_name,
+    DataRole, DataSection, Extern, Function, Located, MapDef, MapValue, Object, Reference, Variable, sec_name,
 };
 use corelet_core::pack::{Attach, MapRole};
 use corelet_core::relo::CoreRelo;
 use corelet_core::{btf_ext, insn};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::exit::Failure;
 use crate::manifest::{self, Manifest, PerfEvent};
 use crate::relocate::{Lines, core_relo};
 
@@ -28,6 +27,8 @@ pub(super) struct Collected<'o> {
     pub(super) references: Vec<Reference>,
     pub(super) func_infos: BTreeMap<u32, corelet_core::TypeId>,
     pub(super) maps: Vec<MapDef<'o>>,
+    /// What maps hold from the start.
+    pub(super) map_values: Vec<MapValue>,
     pub(super) data: Vec<(DataSection<'o>, Vec<Variable<'o>>)>,
     pub(super) externs: Vec<Extern<'o>>,
     pub(super) kconfig_size: u32,
@@ -50,10 +51,6 @@ impl<'o> Collected<'o> {
             let relo = relo.context(".BTF.ext core_relo")?;
             relos.push((relo, core_relo(&relo).with_context(|| format!("relo #{}", relo.number))?));
         }
-        if object.map_values().next().is_some() {
-            let message = "maps that hold maps or programs from the start are not supported yet".to_owned();
-            return Err(Failure::not_portable(message));
-        }
         let mut data = Vec::new();
         for section in object.data_sections() {
             let section = section?;
@@ -73,6 +70,7 @@ impl<'o> Collected<'o> {
                 .collect::<Result<_, _>>()
                 .context(".BTF.ext func_info")?,
             maps: object.maps().collect::<Result<_, _>>().context("section .maps")?,
+            map_values: object.map_values().collect::<Result<_, _>>().context("section .maps")?,
             data,
             externs: object.externs().collect::<Result<_, _>>().context("externs")?,
             kconfig_size: object.kconfig_size()?,

@@ -12,6 +12,8 @@ mod closure;
 mod collect;
 mod file;
 mod kconfig;
+mod map_plan;
+mod maps;
 mod memory;
 mod modules;
 mod object;

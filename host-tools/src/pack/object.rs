@@ -5,21 +5,20 @@ use super::collect::{Collected, role};
 use super::results::{hints, results, views};
 use super::types::PackTypes;
 use super::write::Section;
-use crate::exit::Failure;
+use super::{maps, sizes};
 use crate::manifest::{Manifest, Value};
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::btf::{Btf, encoding};
-use corelet_core::object::{DataRole, Referent, Variable};
+use corelet_core::object::{DataRole, ExternKind, Referent, Variable};
 use corelet_core::pack::{
-    Event, Fixup, FixupKind, FuncInfo, Function, LineInfo, Map, MapRole, Object, Program, Relo, Sizing,
-    section,
+    Event, Fixup, FixupKind, FuncInfo, Function, InnerMap, LineInfo, Map, MapRole, MapValue, Object, Program,
+    Relo, Sizing, section,
 };
 use corelet_core::{Endian, TypeId};
 
 /// `enum bpf_map_type`.
 const ARRAY: u32 = 2;
 pub(super) const PERF_EVENT_ARRAY: u32 = 4;
-const STACK_TRACE: u32 = 7;
 pub(super) const RINGBUF: u32 = 27;
 /// `BPF_F_RDONLY_PROG`: programs may not write to the map.
 const RDONLY_PROG: u32 = 1 << 7;
@@ -28,11 +27,13 @@ const DATA_FLAGS: u32 = 0;
 /// Bytes of one section of variables, at most. The device has them in memory once more.
 const MAX_DATA: u32 = 64 << 20;
 /// Pages of each CPU's perf buffer where the manifest does not say: 32 KiB with pages of 4 KiB.
-const PERF_PAGES: u16 = 8;
+pub(super) const PERF_PAGES: u16 = 8;
 
 /// The maps of an object and their first contents.
 pub(super) struct Maps<'o> {
     pub(super) maps: Vec<Map<'o>>,
+    pub(super) inner: Vec<InnerMap<'o>>,
+    values: Vec<MapValue>,
     data: Vec<u8>,
     /// Section number of each data map in `maps`, from `first_data` on.
     sections: Vec<u16>,
@@ -52,10 +53,17 @@ impl<'o> Maps<'o> {
                 all.join(", ")
             );
         }
-        let mut maps = Vec::new();
-        for m in &c.maps {
-            maps.push(declared(m, manifest, types)?);
+        let (mut maps, mut inner) = (Vec::new(), Vec::new());
+        for (number, m) in (0..).zip(&c.maps) {
+            let mut map = maps::declared(m, manifest, types)?;
+            if map.map_type == RINGBUF && sizes::may_be_perf_buffer(c, number) {
+                let said = manifest.maps.get(m.name);
+                map.perf_pages = said.and_then(|said| said.perf_pages).unwrap_or(PERF_PAGES);
+            }
+            maps.push(map);
+            inner.extend(maps::inner(number as u16, m, types)?);
         }
+        let values = maps::values(c)?;
         let mut data = Vec::new();
         let first_data = maps.len();
         for ((s, variables), &datasec) in c.data.iter().zip(&types.datasecs) {
@@ -90,7 +98,7 @@ impl<'o> Maps<'o> {
             maps.push(data_map(".kconfig", MapRole::Kconfig, c.kconfig_size, RDONLY_PROG, types.kconfig));
         }
         let sections = c.data.iter().map(|(s, _)| s.section).collect();
-        Ok(Maps { maps, data, sections, first_data, kconfig })
+        Ok(Maps { maps, inner, values, data, sections, first_data, kconfig })
     }
 
     pub(super) fn of_section(&self, section: u16) -> Result<u16> {
@@ -104,87 +112,6 @@ impl<'o> Maps<'o> {
 
     pub(super) fn by_name(&self, name: &str) -> Option<u16> {
         self.maps.iter().position(|m| m.name == name).map(|at| at as u16)
-    }
-}
-
-fn declared<'o>(
-    m: &corelet_core::object::MapDef<'o>,
-    manifest: &Manifest,
-    types: &PackTypes,
-) -> Result<Map<'o>> {
-    let spec = &m.spec;
-    let said = manifest.maps.get(m.name).cloned().unwrap_or_default();
-    if spec.pinned {
-        return Err(Failure::not_portable(format!("map {}: pinning by name is not supported yet", m.name)));
-    }
-    if m.inner.is_some() {
-        return Err(Failure::not_portable(format!("map {}: maps of maps are not supported yet", m.name)));
-    }
-    let carries_events = said.event.is_some();
-    if carries_events {
-        ensure!(
-            matches!(spec.map_type, PERF_EVENT_ARRAY | RINGBUF),
-            "{}: map {}: the manifest gives it an event type, but it is neither a ring buffer nor a perf event array",
-            manifest.file,
-            m.name
-        );
-    }
-    let mut key_size = spec.key_size;
-    let mut value_size = value_size(m, said.value_size).with_context(|| manifest.file.clone())?;
-    let mut sizing = Sizing::Exact;
-    let mut max_entries = said.max_entries.unwrap_or(spec.max_entries);
-    match spec.map_type {
-        PERF_EVENT_ARRAY => {
-            (key_size, value_size) = (4, 4);
-            if spec.max_entries == 0 || carries_events {
-                (sizing, max_entries) = (Sizing::Cpus, 0);
-            }
-        }
-        RINGBUF => sizing = Sizing::PowerOfTwoPages,
-        _ => {}
-    }
-    if sizing == Sizing::Exact && max_entries == 0 {
-        return Err(Failure::not_portable(format!(
-            "map {}: has no max_entries; the tool's own loader sets it, here the manifest must: [maps.{}] max_entries = N",
-            m.name, m.name
-        )));
-    }
-    // libbpf keeps these back from map types that refuse them: `bpf_object__create_map`
-    let typed = matches!(spec.map_type, 1 | 2 | 5 | 6 | 9 | 10 | 11 | 22 | 23 | 24 | 28 | 29 | 30 | 31 | 32);
-    Ok(Map {
-        name: m.name,
-        role: MapRole::Declared,
-        map_type: spec.map_type,
-        key_size,
-        value_size,
-        max_entries,
-        sizing,
-        map_flags: spec.map_flags,
-        map_extra: spec.map_extra,
-        key_type: if typed { types.moved.id(spec.key_type) } else { TypeId::VOID },
-        value_type: if typed { types.moved.id(spec.value_type) } else { TypeId::VOID },
-        data_off: 0,
-        data_len: 0,
-        perf_pages: match (spec.map_type, carries_events) {
-            (PERF_EVENT_ARRAY, true) => said.perf_pages.unwrap_or(PERF_PAGES),
-            _ => 0,
-        },
-    })
-}
-
-/// Bytes of a value: the object's, or where that says none, as of stack traces, the manifest's.
-fn value_size(m: &corelet_core::object::MapDef<'_>, said: Option<u32>) -> Result<u32> {
-    match (m.spec.value_size, said) {
-        (0, None) if m.spec.map_type == STACK_TRACE => Err(Failure::not_portable(format!(
-            "map {}: has no value_size; the tool's own loader sets it, here the manifest must: [maps.{}] value_size = N, 8 \
-             for each frame of a stack",
-            m.name, m.name
-        ))),
-        (own, None) => Ok(own),
-        (0, Some(said)) => Ok(said),
-        (own, Some(_)) => {
-            bail!("map {}: the object's values have {own} bytes, `value_size` cannot change that", m.name)
-        }
     }
 }
 
@@ -358,7 +285,15 @@ pub(super) fn sections(
             &views(c, manifest, maps, types, &packed.view()).with_context(file)?,
         )?,
         Section::records(section::WEAK, owner, &types.weak)?,
+        Section::records(section::INNER_MAPS, owner, &maps.inner)?,
+        Section::records(section::MAP_VALUES, owner, &maps.values)?,
     ])
+}
+
+/// Whether an extern of the kernel was declared without a type, so that only its address is asked for.
+pub(super) fn typeless(c: &Collected<'_>, var: TypeId) -> bool {
+    let mut externs = c.externs.iter().filter(|e| e.ty == var);
+    externs.any(|e| matches!(e.kind, ExternKind::Ksym { ty: TypeId::VOID }))
 }
 
 fn fixups(c: &Collected<'_>, maps: &Maps<'_>, types: &PackTypes) -> Result<Vec<Fixup>> {
@@ -372,6 +307,9 @@ fn fixups(c: &Collected<'_>, maps: &Maps<'_>, types: &PackTypes) -> Result<Vec<F
             }
             Referent::Kconfig { offset, .. } => {
                 FixupKind::MapValue { map: maps.kconfig.context("no .kconfig")? as u16, offset }
+            }
+            Referent::Ksym { ty, weak } if typeless(c, ty) => {
+                FixupKind::KsymAddress { name_off: name(ty)?, weak }
             }
             Referent::Ksym { ty, weak } => FixupKind::Ksym { name_off: name(ty)?, weak },
             Referent::Kfunc { ty, weak } => FixupKind::Kfunc { name_off: name(ty)?, weak },

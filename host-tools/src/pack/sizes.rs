@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 /// `bpf_xdp_output`, `bpf_ringbuf_output`, `bpf_ringbuf_reserve`, `bpf_ringbuf_reserve_dynptr`, by their numbers in
 /// `include/uapi/linux/bpf.h`.
 const HELPERS: [(i32, u8); 6] = [(25, 5), (111, 5), (121, 5), (130, 3), (131, 2), (198, 2)];
+/// `bpf_perf_event_output`
+const PERF_EVENT_OUTPUT: i32 = 25;
 /// Helpers that take the same kinds of map and send nothing: `bpf_perf_event_read`, `bpf_perf_event_read_value`,
 /// `bpf_ringbuf_query`.
 const READERS: [i32; 3] = [22, 55, 134];
@@ -26,6 +28,8 @@ const MOV_IMM: [u8; 2] = [0xb7, 0xb4];
 /// One place where a function hands a map to a helper that sends events, or to one that cannot be told.
 struct Sender {
     function: u32,
+    /// The helper's number; 0 where it cannot be told.
+    helper: i32,
     /// Whether the helper is known to send.
     sure: bool,
     /// Bytes, where that is a constant in straight code.
@@ -43,13 +47,13 @@ fn senders(c: &Collected<'_>, map: u32) -> Vec<Sender> {
         let (at, helper) = match call {
             Some((at, Insn { code: CALL, imm, .. })) => (at, imm),
             _ => {
-                senders.push(Sender { function, sure: false, size: None });
+                senders.push(Sender { function, helper: 0, sure: false, size: None });
                 continue;
             }
         };
         let Some(&(_, register)) = HELPERS.iter().find(|(known, _)| *known == helper) else {
             if !READERS.contains(&helper) {
-                senders.push(Sender { function, sure: false, size: None });
+                senders.push(Sender { function, helper, sure: false, size: None });
             }
             continue;
         };
@@ -58,9 +62,15 @@ fn senders(c: &Collected<'_>, map: u32) -> Vec<Sender> {
             .map_while(|i| read(i).filter(|i| i.class() != class::JMP))
             .find(|i| i.dst == register && !matches!(i.class(), class::ST | class::STX));
         let size = setter.filter(|i| MOV_IMM.contains(&i.code)).and_then(|i| u32::try_from(i.imm).ok());
-        senders.push(Sender { function, sure: true, size });
+        senders.push(Sender { function, helper, sure: true, size });
     }
     senders
+}
+
+/// Whether programs hand map number `map`, a ring buffer, to `bpf_perf_event_output` too: they are written for kernels without
+/// ring buffers as well, and decide by what relocation finds.
+pub(super) fn may_be_perf_buffer(c: &Collected<'_>, map: u32) -> bool {
+    senders(c, map).iter().any(|s| s.helper == PERF_EVENT_OUTPUT)
 }
 
 /// Sizes that programs send through map number `map`, as far as they are constants in straight code.

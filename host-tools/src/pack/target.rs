@@ -4,10 +4,11 @@ use super::collect::Collected;
 use super::kconfig;
 use super::modules::Looked;
 use super::object::Maps;
+use super::object::typeless;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, map_plan, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
@@ -17,7 +18,7 @@ use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
 use corelet_core::object::Referent;
 use corelet_core::pack::{
-    self, Arch, Choice, Decision, Formula, KernelId, MapRole, Memory, Records, Sizes, Target, section,
+    self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Records, Sizes, Target, section,
 };
 use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch, TargetTypes};
 use corelet_core::{Endian, TypeId};
@@ -60,6 +61,8 @@ pub struct TargetReport {
     pub wide_reads: Vec<WideRead>,
     /// Weak symbols and functions of the kernel that this version's loader takes for missing.
     pub absent: Vec<String>,
+    /// Maps of types that the kernel lacks, and what becomes of them.
+    pub map_fates: Vec<(String, MapFate)>,
     /// What it takes.
     pub memory: Memory,
 }
@@ -124,14 +127,16 @@ impl Job<'_, '_> {
             big_endian: full.endian() == Endian::Big,
         };
         let types = read_back(&self.types.bytes, 8)?;
-        let (sanitized, replaced_calls) = match kconfig::kernel_version(kernel.release, kernel.version) {
-            Ok(version) => (
+        let version = kconfig::kernel_version(kernel.release, kernel.version).ok();
+        let (sanitized, replaced_calls) = match version {
+            Some(version) => (
                 sanitize::sanitized(&types.view(), &self.types.bytes, version)?,
                 self.replaced_calls(&chosen, version),
             ),
             // a release that says no version is of somebody's own making, and new
-            Err(_) => (Vec::new(), 0),
+            None => (Vec::new(), 0),
         };
+        let map_plan = map_plan::plan(&self.maps.maps, kernel.types.btf(), version);
         let choices = (0u16..).zip(self.decisions).filter(|(_, d)| **d != Decision::Load);
         let facts = kconfig::Facts {
             release: kernel.release,
@@ -155,9 +160,11 @@ impl Job<'_, '_> {
                 choices.map(|(program, &decision)| Choice { program, decision }),
             )?,
             Section::raw(section::SANITIZED, self.owner, sanitized),
+            Section::records(section::MAP_PLAN, self.owner, &map_plan)?,
         ];
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
-        let maps = self.maps.maps.iter().map(memory::of_map).fold(Formula::default(), |a, b| a.plus(&b));
+        let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));
+        let maps = maps.map(|m| memory::of_map(&m)).fold(Formula::default(), |a, b| a.plus(&b));
         let memory = Memory { work: pack::work(&sizes, lengths), maps };
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
         sections.push(looked.section(self.owner)?);
@@ -166,6 +173,8 @@ impl Job<'_, '_> {
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
         report.lacking = lacking;
         report.replaced_calls = replaced_calls;
+        let name = |map: u16| self.maps.maps[usize::from(map)].name.to_owned();
+        report.map_fates = map_plan.iter().map(|c| (name(c.map), c.fate)).collect();
         report.wide_reads = reads.find(&programs);
         Ok((sections, report))
     }
@@ -207,13 +216,15 @@ impl Job<'_, '_> {
         Ok(lacking)
     }
 
-    /// Kernel symbols and functions are for a later version of the loader. Returns the weak ones, which are taken for
+    /// Typed kernel symbols and functions are for a later version of the loader. Returns the weak ones, which are taken for
     /// missing.
     fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<BTreeSet<String>> {
         let c = self.c;
         let mut absent = BTreeSet::new();
         for r in c.references.iter().filter(|r| chosen.contains(&r.function)) {
-            if let Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak } = r.to {
+            if let Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak } = r.to
+                && !typeless(c, ty)
+            {
                 let btf = c.object.btf();
                 let f = &c.functions[r.function as usize];
                 if weak {
@@ -319,7 +330,7 @@ impl Job<'_, '_> {
             program_functions: c.most_functions(),
             lines: if find(section::LINE_INFO).is_empty() { 0 } else { c.object.line_infos().count() },
             value_bytes: (self.maps.maps.iter())
-                .filter(|m| m.role != MapRole::Declared)
+                .filter(|m| !m.role.is_declared())
                 .map(|m| m.value_size as usize)
                 .max()
                 .unwrap_or(0),
@@ -365,6 +376,7 @@ impl Job<'_, '_> {
             absent: Vec::new(),
             modules: Vec::new(),
             wide_reads: Vec::new(),
+            map_fates: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,
         }

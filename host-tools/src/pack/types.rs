@@ -172,6 +172,10 @@ fn mark(c: &Collected<'_>, manifest: &Manifest) -> Result<Marks> {
     for map in &c.maps {
         closure.value(map.spec.key_type)?;
         closure.value(map.spec.value_type)?;
+        if let Some(inner) = &map.inner {
+            closure.value(inner.key_type)?;
+            closure.value(inner.value_type)?;
+        }
     }
     for v in c.data.iter().flat_map(|(_, variables)| variables) {
         closure.value(btf.ty(v.ty)?.target())?;

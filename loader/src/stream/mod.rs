@@ -346,11 +346,14 @@ fn carrier<'a>(source: &Source<'a>, number: u16, cpus: u32) -> Option<Carrier<'a
     let event = events(source).at(number).ok()?;
     let map = Checked::<Map<'_>>::new(source.maps, section::MAPS).at(event.map).ok()?;
     let open = *source.open.get(usize::from(event.map))?;
+    // what was created counts: a ring buffer, which has no keys, may have become a perf event array
+    let ring = open.map.key_len() == 0;
     let buffers = match map.map_type {
-        RINGBUF => 1,
-        PERF_EVENT_ARRAY => cpus.min(open.max_entries),
+        // a map that was not created carries nothing
+        _ if open.map.fd().0 < 0 => 0,
+        RINGBUF if ring => 1,
+        RINGBUF | PERF_EVENT_ARRAY => cpus.min(open.max_entries),
         _ => 0,
     };
-    let ring = map.map_type == RINGBUF;
     Some(Carrier { number, name: map.name, ring, perf_pages: map.perf_pages, open, buffers })
 }

@@ -11,6 +11,9 @@ pub(super) mod cmd {
     pub(in crate::sys) const MAP_DELETE_ELEM: usize = 3;
     pub(in crate::sys) const MAP_GET_NEXT_KEY: usize = 4;
     pub(in crate::sys) const PROG_LOAD: usize = 5;
+    pub(in crate::sys) const OBJ_PIN: usize = 6;
+    pub(in crate::sys) const OBJ_GET: usize = 7;
+    pub(in crate::sys) const OBJ_GET_INFO_BY_FD: usize = 15;
     pub(in crate::sys) const RAW_TRACEPOINT_OPEN: usize = 17;
     pub(in crate::sys) const BTF_LOAD: usize = 18;
     pub(in crate::sys) const MAP_FREEZE: usize = 22;
@@ -74,6 +77,7 @@ impl Attr {
             .set(8, m.value_size)
             .set(12, m.max_entries)
             .set(16, m.map_flags)
+            .set(20, m.inner.map_or(0, |fd| fd.0 as u32))
             .name(28, &m.name)
             .set_u64(64, m.map_extra);
         match m.btf {
@@ -126,6 +130,15 @@ impl Attr {
 
     pub(super) fn link_perf(prog: i32, event: i32) -> Attr {
         Attr::new(16).set(0, prog as u32).set(4, event as u32).set(8, ATTACH_PERF_EVENT)
+    }
+
+    /// `BPF_OBJ_PIN` and, without a descriptor, `BPF_OBJ_GET`.
+    pub(super) fn obj(path: *const core::ffi::c_char, fd: i32) -> Attr {
+        Attr::new(12).address(0, path).set(8, fd as u32)
+    }
+
+    pub(super) fn obj_info(fd: i32, info: *mut u32, len: usize) -> Attr {
+        Attr::new(16).set(0, fd as u32).set(4, len as u32).address(8, info)
     }
 
     pub(super) fn perf_event(p: &PerfSpec<'_>) -> Attr {

@@ -218,6 +218,44 @@ impl Kernel for Linux {
         unsafe { bpf(cmd::LINK_CREATE, &Attr::link_perf(prog.0, event.0)) }.map(fd)
     }
 
+    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
+        // SAFETY: the path is NUL-terminated.
+        unsafe { bpf(cmd::OBJ_PIN, &Attr::obj(path.as_ptr(), fd.0)) }.map(drop)
+    }
+
+    fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
+        // SAFETY: the path is NUL-terminated.
+        unsafe { bpf(cmd::OBJ_GET, &Attr::obj(path.as_ptr(), 0)) }.map(fd)
+    }
+
+    fn map_info(&mut self, map: Fd) -> Sys<MapSpec> {
+        // `struct bpf_map_info` up to and with `map_extra`
+        let mut info = [0u32; 22];
+        let attr = Attr::obj_info(map.0, info.as_mut_ptr(), size_of_val(&info));
+        // SAFETY: the kernel writes at most the bytes that the attribute says, which are all of `info`.
+        unsafe { bpf(cmd::OBJ_GET_INFO_BY_FD, &attr) }?;
+        let [map_type, _, key_size, value_size, max_entries, map_flags, ..] = info;
+        let [.., low, high] = info;
+        let map_extra = u64::from(low) | u64::from(high) << 32;
+        Ok(MapSpec {
+            map_type,
+            key_size,
+            value_size,
+            max_entries,
+            map_flags,
+            map_extra,
+            ..MapSpec::default()
+        })
+    }
+
+    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()> {
+        const AT_FDCWD: usize = -100isize as usize;
+        const AT_REMOVEDIR: usize = 0x200;
+        let flags = if folder { AT_REMOVEDIR } else { 0 };
+        // SAFETY: the path is NUL-terminated.
+        unsafe { syscall(nr::__NR_unlinkat, AT_FDCWD, path.as_ptr() as usize, flags, 0, 0) }.map(drop)
+    }
+
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
         let attr = Attr::perf_event(spec);
         let (all, no_group) = (-1isize as usize, -1isize as usize);

@@ -154,6 +154,16 @@ pub trait Kernel {
     /// `BPF_LINK_CREATE` of a perf event (5.15).
     fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd>;
 
+    /// `BPF_OBJ_PIN` of a map, program or link (5.7) in a bpffs. `EINVAL` for what is none of them, `EPERM` for another file
+    /// system.
+    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()>;
+    /// `BPF_OBJ_GET`: what is pinned there. `EACCES` for a file that is no pin.
+    fn obj_get(&mut self, path: &CStr) -> Sys<Fd>;
+    /// `BPF_OBJ_GET_INFO_BY_FD` of a map: what it was created of, without types and name.
+    fn map_info(&mut self, map: Fd) -> Sys<MapSpec>;
+    /// `unlinkat(2)` of a file, or of an empty folder.
+    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()>;
+
     /// `perf_event_open(2)` of all processes on one CPU.
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd>;
     /// `ioctl(2)` on a perf event.

@@ -58,6 +58,10 @@ pub struct Fake {
     pub no_bpf: bool,
     /// `uname -r` where it is another than the sample's target has.
     pub release: Option<&'static str>,
+    /// What is pinned, by path.
+    pub pins: BTreeMap<String, MapSpec>,
+    /// Key and value of each update, by the map's name.
+    pub updates: Vec<(String, Vec<u8>, Vec<u8>)>,
     next: i32,
     now: u64,
 }
@@ -253,6 +257,9 @@ impl Kernel for Fake {
         if self.no_bpf {
             return Err(Errno::ENOSYS);
         }
+        if let Some(inner) = spec.inner {
+            assert!(matches!(self.open[&inner.0], Thing::Map(_)), "{inner:?}");
+        }
         self.maps.push(*spec);
         Ok(MapFd::new(self.give(Thing::Map(*spec))?, spec, cpus))
     }
@@ -262,6 +269,9 @@ impl Kernel for Fake {
         if (key.len(), value.len()) != (map.key_len(), map.value_len()) {
             return Err(Errno::EINVAL);
         }
+        let Some(Thing::Map(spec)) = self.open.get(&map.fd().0) else { return Err(Errno::EBADF) };
+        let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
+        self.updates.push((name, key.to_vec(), value.to_vec()));
         self.contents.push((map.fd().0, value.to_vec()));
         Ok(())
     }
@@ -318,6 +328,33 @@ impl Kernel for Fake {
         }
         self.attached.push(format!("{:?} to {:?} by link", self.open[&prog.0], self.open[&event.0]));
         self.give(Thing::Link)
+    }
+
+    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
+        self.call()?;
+        let Some(Thing::Map(spec)) = self.open.get(&fd.0) else { return Err(Errno::EINVAL) };
+        let spec = *spec;
+        match self.pins.insert(path.to_str().unwrap().into(), spec) {
+            None => Ok(()),
+            Some(_) => Err(Errno::EEXIST),
+        }
+    }
+
+    fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
+        self.call()?;
+        let spec = *self.pins.get(path.to_str().unwrap()).ok_or(Errno::ENOENT)?;
+        self.give(Thing::Map(spec))
+    }
+
+    fn map_info(&mut self, map: Fd) -> Sys<MapSpec> {
+        self.call()?;
+        let Some(Thing::Map(spec)) = self.open.get(&map.0) else { return Err(Errno::EINVAL) };
+        Ok(*spec)
+    }
+
+    // removing is undoing: it is never made to fail
+    fn remove(&mut self, path: &CStr, _: bool) -> Sys<()> {
+        self.pins.remove(path.to_str().unwrap()).map(drop).ok_or(Errno::ENOENT)
     }
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, _: u32) -> Sys<Fd> {

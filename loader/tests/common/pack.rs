@@ -4,8 +4,8 @@
 use super::btf::Writer;
 use corelet_core::pack::{
     Arch, Attach, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo, Function,
-    HEADER_LEN, MAGIC, Map, MapRole, Memory, Module, Object, Program, Relo, Sizes, Sizing, Target, VERSION,
-    crc32, section, work,
+    HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue, Memory, Module, Object,
+    Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -35,6 +35,15 @@ pub struct Sample {
     pub formula: i32,
     /// Configuration externs: name, bytes, whether weak. One of a single byte is a `bool`.
     pub externs: &'static [(&'static str, u32, bool)],
+    /// A kernel symbol whose address `handle_open` loads, and whether it is weak.
+    pub ksym: Option<(&'static str, bool)>,
+    /// Has the hash `start` pinned by its name.
+    pub pinned: bool,
+    /// Adds a map of maps `outer`, which holds `start` under 1, and a map of programs `calls`, which holds `handle_open` under 0
+    /// and `handle_probe` under 2.
+    pub holders: bool,
+    /// What becomes of the ring buffer, map 0, on this target.
+    pub ring: Option<MapFate>,
 }
 
 impl Default for Sample {
@@ -48,6 +57,10 @@ impl Default for Sample {
             modules: &[],
             formula: 0,
             externs: &[],
+            ksym: None,
+            pinned: false,
+            holders: false,
+            ring: None,
         }
     }
 }
@@ -73,6 +86,7 @@ impl Sample {
         let boolean = b.int("_Bool", 1, 4);
         let task = b.structure("task_struct", 16, &[("pid", int, 8)]);
         let access = b.string("0:0");
+        let ksym = self.ksym.map(|(name, weak)| FixupKind::KsymAddress { name_off: b.string(name), weak });
         let proto = b.add("", 13, 0, int, &[]);
         let main = b.add("handle_open", 12, 1, proto, &[]);
         let helper = b.add("helper", 12, 0, proto, &[]);
@@ -123,6 +137,7 @@ impl Sample {
             value_size: 8,
             max_entries: 10,
             sizing: Sizing::Exact,
+            role: if self.pinned { MapRole::Pinned } else { MapRole::Declared },
             ..none
         };
         let constants = Map {
@@ -145,8 +160,20 @@ impl Sample {
             data_len: 0,
             ..constants
         };
-        let maps: Vec<Map<'_>> =
+        let mut maps: Vec<Map<'_>> =
             [none, hash, constants].into_iter().chain(has_externs.then_some(values)).collect();
+        let (mut inner, mut held) = (Vec::new(), Vec::new());
+        if self.holders {
+            let outer = maps.len() as u16;
+            let plain = Map { role: MapRole::Declared, ..hash };
+            maps.push(Map { name: "outer", map_type: 12, value_size: 4, max_entries: 2, ..plain });
+            maps.push(Map { name: "calls", map_type: 3, value_size: 4, max_entries: 3, ..plain });
+            inner.push(InnerMap { map: outer, def: Map { name: "outer", ..plain } });
+            let value = |map, key, holds| MapValue { map, key, holds };
+            held.push(value(outer, 1, Holds::Map { map: 1 }));
+            held.push(value(outer + 1, 0, Holds::Program { program: 0 }));
+            held.push(value(outer + 1, 2, Holds::Program { program: 1 }));
+        }
         let open = Program {
             name: "handle_open",
             section: "tracepoint/syscalls/sys_enter_openat",
@@ -199,7 +226,7 @@ impl Sample {
                 section::FIXUPS,
                 records(&[
                     fixup(1, FixupKind::Map { map: 0 }),
-                    fixup(3, FixupKind::MapValue { map: 2, offset: 4 }),
+                    fixup(3, ksym.unwrap_or(FixupKind::MapValue { map: 2, offset: 4 })),
                     fixup(5, FixupKind::Call { function: 1 }),
                 ]),
             ),
@@ -207,6 +234,10 @@ impl Sample {
             (section::FUNC_INFO, records(&[info(0, main), info(1, helper), info(2, probe)])),
             (section::EVENTS, records(&[Event { map: 0, type_id: TypeId(int), name: "" }])),
         ];
+        if self.holders {
+            sections.push((section::INNER_MAPS, records(&inner)));
+            sections.push((section::MAP_VALUES, records(&held)));
+        }
         if !weak.is_empty() {
             sections.push((section::WEAK, records(&weak)));
         }
@@ -235,10 +266,13 @@ impl Sample {
             (section::SUBSET, b.finish()),
             (section::PLAN, records(&[choice])),
         ];
+        if let Some(fate) = self.ring {
+            sections.push((section::MAP_PLAN, records(&[MapChoice { map: 0, fate }])));
+        }
         let sizes = Sizes {
             types: 15 + self.externs.len(),
             subset_types: 2,
-            maps: 4,
+            maps: 6,
             functions: 3,
             programs: 2,
             roots: 1,

@@ -109,7 +109,13 @@ fn maps() {
         map(MapRole::Data, Sizing::Cpus, 1 << 63),
         map(MapRole::Rodata, Sizing::PowerOfTwoPages, u64::MAX),
         map(MapRole::Kconfig, Sizing::Exact, u64::from(u32::MAX) + 1),
+        map(MapRole::Pinned, Sizing::Exact, 0),
     );
+    agree!(InnerMap<'_>: InnerMap { map: 300, def: map(MapRole::Declared, Sizing::Exact, 7) });
+    let value = |holds| MapValue { map: u16::MAX, key: 1 << 21, holds };
+    agree!(MapValue: value(Holds::Map { map: 128 }), value(Holds::Program { program: u16::MAX }));
+    let choice = |fate| MapChoice { map: 200, fate };
+    agree!(MapChoice: choice(MapFate::Absent), choice(MapFate::PerfBuffer));
 }
 
 #[test]
@@ -133,6 +139,7 @@ fn instructions() {
         fixup(FixupKind::FunctionAddress { function: 1 }),
         fixup(FixupKind::Ksym { name_off: u32::MAX, weak: true }),
         fixup(FixupKind::Kfunc { name_off: 0, weak: false }),
+        fixup(FixupKind::KsymAddress { name_off: 1 << 14, weak: false }),
     );
     agree!(FuncInfo: FuncInfo { function: 3, type_id: ID });
     agree!(LineInfo:

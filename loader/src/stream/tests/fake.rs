@@ -208,6 +208,18 @@ impl Kernel for Fake {
     fn link_perf(&mut self, _: Fd, _: Fd) -> Sys<Fd> {
         unreachable!()
     }
+    fn obj_pin(&mut self, _: Fd, _: &CStr) -> Sys<()> {
+        unreachable!()
+    }
+    fn obj_get(&mut self, _: &CStr) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn map_info(&mut self, _: Fd) -> Sys<MapSpec> {
+        unreachable!()
+    }
+    fn remove(&mut self, _: &CStr, _: bool) -> Sys<()> {
+        unreachable!()
+    }
     fn stop_fd(&mut self) -> Sys<Fd> {
         unreachable!()
     }
