@@ -4,7 +4,7 @@
 //! places that depend on them (`.BTF.ext`). This crate reads both ([`elf`], [`btf`], [`btf_ext`], [`object`]), holds the
 //! types against those of a kernel and patches the instructions ([`relo`]), puts programs together ([`link`]), and carries
 //! all of it from the PC to the device in one file ([`pack`]). [`kernel_btf`] makes the device's own kernel serve where the file
-//! has no types for it. [`event`] prints what the programs report.
+//! has no types for it. [`event`] prints what the programs report; [`executable`] finds what they attach to in user space.
 //!
 //! The same code runs in the image builder's tools and on the device. It never allocates (working memory comes from the
 //! caller), never panics on any input, and takes byte order and pointer size as values.
@@ -99,6 +99,7 @@ pub mod bytes;
 pub mod elf;
 pub mod error;
 pub mod event;
+pub mod executable;
 pub mod id;
 pub mod insn;
 pub mod kconfig;

@@ -60,3 +60,13 @@ pub const MAX_CANDIDATE_MODULES: usize = 4;
 /// Bytes that the device gives to read the kernel's own BTF and to relocate with what was taken from it. Pages that are not
 /// needed are not touched.
 pub const KERNEL_BTF_MEMORY: usize = 64 << 10;
+
+/// Symbols of one table of an executable: the largest programs, browsers and kernels with all symbols, have a million.
+pub const MAX_EXECUTABLE_SYMBOLS: u32 = 1 << 22;
+
+/// Versions that a shared object defines. glibc has some 50.
+pub const MAX_VERSIONS: u32 = 1 << 10;
+
+/// Bytes of one USDT note behind its owner's name: three addresses, provider, name and up to twelve arguments, of which the
+/// longest in use have some twenty characters.
+pub const MAX_USDT_NOTE: usize = 512;
