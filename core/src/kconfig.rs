@@ -20,9 +20,11 @@ pub const INET: &str = "CONFIG_INET, for tracepoints of TCP/IP";
 /// `CONFIG_EXT4_FS`
 pub const EXT4_FS: &str =
     "CONFIG_EXT4_FS, for tracepoints of ext4, which a module has only while it is loaded";
+/// `CONFIG_UPROBE_EVENTS`
+pub const UPROBE_EVENTS: &str = "CONFIG_UPROBE_EVENTS, for probes of programs in user space as events";
 
 /// All of them.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     BPF_SYSCALL,
     BPF_EVENTS,
     PERF_EVENTS,
@@ -32,4 +34,5 @@ pub const ALL: [&str; 9] = [
     BLOCK,
     INET,
     EXT4_FS,
+    UPROBE_EVENTS,
 ];

@@ -13,6 +13,8 @@ use heapless::Vec;
 
 /// `--set` options that one command line may hold.
 const MAX_SETS: usize = 16;
+/// `--attach` options that one command line may hold: memleak has 20 programs for libc's functions.
+const MAX_ATTACHES: usize = 32;
 
 /// What `--help` prints: a variable of its own, which `link.ld` puts where it is no memory while programs are loaded.
 static HELP: [u8; HELP_TEXT.len()] = bytes(HELP_TEXT);
@@ -30,6 +32,10 @@ corelet-loader --version | --help
   --for SECONDS          stop after this time
   --interval SECONDS     print the results each time it has passed too
   --set VARIABLE=VALUE   change a variable of the programs before they start
+  --attach PROGRAM=WHAT  attach a program to something else than the pack says:
+                         FUNCTION[+OFFSET] of the kernel, FILE:FUNCTION[+OFFSET]
+                         or FILE:OFFSET of user space, FILE:PROVIDER:PROBE (USDT)
+  --pid PID              probes of user space in that process only
   --target FILE          take the target from this file too (corelet target)
   --targets DIR          where kernels' packages put target files, as
                          DIR/DIGEST/BUILDID.target (/lib/corelet)
@@ -78,6 +84,10 @@ pub struct Options<'a> {
     pub interval: Option<u32>,
     /// `--set`, as `VARIABLE=VALUE`.
     pub sets: Vec<&'a str, MAX_SETS>,
+    /// `--attach`, as `PROGRAM=WHAT`.
+    pub attaches: Vec<&'a str, MAX_ATTACHES>,
+    /// `--pid`
+    pub pid: Option<u32>,
     /// `--max-kernel-mem`, in bytes.
     pub max_kernel_mem: Option<u32>,
     /// `--log-size`, in bytes.
@@ -93,7 +103,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "--json",
     "--raw",
     "--allow-release",
@@ -108,6 +118,8 @@ const NAMES: [&str; 14] = [
     "--log-size",
     "--touch",
     "--interval",
+    "--attach",
+    "--pid",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
@@ -123,6 +135,8 @@ const MAX_KERNEL_MEM: usize = 10;
 const LOG_SIZE: usize = 11;
 const TOUCH: usize = 12;
 const INTERVAL: usize = 13;
+const ATTACH: usize = 14;
+const PID: usize = 15;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -176,6 +190,8 @@ pub fn parse<'a, K: Kernel>(
         seconds: None,
         interval: None,
         sets: Vec::new(),
+        attaches: Vec::new(),
+        pid: None,
         max_kernel_mem: None,
         log_size: 64 << 10,
         allow_release: false,
@@ -215,6 +231,8 @@ pub fn parse<'a, K: Kernel>(
             (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),
             (INTERVAL, Some(n)) if n > 0 => put(&mut o.interval, Some(n)),
             (TOUCH, Some(n)) => put(&mut o.touch, n),
+            (ATTACH, _) => words.bytes().any(|b| b == b'=') && o.attaches.push(words).is_ok(),
+            (PID, Some(n)) if n > 0 => put(&mut o.pid, Some(n)),
             _ => false,
         };
         if !taken {

@@ -52,11 +52,11 @@ fn try_attach<K: Kernel>(
             event.text(category).text("/").text(name);
             let id = tracefs::event_id(kernel, event.as_str())?;
             let event = tracefs::open(kernel, id)?;
-            to_event(kernel, prog, event)
+            to_event(kernel, prog, event, 0)
         }
         Attach::Kprobe { symbol, offset, ret } => {
             let event = kprobe::open(kernel, ledger, &Probe { symbol, offset, ret })?;
-            to_event(kernel, prog, event)
+            to_event(kernel, prog, event, 0)
         }
         Attach::RawTracepoint { name } => {
             let mut path = Path::new();
@@ -67,9 +67,9 @@ fn try_attach<K: Kernel>(
     }
 }
 
-/// Attaches to a perf event, by a link where the kernel has them (5.15), else by ioctl.
-fn to_event<K: Kernel>(kernel: &mut K, prog: Fd, event: Fd) -> Sys<[Option<Fd>; 2]> {
-    let result = match kernel.link_perf(prog, event) {
+/// Attaches to a perf event, by a link with a cookie where the kernel has them (5.15), else by ioctl.
+pub fn to_event<K: Kernel>(kernel: &mut K, prog: Fd, event: Fd, cookie: u64) -> Sys<[Option<Fd>; 2]> {
+    let result = match kernel.link_perf(prog, event, cookie) {
         Ok(link) => Ok(Some(link)),
         Err(Errno::EINVAL) => kernel.perf_ioctl(event, PerfCommand::SetBpf(prog)).map(|()| None),
         Err(e) => Err(e),

@@ -62,7 +62,7 @@ fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>)
     if probe.offset != 0 {
         line.text("+").number(probe.offset);
     }
-    control(kernel, &line)?;
+    control(kernel, "/kprobe_events", &line)?;
     ledger.tracefs_probes = ledger.tracefs_probes.saturating_add(1);
     let mut event = Path::new();
     name(&mut event, pid, number);
@@ -77,14 +77,14 @@ pub fn remove<K: Kernel>(kernel: &mut K, number: u32) {
     let pid = kernel.pid();
     name(&mut line, pid, number);
     // at the end there is nobody left to tell
-    let _ = control(kernel, &line);
+    let _ = control(kernel, "/kprobe_events", &line);
 }
 
-/// Writes a line to `kprobe_events`.
-fn control<K: Kernel>(kernel: &mut K, line: &Path) -> Sys<()> {
+/// Writes a line to a control file of tracefs.
+pub fn control<K: Kernel>(kernel: &mut K, file: &str, line: &Path) -> Sys<()> {
     let root = tracefs::root(kernel)?;
     let mut path = Path::new();
-    path.text(root).text("/kprobe_events");
+    path.text(root).text(file);
     let fd = kernel.open(path.as_cstr()?, Open::Append)?;
     let result = kernel.write(fd, line.as_str().as_bytes());
     kernel.close(fd);

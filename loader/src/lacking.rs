@@ -11,7 +11,10 @@ use corelet_core::pack::Attach;
 #[inline(never)]
 pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'static str {
     match (*attach, e) {
-        (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENOSYS) => kconfig::PERF_EVENTS,
+        (
+            Attach::Tracepoint { .. } | Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. },
+            Errno::ENOSYS,
+        ) => kconfig::PERF_EVENTS,
         // a kernel that has it makes the folder that it is mounted on
         (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV)
             if is_missing(kernel, c"/sys/kernel/tracing") =>
@@ -27,6 +30,12 @@ pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'sta
         // without the PMU (4.17) the symbol was never looked for
         (Attach::Kprobe { .. }, Errno::ENOENT) if is_missing_in_tracefs(kernel, "/kprobe_events", "") => {
             kconfig::KPROBE_EVENTS
+        }
+        // that the file is there is known by now
+        (Attach::Uprobe { .. } | Attach::Usdt { .. }, Errno::ENOENT)
+            if is_missing_in_tracefs(kernel, "/uprobe_events", "") =>
+        {
+            kconfig::UPROBE_EVENTS
         }
         _ => "",
     }

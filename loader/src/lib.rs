@@ -45,6 +45,7 @@ pub mod maps;
 pub mod modules;
 pub mod number;
 pub mod object;
+pub mod overrides;
 pub mod pins;
 pub mod plan;
 pub mod preflight;
@@ -59,6 +60,7 @@ pub mod stream;
 pub mod sys;
 pub mod tracefs;
 pub mod undo;
+pub mod uprobe;
 pub mod vars;
 pub mod verifier;
 

@@ -14,6 +14,7 @@ use crate::kernel_btf;
 use crate::ksyms;
 use crate::maps::{self, with_memlock};
 use crate::object::{self, Parts, Sections};
+use crate::overrides;
 use crate::plan;
 use crate::programs::Linker;
 use crate::relocate;
@@ -25,11 +26,12 @@ use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots};
 use crate::tracefs::until_nul;
+use crate::uprobe;
 use crate::vars;
 use corelet_core::Error;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, section};
+use corelet_core::pack::{Attach, Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, section};
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
@@ -83,6 +85,7 @@ pub fn load<K: Kernel>(
 ) -> Done<&'static mut [u8]> {
     let Some((chosen, rest)) = objects.chosen.split_first() else {
         vars::all_used(kernel, session)?;
+        overrides::all_used(kernel, session)?;
         if session.options.command == Command::Run {
             open_channels(kernel, session, objects)?;
         }
@@ -242,7 +245,14 @@ fn into_kernel<K: Kernel>(
             if is_chosen(number)
                 && let Some(prog) = session.ledger.get(next)
             {
-                attach::attach(kernel, session, s, number, &program, prog)?;
+                let program = overrides::of(kernel, session, program)?;
+                match program.attach {
+                    Attach::Uprobe { .. } | Attach::Usdt { .. } => {
+                        let job = uprobe::Job { s, open, number, program: &program, prog };
+                        uprobe::attach(kernel, session, &job)?
+                    }
+                    _ => attach::attach(kernel, session, s, number, &program, prog)?,
+                };
                 next = next.saturating_add(1);
             }
         }

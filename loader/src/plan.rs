@@ -5,6 +5,7 @@ use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
 use crate::lacking;
 use crate::object::Sections;
+use crate::overrides;
 use crate::say::{
     Arg::{E, S},
     fail, say,
@@ -40,6 +41,7 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     for (number, program) in (0..).zip(s.programs()) {
+        let program = overrides::of(kernel, session, program)?;
         let why = match decision(s, number) {
             Decision::Load => None,
             Decision::IfPresent => match present(kernel, session, &program) {
@@ -97,13 +99,17 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
         return fail(kernel, Exit::Missing, "%: cannot attach % (%): %; this kernel lacks %", &args);
     }
     let (exit, why) = match (program.attach, e) {
-        (Attach::Tracepoint { .. } | Attach::Kprobe { .. }, Errno::ENODEV) => {
-            (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing")
-        }
+        (
+            Attach::Tracepoint { .. } | Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. },
+            Errno::ENODEV,
+        ) => (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing"),
         (_, Errno::EPERM | Errno::EACCES) => (Exit::Missing, "; this needs root, or CAP_BPF and CAP_PERFMON"),
         (Attach::None | Attach::Other { .. }, _) => {
-            let why = "; this loader attaches tracepoints, raw tracepoints, kprobes and kretprobes";
+            let why = "; this loader attaches tracepoints, raw tracepoints, kprobes, kretprobes, uprobes and USDT probes";
             (Exit::NotPortable, why)
+        }
+        (Attach::Usdt { .. }, Errno::EOPNOTSUPP) => {
+            (Exit::NotPortable, "; this kernel does not count the semaphores of USDT probes (4.20)")
         }
         (_, Errno::ENOENT) => (Exit::NotPortable, "; this kernel has nothing of that name"),
         (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => (Exit::NotPortable, CANNOT_PROBE),

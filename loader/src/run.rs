@@ -31,6 +31,8 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
         identity,
         ledger: Ledger::default(),
         sets_used: 0,
+        attaches_used: 0,
+        usdt_specs: 0,
         counts: Counts::default(),
         to_pin: Vec::new(),
     };

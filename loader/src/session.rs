@@ -15,6 +15,10 @@ pub struct Session<'o> {
     pub ledger: Ledger,
     /// Which `--set` options found their variable, a bit each.
     pub sets_used: u32,
+    /// Which `--attach` options found their program, a bit each.
+    pub attaches_used: u32,
+    /// Specs of USDT probes so far, which are numbered from 0.
+    pub usdt_specs: u32,
     /// Programs loaded, relocations patched and poisoned so far.
     pub counts: Counts,
     /// Maps that are pinned by their names once everything runs: place of the object among those loaded, number of the map.

@@ -99,7 +99,12 @@ pub fn event_id<K: Kernel>(kernel: &mut K, event: &str) -> Sys<u32> {
 
 /// The perf event of a tracepoint id.
 pub fn open<K: Kernel>(kernel: &mut K, id: u32) -> Sys<Fd> {
+    open_of(kernel, id, None)
+}
+
+/// The same, of one process only where one is named.
+pub fn open_of<K: Kernel>(kernel: &mut K, id: u32, pid: Option<u32>) -> Sys<Fd> {
     // programs see every hit, whatever the period
-    let spec = PerfSpec { kind: TRACEPOINT, config: id.into(), sample_period: 1, ..PerfSpec::default() };
+    let spec = PerfSpec { kind: TRACEPOINT, config: id.into(), sample_period: 1, pid, ..PerfSpec::default() };
     kernel.perf_event_open(&spec, 0)
 }

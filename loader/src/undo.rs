@@ -1,9 +1,9 @@
 //! The ledger of what the kernel was given, so that everything can be taken back: law 5, all or nothing.
 
 use crate::exit::{Done, Exit};
-use crate::kprobe;
 use crate::say::{Arg::N, fail};
 use crate::sys::{Fd, Kernel};
+use crate::{kprobe, uprobe};
 use heapless::Vec;
 
 /// Descriptors that are open at once: BTF, maps, programs, and two for each attachment.
@@ -16,6 +16,8 @@ pub struct Ledger {
     open: Vec<u16, MAX_OPEN, u16>,
     /// Probes made in tracefs, numbered from 0 ([`kprobe::remove`]).
     pub tracefs_probes: u32,
+    /// The same of probes in user space ([`uprobe::remove`]).
+    pub tracefs_uprobes: u32,
 }
 
 impl Ledger {
@@ -54,6 +56,10 @@ impl Ledger {
         while let Some(probe) = self.tracefs_probes.checked_sub(1) {
             self.tracefs_probes = probe;
             kprobe::remove(kernel, probe);
+        }
+        while let Some(probe) = self.tracefs_uprobes.checked_sub(1) {
+            self.tracefs_uprobes = probe;
+            uprobe::remove(kernel, probe);
         }
     }
 }

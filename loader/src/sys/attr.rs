@@ -1,7 +1,7 @@
 //! `union bpf_attr` and `struct perf_event_attr` as arrays of words. Offsets: `include/uapi/linux/bpf.h` and
 //! `include/uapi/linux/perf_event.h` (kernel 6.12); a kernel takes a longer attribute than it knows while the rest is zero.
 
-use super::{MapSpec, PerfSpec, ProgSpec};
+use super::{MapSpec, MultiSpec, PerfSpec, ProgSpec};
 
 /// Commands of `bpf(2)`.
 pub(super) mod cmd {
@@ -128,8 +128,21 @@ impl Attr {
         Attr::new(16).address(0, name).set(8, prog as u32)
     }
 
-    pub(super) fn link_perf(prog: i32, event: i32) -> Attr {
-        Attr::new(16).set(0, prog as u32).set(4, event as u32).set(8, ATTACH_PERF_EVENT)
+    pub(super) fn link_perf(prog: i32, event: i32, cookie: u64) -> Attr {
+        let a = Attr::new(24).set(0, prog as u32).set(4, event as u32).set(8, ATTACH_PERF_EVENT);
+        a.set_u64(16, cookie)
+    }
+
+    #[cold]
+    pub(super) fn link_uprobe_multi(prog: i32, m: &MultiSpec<'_>) -> Attr {
+        Attr::new(64)
+            .set(0, prog as u32)
+            .set(8, m.attach_type)
+            .address(16, m.path.as_ptr())
+            .address(24, m.offsets.as_ptr())
+            .set(48, m.offsets.len() as u32)
+            .set(52, m.ret.into())
+            .set(56, m.pid.unwrap_or(0))
     }
 
     /// `BPF_OBJ_PIN` and, without a descriptor, `BPF_OBJ_GET`.

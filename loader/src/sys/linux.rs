@@ -3,7 +3,8 @@
 use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
-    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
+    Uname,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -213,9 +214,15 @@ impl Kernel for Linux {
         unsafe { bpf(cmd::RAW_TRACEPOINT_OPEN, &Attr::raw_tracepoint(name.as_ptr(), prog.0)) }.map(fd)
     }
 
-    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd> {
+    fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {
         // SAFETY: no addresses in it.
-        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_perf(prog.0, event.0)) }.map(fd)
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_perf(prog.0, event.0, cookie)) }.map(fd)
+    }
+
+    #[cold]
+    fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd> {
+        // SAFETY: the path is NUL-terminated, and the offsets are passed with their number.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_uprobe_multi(prog.0, spec)) }.map(fd)
     }
 
     fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
@@ -258,10 +265,11 @@ impl Kernel for Linux {
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
         let attr = Attr::perf_event(spec);
-        let (all, no_group) = (-1isize as usize, -1isize as usize);
-        let attr = attr.as_ptr() as usize;
+        const ALL: usize = -1isize as usize;
+        let (pid, cpu) = spec.pid.map_or((ALL, cpu as usize), |pid| (pid as usize, ALL));
+        let (attr, no_group) = (attr.as_ptr() as usize, ALL);
         // SAFETY: the attribute has its size in it, and the symbol is NUL-terminated.
-        unsafe { syscall(nr::__NR_perf_event_open, attr, all, cpu as usize, no_group, PERF_CLOEXEC) }.map(fd)
+        unsafe { syscall(nr::__NR_perf_event_open, attr, pid, cpu, no_group, PERF_CLOEXEC) }.map(fd)
     }
 
     fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()> {

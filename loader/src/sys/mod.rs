@@ -79,10 +79,27 @@ pub struct PerfSpec<'a> {
     pub sample_type: u64,
     /// `wakeup_events`.
     pub wakeup_events: u32,
-    /// `kprobe_func`: name of a kernel function, for the kprobe PMU.
+    /// `kprobe_func` or `uprobe_path`: name of a kernel function for the kprobe PMU, a file for the uprobe PMU.
     pub symbol: Option<&'a CStr>,
-    /// `probe_offset`: bytes behind the symbol.
+    /// `probe_offset`: bytes behind the symbol, or in the file.
     pub offset: u64,
+    /// The one process that it is for, on every CPU.
+    pub pid: Option<u32>,
+}
+
+/// A link to many places of a file: the fields of `union bpf_attr` for `BPF_LINK_CREATE` of `uprobe_multi`.
+#[derive(Clone, Copy, Debug)]
+pub struct MultiSpec<'a> {
+    /// The file.
+    pub path: &'a CStr,
+    /// Of the instructions in the file.
+    pub offsets: &'a [u64],
+    /// At the returns (`BPF_F_UPROBE_MULTI_RETURN`).
+    pub ret: bool,
+    /// The one process that it is for.
+    pub pid: Option<u32>,
+    /// `BPF_TRACE_UPROBE_MULTI` or `BPF_TRACE_UPROBE_SESSION`.
+    pub attach_type: u32,
 }
 
 /// What is done to a perf event by `ioctl(2)`.
@@ -151,8 +168,10 @@ pub trait Kernel {
     fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd>;
     /// `BPF_RAW_TRACEPOINT_OPEN`
     fn raw_tracepoint_open(&mut self, name: &CStr, prog: Fd) -> Sys<Fd>;
-    /// `BPF_LINK_CREATE` of a perf event (5.15).
-    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of a perf event (5.15), with what `bpf_get_attach_cookie` gives the program.
+    fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of `uprobe_multi` (6.6).
+    fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd>;
 
     /// `BPF_OBJ_PIN` of a map, program or link (5.7) in a bpffs. `EINVAL` for what is none of them, `EPERM` for another file
     /// system.
@@ -164,7 +183,7 @@ pub trait Kernel {
     /// `unlinkat(2)` of a file, or of an empty folder.
     fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()>;
 
-    /// `perf_event_open(2)` of all processes on one CPU.
+    /// `perf_event_open(2)` of all processes on one CPU, or of one process.
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd>;
     /// `ioctl(2)` on a perf event.
     fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()>;

@@ -2,7 +2,8 @@
 
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
 use corelet_loader::sys::{
-    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
+    Uname,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
@@ -42,6 +43,7 @@ pub struct Fake {
     pub stderr: String,
     pub maps: Vec<MapSpec>,
     pub contents: Vec<(i32, Vec<u8>)>,
+    pub keys: Vec<Vec<u8>>,
     pub frozen: Vec<i32>,
     pub progs: Vec<Loaded>,
     /// Programs by name whose load is refused, with the log that is given.
@@ -50,6 +52,12 @@ pub struct Fake {
     /// Bytes of the regions that were asked for.
     pub regions: Vec<usize>,
     pub perf: Vec<(u32, u64, Option<String>)>,
+    /// Offsets and processes of perf events that have a symbol or file.
+    pub spots: Vec<(u64, Option<u32>)>,
+    pub cookies: Vec<u64>,
+    pub no_multi: bool,
+    /// Makes `tracefs_probes` all lines that were written, those that remove too.
+    pub keep_probes: bool,
     pub tracefs_probes: Vec<String>,
     pub no_links: bool,
     pub no_symbols: bool,
@@ -192,13 +200,12 @@ impl Kernel for Fake {
             Fd::STDOUT => self.stdout += &text,
             Fd::STDERR => self.stderr += &text,
             // removing is undoing: it is never made to fail
+            _ if text.starts_with('-') && self.keep_probes => self.tracefs_probes.push(text),
             _ if text.starts_with('-') => self.tracefs_probes.retain(|p| !p.contains(&text[2..])),
             _ => {
                 self.call()?;
-                self.files.insert(
-                    format!("{TRACING}/corelet/p_7_{}/id", self.tracefs_probes.len()),
-                    b"9\n".to_vec(),
-                );
+                let name = text.split([':', ' ']).nth(1).unwrap_or_default();
+                self.files.insert(format!("{TRACING}/{name}/id"), b"9\n".to_vec());
                 self.tracefs_probes.push(text);
             }
         }
@@ -273,6 +280,7 @@ impl Kernel for Fake {
         let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
         self.updates.push((name, key.to_vec(), value.to_vec()));
         self.contents.push((map.fd().0, value.to_vec()));
+        self.keys.push(key.to_vec());
         Ok(())
     }
 
@@ -321,12 +329,22 @@ impl Kernel for Fake {
         self.give(Thing::Link)
     }
 
-    fn link_perf(&mut self, prog: Fd, event: Fd) -> Sys<Fd> {
+    fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {
         self.call()?;
         if self.no_links {
             return Err(Errno::EINVAL);
         }
         self.attached.push(format!("{:?} to {:?} by link", self.open[&prog.0], self.open[&event.0]));
+        self.cookies.push(cookie);
+        self.give(Thing::Link)
+    }
+
+    fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd> {
+        self.call()?;
+        if self.no_links || self.no_multi {
+            return Err(Errno::EINVAL);
+        }
+        self.attached.push(format!("{:?} to {spec:?}", self.open[&prog.0]));
         self.give(Thing::Link)
     }
 
@@ -365,6 +383,9 @@ impl Kernel for Fake {
         let symbol = spec.symbol.map(|s| s.to_str().unwrap().to_string());
         if self.no_symbols && symbol.is_some() {
             return Err(Errno::ENOENT);
+        }
+        if symbol.is_some() {
+            self.spots.push((spec.offset, spec.pid));
         }
         self.perf.push((spec.kind, spec.config, symbol));
         self.give(Thing::Perf(spec.kind))

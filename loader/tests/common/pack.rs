@@ -27,6 +27,10 @@ pub struct Sample {
     pub object_in_target: [u8; 32],
     /// Makes the kprobe one that is needed.
     pub needed: bool,
+    /// What the kprobe is instead: section, what it is attached to, `expected_attach_type`.
+    pub probe: Option<(&'static str, Attach<'static>, u32)>,
+    /// Adds the maps of libbpf's `usdt.bpf.h`, the first with this many entries.
+    pub usdt_specs: u32,
     /// Leaves the field out of the target.
     pub poison: bool,
     /// Name and build id of modules that the target has types of.
@@ -53,6 +57,8 @@ impl Default for Sample {
             build_id: BUILD_ID.to_vec(),
             object_in_target: DIGEST,
             needed: false,
+            probe: None,
+            usdt_specs: 0,
             poison: false,
             modules: &[],
             formula: 0,
@@ -174,6 +180,12 @@ impl Sample {
             held.push(value(outer + 1, 0, Holds::Program { program: 0 }));
             held.push(value(outer + 1, 2, Holds::Program { program: 1 }));
         }
+        if self.usdt_specs != 0 {
+            let (name, max_entries) = ("__bpf_usdt_specs", self.usdt_specs);
+            maps.push(Map { name, map_type: 2, value_size: 208, max_entries, ..hash });
+            let name = "__bpf_usdt_ip_to_spec_id";
+            maps.push(Map { name, key_size: 8, value_size: 4, ..hash });
+        }
         let open = Program {
             name: "handle_open",
             section: "tracepoint/syscalls/sys_enter_openat",
@@ -192,6 +204,12 @@ impl Sample {
             prog_type: 2,
             attach: Attach::Kprobe { symbol: "do_open", offset: 0, ret: true },
             ..open
+        };
+        let kprobe = match self.probe {
+            Some((section, attach, expected_attach_type)) => {
+                Program { section, attach, expected_attach_type, ..kprobe }
+            }
+            None => kprobe,
         };
         let object =
             Object { name: "sample", digest: DIGEST, license: "GPL", spdx: "GPL-2.0-only", kern_version: 0 };

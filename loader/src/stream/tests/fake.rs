@@ -2,7 +2,8 @@
 //! slow as the test says.
 
 use crate::sys::{
-    Errno, Fd, Kernel, MapFd, MapSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
+    Uname,
 };
 use std::collections::{HashMap, VecDeque};
 use std::ffi::CStr;
@@ -205,7 +206,10 @@ impl Kernel for Fake {
     fn raw_tracepoint_open(&mut self, _: &CStr, _: Fd) -> Sys<Fd> {
         unreachable!()
     }
-    fn link_perf(&mut self, _: Fd, _: Fd) -> Sys<Fd> {
+    fn link_perf(&mut self, _: Fd, _: Fd, _: u64) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn link_uprobe_multi(&mut self, _: Fd, _: &MultiSpec<'_>) -> Sys<Fd> {
         unreachable!()
     }
     fn obj_pin(&mut self, _: Fd, _: &CStr) -> Sys<()> {
