@@ -81,6 +81,8 @@ pub struct Summary {
     pub lost: u64,
     /// Events that were read but not printed because the output did not take them.
     pub dropped: u64,
+    /// Events that were shorter or longer than the type that the pack gives them.
+    pub misfits: u64,
 }
 
 /// Result of [`crate::stream::Channels::follow`]; the reason was said on stderr.

@@ -23,6 +23,10 @@ pub fn ready<K: Kernel>(kernel: &mut K, session: &Session<'_>, what: &str) {
 pub fn ended<K: Kernel>(kernel: &mut K, summary: &Summary) {
     let args = [N(summary.events), N(summary.lost), N(summary.dropped)];
     say(kernel, "ended: % events, % lost by the kernel, % dropped by a slow output", &args);
+    if summary.misfits > 0 {
+        let form = "% events had not the size of their type: is the pack's manifest for another version of the tool?";
+        say(kernel, form, &[N(summary.misfits)]);
+    }
 }
 
 /// Resident and anonymous memory of the process in KiB, by `/proc/self/smaps_rollup`, which is exact where counters such as

@@ -32,7 +32,8 @@ use crate::say::{
 };
 use crate::sys::{Errno, Fd, Kernel, slots};
 use crate::undo::Ledger;
-use corelet_core::pack::{Checked, Event, Map, section};
+use corelet_core::TypeId;
+use corelet_core::pack::{Checked, Event, Format, Hint, Map, section};
 use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
 use results::{Memory, Reader};
@@ -167,7 +168,13 @@ impl Channels {
     pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
-        let (buffer, scratch) = memory.split_at_mut(half);
+        let (mut buffer, mut scratch) = memory.split_at_mut(half);
+        let largest = job.sources.iter().map(largest_event).max().unwrap_or(0).min(MAX_EVENT);
+        if largest > half {
+            // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes
+            let memory = kernel.region(largest.saturating_mul(4)).map_err(|e| failed(kernel, "memory", e))?;
+            (scratch, buffer) = memory.split_at_mut(largest);
+        }
         let mut out = Output::new(buffer);
         let mut sum = Summary::default();
         out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
@@ -221,6 +228,8 @@ impl Channels {
         for channel in self.channels.iter().flatten() {
             channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
         }
+        let told = self.channels.iter().flatten().fold(0u64, |sum, c| sum.saturating_add(c.lost(kernel)));
+        sum.lost = sum.lost.max(told);
         let dropped = print(kernel, &mut out, scratch, false, clocks.ahead);
         sum.dropped = sum.dropped.saturating_add(dropped);
         out.settle(kernel, idle, ROUNDS);
@@ -282,8 +291,15 @@ impl Channel {
     ) {
         let Some(source) = job.sources.get(usize::from(self.object)) else { return };
         let Ok(event) = events(source).at(self.event) else { return };
+        let size = source.btf.size_of(event.type_id).unwrap_or(0) as usize;
         let end = self.buffer.end();
         while let Some(record) = self.buffer.next(end, scratch) {
+            if let Record::Event(data) = &record
+                && !(size..=size.saturating_add(PADDING)).contains(&data.len())
+                && !varies(source, &event)
+            {
+                sum.misfits = sum.misfits.saturating_add(1);
+            }
             let taken = match record {
                 Record::Event(data) => out.put(kernel, &|o, clip| {
                     print::event(o, job.output, (self.object, source), &event, data, ahead, clip);
@@ -298,6 +314,36 @@ impl Channel {
             *count = count.saturating_add(1);
         }
     }
+}
+
+impl Channel {
+    /// How many events the kernel says that it lost, of buffers of which it says so.
+    fn lost<K: Kernel>(&self, kernel: &mut K) -> u64 {
+        match &self.buffer {
+            Buffer::Perf(perf) => perf.lost(kernel),
+            Buffer::Ring(_) => 0,
+        }
+    }
+}
+
+/// Bytes that a record may have behind its event: a perf buffer's are padded so that they end on 8, four behind their size.
+const PADDING: usize = 7;
+
+/// Largest event in bytes for which there is memory beside [`Job::memory`].
+const MAX_EVENT: usize = 64 << 10;
+
+/// Bytes of the object's largest event with padding.
+fn largest_event(source: &Source<'_>) -> usize {
+    let size = |e: Event<'_>| source.btf.size_of(e.type_id).unwrap_or(0) as usize;
+    events(source).map(size).max().unwrap_or(0).saturating_add(PADDING)
+}
+
+/// Whether events end where what they use ends: one with a member whose length another says, or without a type.
+fn varies(source: &Source<'_>, event: &Event<'_>) -> bool {
+    let used = |h: Hint| {
+        h.type_id == event.type_id && matches!(h.format, Format::Args { .. } | Format::Ksyms { .. })
+    };
+    event.type_id == TypeId::VOID || Checked::<Hint>::new(source.hints, section::HINTS).any(used)
 }
 
 impl Buffer {

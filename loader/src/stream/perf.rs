@@ -20,6 +20,8 @@ const SOFTWARE: u32 = 1;
 const BPF_OUTPUT: u64 = 10;
 /// `PERF_SAMPLE_RAW`
 const SAMPLE_RAW: u64 = 1 << 10;
+/// `PERF_FORMAT_LOST` (6.0): reading the event gives how many records were lost, behind its value.
+const FORMAT_LOST: u64 = 1 << 4;
 /// `PERF_RECORD_LOST`: id and number of lost records.
 const LOST: u32 = 2;
 /// `PERF_RECORD_SAMPLE`, of raw data alone: its size in four bytes, then the data, padded so that both end on a multiple of 8.
@@ -33,6 +35,9 @@ pub(super) struct Perf {
     page: usize,
     /// Bytes of the data, a power of two.
     size: usize,
+    fd: Fd,
+    /// Whether the kernel tells how many records were lost of all.
+    tells: bool,
 }
 
 impl Perf {
@@ -45,24 +50,31 @@ impl Perf {
         pages: u16,
         page: u32,
     ) -> Sys<Option<(Perf, Fd)>> {
-        let spec = PerfSpec {
+        let mut spec = PerfSpec {
             kind: SOFTWARE,
             config: BPF_OUTPUT,
             sample_period: 1,
             sample_type: SAMPLE_RAW,
+            read_format: FORMAT_LOST,
             wakeup_events: 1,
             ..PerfSpec::default()
         };
-        let fd = match kernel.perf_event_open(&spec, cpu) {
+        let mut opened = kernel.perf_event_open(&spec, cpu);
+        if opened == Err(Errno::EINVAL) {
+            spec.read_format = 0;
+            opened = kernel.perf_event_open(&spec, cpu);
+        }
+        let fd = match opened {
             Err(Errno::ENODEV) => return Ok(None),
             other => other?,
         };
+        let tells = spec.read_format != 0;
         let size = usize::from(pages).saturating_mul(page as usize);
         let mut enable = || {
             let pages = kernel.map_shared(fd, 0, size.saturating_add(page as usize), true)?;
             kernel.map_update(map, &cpu.to_ne_bytes(), &fd.0.to_ne_bytes())?;
             kernel.perf_ioctl(fd, PerfCommand::Enable)?;
-            Ok(Perf { pages, page: page as usize, size })
+            Ok(Perf { pages, page: page as usize, size, fd, tells })
         };
         match enable() {
             Ok(perf) => Ok(Some((perf, fd))),
@@ -71,6 +83,17 @@ impl Perf {
                 Err(e)
             }
         }
+    }
+
+    /// How many records the kernel lost since the start, those included that no record in the buffer tells of yet, since none
+    /// came behind them; 0 where it does not say.
+    pub(super) fn lost<K: Kernel>(&self, kernel: &mut K) -> u64 {
+        let mut value = [0; 16];
+        if !self.tells || kernel.read(self.fd, &mut value) != Ok(value.len()) {
+            return 0;
+        }
+        let [_, _, _, _, _, _, _, _, lost @ ..] = value;
+        u64::from_ne_bytes(lost)
     }
 
     /// Where the kernel is now.

@@ -161,6 +161,7 @@ impl Attr {
             .set_u64(8, p.config)
             .set_u64(16, p.sample_period)
             .set_u64(24, p.sample_type)
+            .set_u64(32, p.read_format)
             .set(48, p.wakeup_events)
             .set_u64(64, p.offset);
         match p.symbol {

@@ -77,6 +77,8 @@ pub struct PerfSpec<'a> {
     pub sample_period: u64,
     /// `PERF_SAMPLE_*`.
     pub sample_type: u64,
+    /// `PERF_FORMAT_*`.
+    pub read_format: u64,
     /// `wakeup_events`.
     pub wakeup_events: u32,
     /// `kprobe_func` or `uprobe_path`: name of a kernel function for the kprobe PMU, a file for the uprobe PMU.

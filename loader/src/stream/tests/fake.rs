@@ -46,6 +46,10 @@ pub(super) struct Fake {
     pub(super) ahead: u64,
     pub(super) deadline: Option<u64>,
     pub(super) interval: Option<u64>,
+    /// Lost records that reading a perf event tells of, by descriptor.
+    pub(super) told: HashMap<i32, u64>,
+    /// Whether the kernel does not know `PERF_FORMAT_LOST`.
+    pub(super) old: bool,
     /// Section `HINTS` of the object.
     pub(super) hints: Vec<u8>,
     pub(super) files: HashMap<String, String>,
@@ -119,6 +123,10 @@ impl Kernel for Fake {
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {
         assert_eq!((spec.kind, spec.config, spec.wakeup_events), (1, 10, 1));
+        if spec.read_format != 0 && self.old {
+            return Err(Errno::EINVAL);
+        }
+        assert!(matches!(spec.read_format, 0 | 16));
         if self.offline.contains(&cpu) { Err(Errno::ENODEV) } else { Ok(Fd(200 + cpu as i32)) }
     }
 
@@ -166,6 +174,11 @@ impl Kernel for Fake {
         Ok(Fd(4999 + self.open.len() as i32))
     }
     fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        if (200..300).contains(&fd.0) {
+            let told = self.told.get(&fd.0).ok_or(Errno::EINVAL)?;
+            buf.copy_from_slice(&[[0xee; 8], told.to_ne_bytes()].concat());
+            return Ok(16);
+        }
         let (file, at) = &mut self.open[(fd.0 - 5000) as usize];
         // as seq_file: whole lines, few at once
         let n = buf.len().min(file.len() - *at).min(100);
