@@ -278,6 +278,7 @@ fn other_kernels(tries: &mut Tries, kernel: &pack::Kernel<'_>, objects: &Objects
             version: kernel.version,
             arch,
             config: kernel.config,
+            own_types: kernel.own_types,
         };
         container(&tool("opensnoop", objects, &other)?)
     };

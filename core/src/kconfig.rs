@@ -22,9 +22,13 @@ pub const EXT4_FS: &str =
     "CONFIG_EXT4_FS, for tracepoints of ext4, which a module has only while it is loaded";
 /// `CONFIG_UPROBE_EVENTS`
 pub const UPROBE_EVENTS: &str = "CONFIG_UPROBE_EVENTS, for probes of programs in user space as events";
+/// `CONFIG_DEBUG_INFO_BTF`
+pub const DEBUG_INFO_BTF: &str = "CONFIG_DEBUG_INFO_BTF, for the kernel's own types";
+/// `CONFIG_FPROBE`
+pub const FPROBE: &str = "CONFIG_FPROBE, for probes of many kernel functions at once";
 
 /// All of them.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 12] = [
     BPF_SYSCALL,
     BPF_EVENTS,
     PERF_EVENTS,
@@ -35,4 +39,6 @@ pub const ALL: [&str; 10] = [
     INET,
     EXT4_FS,
     UPROBE_EVENTS,
+    DEBUG_INFO_BTF,
+    FPROBE,
 ];

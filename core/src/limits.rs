@@ -39,6 +39,12 @@ pub const MAX_SYMBOLS: u32 = 1 << 16;
 /// Functions of one object, programs and subprograms; together with [`MAX_SYMBOLS`] it bounds the time that numbering takes.
 pub const MAX_FUNCTIONS: u32 = 1 << 12;
 
+/// Groups of alternative programs of one object. Those of today's tools have one or two.
+pub const MAX_ALTERNATIVES: usize = 16;
+
+/// Sets of one such group, which a device tries in turn. Those of today's tools have two or three.
+pub const MAX_SETS: u16 = 64;
+
 /// Objects of one pack, all of which a loader loads together.
 pub const MAX_PACK_OBJECTS: usize = 8;
 

@@ -1,15 +1,33 @@
 //! Attaching a loaded program to what its section names.
 
+use crate::btf_id::{self, Loaded};
 use crate::exit::Done;
 use crate::kprobe::{self, Probe};
+use crate::maps::with_memlock;
+use crate::multi;
 use crate::object::Sections;
 use crate::plan::{optional, refuse};
-use crate::say::{Arg::S, say};
+use crate::say::{Arg::S, failed, say, write_all};
 use crate::session::Session;
-use crate::sys::{Errno, Fd, Kernel, PerfCommand, Sys};
+use crate::sys::{Errno, Fd, Kernel, PerfCommand, PerfSpec, ProgSpec, Sys};
 use crate::tracefs::{self, Path};
-use crate::undo::Ledger;
+use corelet_core::Endian;
+use corelet_core::insn::Insn;
 use corelet_core::pack::{Attach, Program};
+
+/// `BPF_TRACE_ITER` of `enum bpf_attach_type`.
+const ITER: u32 = 28;
+/// What stands before a system call's name in its function's, with `CONFIG_ARCH_HAS_SYSCALL_WRAPPER`: `SYSCALL_DEFINEx` of
+/// `arch/*/include/asm/syscall_wrapper.h`. 32-bit ARM has none.
+const SYSCALL_WRAPPER: &str = if cfg!(target_arch = "x86_64") {
+    "__x64_sys_"
+} else if cfg!(target_arch = "aarch64") {
+    "__arm64_sys_"
+} else if cfg!(target_arch = "riscv64") {
+    "__riscv_sys_"
+} else {
+    "sys_"
+};
 
 /// Attaches program number `number`, loaded as `prog`. Whether it is attached: an optional one whose raw tracepoint is not
 /// there is reported and left.
@@ -21,11 +39,16 @@ pub fn attach<K: Kernel>(
     program: &Program<'_>,
     prog: Fd,
 ) -> Done<bool> {
-    match try_attach(kernel, &mut session.ledger, &program.attach, prog) {
+    match try_attach(kernel, session, program, prog) {
         Ok(fds) => {
             for &fd in fds.iter().flatten() {
                 session.ledger.keep(kernel, fd)?;
             }
+            if let (ITER, [Some(link), _]) = (program.expected_attach_type, fds) {
+                session.counts.iterators = session.counts.iterators.saturating_add(1);
+                return iterate(kernel, session, s, program, link).map(|()| true);
+            }
+            session.counts.waiting = session.counts.waiting.saturating_add(1);
             Ok(true)
         }
         Err(Errno::ENOENT) if optional(s, number) => {
@@ -38,14 +61,62 @@ pub fn attach<K: Kernel>(
     }
 }
 
-/// The descriptors that keep the attachment: the perf event and its link, or the raw tracepoint's.
+/// Whether a program of this type can be attached there, tried with one that does nothing.
+///
+/// # Errors
+/// That of the call that failed.
+#[cold]
+#[inline(never)]
+pub fn try_out<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    number: u16,
+    program: &Program<'_>,
+) -> Sys<()> {
+    if program.prog_type == btf_id::EXT {
+        // the program of which it replaces a function is not loaded yet
+        return Ok(());
+    }
+    // r0 = 0; exit
+    let insns = [Insn { code: 0xb7, ..Insn::ZERO }, Insn { code: 0x95, ..Insn::ZERO }];
+    let insns = insns.map(|insn| insn.encode(Endian::HOST));
+    let none = Loaded { first: 0, chosen: &[] };
+    let attach_to = btf_id::find(kernel, session, s, number, program, none)?;
+    let spec = ProgSpec {
+        prog_type: program.prog_type,
+        expected_attach_type: program.expected_attach_type,
+        prog_flags: program.prog_flags,
+        kern_version: s.object.kern_version,
+        name: *b"corelet_try\0\0\0\0\0",
+        insns: insns.as_flattened(),
+        license: c"GPL",
+        btf: None,
+        attach_to,
+    };
+    let loaded = with_memlock(kernel, |k| k.prog_load(&spec, None));
+    attach_to.close(kernel);
+    let prog = loaded?;
+    let before = session.ledger.len();
+    let done = try_attach(kernel, session, program, prog);
+    for &fd in done.iter().flatten().flatten() {
+        kernel.close(fd);
+    }
+    session.ledger.undo_to(kernel, before);
+    kernel.close(prog);
+    done.map(drop)
+}
+
+/// The descriptors that keep the attachment: the perf event and its link, or the only one. Of perf events on every CPU those of
+/// all CPUs are in the ledger already.
 fn try_attach<K: Kernel>(
     kernel: &mut K,
-    ledger: &mut Ledger,
-    attach: &Attach<'_>,
+    session: &mut Session<'_>,
+    program: &Program<'_>,
     prog: Fd,
 ) -> Sys<[Option<Fd>; 2]> {
-    match *attach {
+    let one = |fd| [Some(fd), None];
+    match program.attach {
         Attach::None => Ok([None, None]),
         Attach::Tracepoint { category, name } => {
             let mut event = Path::new();
@@ -55,15 +126,95 @@ fn try_attach<K: Kernel>(
             to_event(kernel, prog, event, 0)
         }
         Attach::Kprobe { symbol, offset, ret } => {
-            let event = kprobe::open(kernel, ledger, &Probe { symbol, offset, ret })?;
+            let event = kprobe::open(kernel, &mut session.ledger, &Probe { symbol, offset, ret })?;
             to_event(kernel, prog, event, 0)
         }
         Attach::RawTracepoint { name } => {
             let mut path = Path::new();
             path.text(name);
-            Ok([Some(kernel.raw_tracepoint_open(path.as_cstr()?, prog)?), None])
+            kernel.raw_tracepoint_open(Some(path.as_cstr()?), prog).map(one)
+        }
+        Attach::Ksyscall { name, ret } => {
+            let event = syscall(kernel, session, name, ret)?;
+            to_event(kernel, prog, event, 0)
+        }
+        Attach::KprobeMulti { pattern, ret } => {
+            multi::attach(kernel, prog, program.expected_attach_type, pattern, ret).map(one)
+        }
+        // what it attaches to was said when it was loaded
+        Attach::Trace { .. } if program.expected_attach_type == ITER => kernel.link_iter(prog).map(one),
+        Attach::Trace { .. } => kernel.raw_tracepoint_open(None, prog).map(one),
+        Attach::PerfEvent { kind, config, sample, freq } => {
+            let spec = PerfSpec { kind, config, sample_period: sample, freq, ..PerfSpec::default() };
+            on_every_cpu(kernel, session, prog, &spec).map(|()| [None, None])
         }
         _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// A probe of a system call's function: of the wrapper's, where the architecture has one in this kernel.
+#[cold]
+#[inline(never)]
+fn syscall<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, name: &str, ret: bool) -> Sys<Fd> {
+    let mut last = Errno::ENOENT;
+    for prefix in [SYSCALL_WRAPPER, "sys_"] {
+        let mut symbol = Path::new();
+        let symbol = symbol.text(prefix).text(name).as_str();
+        match kprobe::open(kernel, &mut session.ledger, &Probe { symbol, offset: 0, ret }) {
+            Err(e @ (Errno::ENOENT | Errno::EINVAL)) => last = e,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+/// Samples of a counter on every CPU that is there.
+#[cold]
+#[inline(never)]
+fn on_every_cpu<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    prog: Fd,
+    spec: &PerfSpec<'_>,
+) -> Sys<()> {
+    let mut any = Err(Errno::ENODEV);
+    for cpu in 0..session.identity.cpus {
+        let event = match kernel.perf_event_open(spec, cpu) {
+            Ok(event) => event,
+            // a CPU that is possible and not online
+            Err(Errno::ENODEV) => continue,
+            Err(e) => return Err(e),
+        };
+        for &fd in to_event(kernel, prog, event, 0)?.iter().flatten() {
+            session.ledger.keep(kernel, fd).map_err(|_| Errno::EMFILE)?;
+        }
+        any = Ok(());
+    }
+    any
+}
+
+/// Prints the text of an iterator to its end.
+#[cold]
+#[inline(never)]
+fn iterate<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    program: &Program<'_>,
+    link: Fd,
+) -> Done<()> {
+    let file = match kernel.iter_create(link) {
+        Ok(file) => session.ledger.keep(kernel, file)?,
+        Err(e) => return Err(refuse(kernel, s, program, e)),
+    };
+    let mut piece = [0; 512];
+    loop {
+        match kernel.read(file, &mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(n) => write_all(kernel, Fd::STDOUT, piece.get(..n).unwrap_or_default()),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(e) => return Err(failed(kernel, program.name, e)),
+        }
     }
 }
 

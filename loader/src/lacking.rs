@@ -12,7 +12,12 @@ use corelet_core::pack::Attach;
 pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'static str {
     match (*attach, e) {
         (
-            Attach::Tracepoint { .. } | Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. },
+            Attach::Tracepoint { .. }
+            | Attach::Kprobe { .. }
+            | Attach::Ksyscall { .. }
+            | Attach::PerfEvent { .. }
+            | Attach::Uprobe { .. }
+            | Attach::Usdt { .. },
             Errno::ENOSYS,
         ) => kconfig::PERF_EVENTS,
         // a kernel that has it makes the folder that it is mounted on
@@ -27,6 +32,13 @@ pub fn option<K: Kernel>(kernel: &mut K, attach: &Attach<'_>, e: Errno) -> &'sta
         {
             of_category(category)
         }
+        (Attach::Trace { .. }, Errno::ENOENT | Errno::EINVAL)
+            if is_missing(kernel, c"/sys/kernel/btf/vmlinux") =>
+        {
+            kconfig::DEBUG_INFO_BTF
+        }
+        // there since 5.18 where the option is set
+        (Attach::KprobeMulti { .. }, Errno::EOPNOTSUPP) => kconfig::FPROBE,
         // without the PMU (4.17) the symbol was never looked for
         (Attach::Kprobe { .. }, Errno::ENOENT) if is_missing_in_tracefs(kernel, "/kprobe_events", "") => {
             kconfig::KPROBE_EVENTS

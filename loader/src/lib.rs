@@ -2,7 +2,7 @@
 //!
 //! The order of things: [`args`] the command line, [`identity`] the running kernel, [`mod@file`] the pack, [`choose`] the target
 //! of each object, then for each object [`load`]: [`plan`] which programs, [`relocate`] (with [`kernel_btf`] where no target
-//! fits), [`maps`], [`programs`], [`attach`];
+//! fits), [`maps`], [`programs`] (with [`btf_id`] where they attach by types), [`attach`];
 //! then [`stream`] what the programs report. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
 //! happens. Memory is a region of the size that the pack states ([`corelet_core::pack::work`], [`arena`]); all calls go through one seam
 //! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).
@@ -30,6 +30,7 @@
 pub mod arena;
 pub mod args;
 pub mod attach;
+pub mod btf_id;
 pub mod choose;
 pub mod exit;
 pub mod file;
@@ -43,9 +44,11 @@ pub mod lacking;
 pub mod load;
 pub mod maps;
 pub mod modules;
+pub mod multi;
 pub mod number;
 pub mod object;
 pub mod overrides;
+pub mod pattern;
 pub mod pins;
 pub mod plan;
 pub mod preflight;

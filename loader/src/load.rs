@@ -6,6 +6,7 @@
 use crate::arena::Arena;
 use crate::args::Command;
 use crate::attach;
+use crate::btf_id::Loaded;
 use crate::choose::Chosen;
 use crate::exit::Done;
 use crate::file::PackFile;
@@ -129,6 +130,10 @@ pub fn load<K: Kernel>(
         let mut parts: Parts<'_> = kept;
         parts.read(kernel, whole, &mut arena, &LOADED)?;
         parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
+        if chosen.by_build_id {
+            // ids of the kernel hold for the very build only
+            parts.read(kernel, (chosen.file, chosen.target), &mut arena, &[section::ATTACH_IDS])?;
+        }
         let mut sections = Sections { path: pack.path, object, btf, parts };
         if chosen.own_types() {
             let values = kernel_btf::kconfig(kernel, session, &sections, &mut arena)?;
@@ -223,9 +228,10 @@ fn into_kernel<K: Kernel>(
     let linker = Linker { sections: s, insns, open, btf, license };
     let is_chosen = |number: u16| flags.get(usize::from(number)) == Some(&1);
     let first = session.ledger.len();
+    let loaded = Loaded { first, chosen: flags };
     for (number, program) in (0..).zip(s.programs()) {
         if is_chosen(number) {
-            linker.load(kernel, session, &program, arena.scope())?;
+            linker.load(kernel, session, (number, &program), loaded, arena.scope())?;
         }
     }
     if !s.parts.get(section::MAP_VALUES).is_empty() {
@@ -249,6 +255,7 @@ fn into_kernel<K: Kernel>(
                 match program.attach {
                     Attach::Uprobe { .. } | Attach::Usdt { .. } => {
                         let job = uprobe::Job { s, open, number, program: &program, prog };
+                        session.counts.waiting = session.counts.waiting.saturating_add(1);
                         uprobe::attach(kernel, session, &job)?
                     }
                     _ => attach::attach(kernel, session, s, number, &program, prog)?,

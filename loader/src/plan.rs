@@ -1,6 +1,8 @@
 //! Which programs are loaded: what the pack's plan says, and for optional ones whether this machine has what they attach to.
 //! Decided before relocation, since candidates depend on what is relocated.
 
+use crate::attach;
+use crate::btf_id::EXT;
 use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
 use crate::lacking;
@@ -8,12 +10,18 @@ use crate::object::Sections;
 use crate::overrides;
 use crate::say::{
     Arg::{E, S},
-    fail, say,
+    bad, fail, say,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::{self, Path};
+use corelet_core::Error;
+use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
 use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section};
+use heapless::Vec;
+
+/// Why a program is left out that does what another does.
+const OTHER_SET: &str = "another of its group is taken";
 
 /// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
 const NOT_AVAILABLE: Errno = Errno(99);
@@ -40,18 +48,32 @@ pub fn decide<K: Kernel>(
     chosen: &mut [u8],
     used: &mut [u8],
 ) -> Done<()> {
+    let mut taken: Vec<u16, MAX_ALTERNATIVES> = Vec::new();
     for (number, program) in (0..).zip(s.programs()) {
         let program = overrides::of(kernel, session, program)?;
         let why = match decision(s, number) {
             Decision::Load => None,
-            Decision::IfPresent => match present(kernel, session, &program) {
+            Decision::OneOf { group, set } => {
+                while taken.len() <= usize::from(group) {
+                    let group = taken.len() as u16;
+                    let first = alternative(kernel, session, s, group)?;
+                    if taken.push(first).is_err() {
+                        let many = Error::BadRecord { id: section::PLAN, index: number.into() };
+                        return bad(kernel, s.path, Err(many));
+                    }
+                }
+                (taken.get(usize::from(group)) != Some(&set)).then_some(OTHER_SET)
+            }
+            Decision::IfPresent => match present(kernel, session, s, number, &program) {
                 Ok(()) => None,
                 Err(Errno::ENOENT) => Some("this kernel has nothing of that name"),
-                Err(Errno::EINVAL | NOT_AVAILABLE) => Some("this kernel cannot probe there"),
+                Err(Errno::EINVAL | NOT_AVAILABLE | Errno::ENOTSUPP) => {
+                    Some("this kernel cannot attach there")
+                }
                 Err(e) => return Err(refuse(kernel, s, &program, e)),
             },
             Decision::Skip(SkipReason::Disabled) => Some("the manifest says so"),
-            Decision::Skip(SkipReason::Alternative) => Some("another of its group is taken"),
+            Decision::Skip(SkipReason::Alternative) => Some(OTHER_SET),
             Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
         };
         let Some(why) = why else {
@@ -74,8 +96,57 @@ fn mark(flags: &mut [u8], number: u16) {
     }
 }
 
-/// Whether what an optional program attaches to is there.
-fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Program<'_>) -> Sys<()> {
+/// The first set of a group of which all programs can be attached; what else is tried is said.
+#[cold]
+#[inline(never)]
+fn alternative<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    group: u16,
+) -> Done<u16> {
+    let mut refused = None;
+    // sets that the PC took away leave gaps
+    for set in 0..MAX_SETS {
+        let (mut any, mut fits) = (false, true);
+        for (number, program) in (0..).zip(s.programs()) {
+            if !fits || decision(s, number) != (Decision::OneOf { group, set }) {
+                continue;
+            }
+            any = true;
+            match present(kernel, session, s, number, &program) {
+                Ok(()) => {}
+                // not this kernel's word on this program
+                Err(e @ (Errno::EPERM | Errno::EACCES | Errno::ENOMEM | Errno::EMFILE | Errno::EINTR)) => {
+                    return Err(refuse(kernel, s, &program, e));
+                }
+                Err(e) => {
+                    let args = [S(s.object.name), S(program.name), S(program.section), E(e)];
+                    say(kernel, "%: % (%) cannot be attached here: %", &args);
+                    refused = Some((program, e));
+                    fits = false;
+                }
+            }
+        }
+        if any && fits {
+            return Ok(set);
+        }
+    }
+    match refused {
+        Some((program, e)) => Err(refuse(kernel, s, &program, e)),
+        // a group without programs has nothing to choose
+        None => Ok(0),
+    }
+}
+
+/// Whether what a program attaches to is there.
+fn present<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    number: u16,
+    program: &Program<'_>,
+) -> Sys<()> {
     match program.attach {
         Attach::Tracepoint { category, name } => {
             tracefs::event_id(kernel, Path::new().text(category).text("/").text(name).as_str()).map(drop)
@@ -85,15 +156,17 @@ fn present<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, program: &Progr
             kernel.close(probe);
             Ok(())
         }
-        // a raw tracepoint cannot be asked for without a program; attaching it tells
-        _ => Ok(()),
+        // whether the file has the place is found out when it is attached
+        Attach::None | Attach::Uprobe { .. } | Attach::Usdt { .. } => Ok(()),
+        _ => attach::try_out(kernel, session, s, number, program),
     }
 }
 
 /// Says why a program cannot be attached.
 #[cold]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
-    let lacking = lacking::option(kernel, &program.attach, e);
+    let replaces = program.prog_type == EXT;
+    let lacking = if replaces { "" } else { lacking::option(kernel, &program.attach, e) };
     if !lacking.is_empty() {
         let args = [S(s.object.name), S(program.name), S(program.section), E(e), S(lacking)];
         return fail(kernel, Exit::Missing, "%: cannot attach % (%): %; this kernel lacks %", &args);
@@ -105,7 +178,17 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
         ) => (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing"),
         (_, Errno::EPERM | Errno::EACCES) => (Exit::Missing, "; this needs root, or CAP_BPF and CAP_PERFMON"),
         (Attach::None | Attach::Other { .. }, _) => {
-            let why = "; this loader attaches tracepoints, raw tracepoints, kprobes, kretprobes, uprobes and USDT probes";
+            (Exit::NotPortable, "; this loader has no way to attach such a program")
+        }
+        (Attach::Trace { .. }, Errno::ENOTSUPP) => {
+            let why = "; this architecture's kernel has no BPF trampolines (AArch64: 6.0, RISC-V: 6.3, 32-bit ARM: none)";
+            (Exit::NotPortable, why)
+        }
+        (Attach::PerfEvent { .. }, Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV) => {
+            (Exit::NotPortable, "; this machine has no such counter")
+        }
+        (Attach::Trace { .. }, Errno::ENOENT) if replaces => {
+            let why = "; no program that is loaded before it has such a function";
             (Exit::NotPortable, why)
         }
         (Attach::Usdt { .. }, Errno::EOPNOTSUPP) => {

@@ -1,10 +1,12 @@
 //! Linking the chosen programs one by one into a buffer and loading them.
 
 use crate::arena::Arena;
+use crate::btf_id::{self, Loaded};
 use crate::exit::Done;
 use crate::job::OpenMap;
 use crate::maps::with_memlock;
 use crate::object::{Sections, kernel_name};
+use crate::plan::refuse;
 use crate::say::bad;
 use crate::session::Session;
 use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
@@ -29,7 +31,7 @@ pub struct Linker<'x, 'a> {
 }
 
 impl Linker<'_, '_> {
-    /// Links and loads one program.
+    /// Links and loads one program, of which those before it are `loaded`.
     ///
     /// # Errors
     /// What the kernel refused, explained by [`verifier::explain`].
@@ -37,7 +39,8 @@ impl Linker<'_, '_> {
         &self,
         kernel: &mut K,
         session: &mut Session<'_>,
-        program: &Program<'_>,
+        (number, program): (u16, &Program<'_>),
+        loaded: Loaded<'_>,
         mut arena: Arena<'_>,
     ) -> Done<Fd> {
         let s = self.sections;
@@ -70,6 +73,10 @@ impl Linker<'_, '_> {
             .filter(|b| !b.func_info.is_empty()),
             None => None,
         };
+        let attach_to = match btf_id::find(kernel, session, s, number, program, loaded) {
+            Ok(attach_to) => attach_to,
+            Err(e) => return Err(refuse(kernel, s, program, e)),
+        };
         let spec = ProgSpec {
             prog_type: program.prog_type,
             expected_attach_type: program.expected_attach_type,
@@ -79,14 +86,17 @@ impl Linker<'_, '_> {
             insns,
             license: self.license,
             btf,
+            attach_to,
         };
-        match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
+        let done = match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
             Ok(fd) => {
                 session.counts.programs = session.counts.programs.saturating_add(1);
                 session.ledger.keep(kernel, fd)
             }
             Err(e) => Err(verifier::explain(kernel, session, s, &spec, program, placed, e, arena)),
-        }
+        };
+        attach_to.close(kernel);
+        done
     }
 }
 

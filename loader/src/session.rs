@@ -35,6 +35,10 @@ pub struct Counts {
     pub programs: u32,
     /// Programs skipped.
     pub skipped: u32,
+    /// Programs attached to what has yet to happen.
+    pub waiting: u32,
+    /// Iterators, whose text is printed.
+    pub iterators: u32,
     /// Maps created.
     pub maps: u32,
     /// Relocations that patched an instruction.

@@ -48,6 +48,16 @@ impl Ledger {
         self.open.get(index).map(|&number| Fd(number.into()))
     }
 
+    /// Closes what was kept after there were `len`, the last first.
+    #[cold]
+    pub fn undo_to<K: Kernel>(&mut self, kernel: &mut K, len: usize) {
+        while self.open.len() > len
+            && let Some(fd) = self.open.pop()
+        {
+            kernel.close(Fd(fd.into()));
+        }
+    }
+
     /// Closes everything, the last first, and removes the probes in tracefs.
     pub fn undo<K: Kernel>(&mut self, kernel: &mut K) {
         while let Some(fd) = self.open.pop() {

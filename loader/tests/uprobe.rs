@@ -43,17 +43,17 @@ fn machine(sample: Sample) -> Fake {
 
 fn uprobe(symbol: &'static str, offset: u64, ret: bool) -> Sample {
     let attach = Attach::Uprobe { path: FILE, symbol, offset, ret };
-    Sample { probe: Some(("uprobe//opt/probed:…", attach, 0)), ..Sample::default() }
+    Sample { probe: Some(("uprobe//opt/probed:…", attach, 2, 0)), ..Sample::default() }
 }
 
 fn multi(symbol: &'static str, expected: u32) -> Sample {
     let attach = Attach::Uprobe { path: FILE, symbol, offset: 0, ret: false };
-    Sample { probe: Some(("uprobe.multi//opt/probed:…", attach, expected)), ..Sample::default() }
+    Sample { probe: Some(("uprobe.multi//opt/probed:…", attach, 2, expected)), ..Sample::default() }
 }
 
 fn usdt(name: &'static str) -> Sample {
     let attach = Attach::Usdt { path: FILE, provider: "corelet", name };
-    Sample { probe: Some(("usdt//opt/probed:…", attach, 0)), usdt_specs: 2, ..Sample::default() }
+    Sample { probe: Some(("usdt//opt/probed:…", attach, 2, 0)), usdt_specs: 2, ..Sample::default() }
 }
 
 fn done(k: &mut Fake, line: &[&str]) {
@@ -251,7 +251,7 @@ fn an_optional_program_is_left_out_with_the_reason() {
 fn bare_names_are_looked_for_where_they_lie() {
     let at = |path: &'static str, name: &'static str| {
         let attach = Attach::Uprobe { path: name, symbol: "probed_add", offset: 0, ret: false };
-        let mut k = machine(Sample { probe: Some(("uprobe", attach, 0)), ..Sample::default() });
+        let mut k = machine(Sample { probe: Some(("uprobe", attach, 2, 0)), ..Sample::default() });
         k.files.insert(path.into(), PROBED.to_vec());
         done(&mut k, RUN);
         assert_eq!(k.perf.last().unwrap().2.as_deref(), Some(path));
@@ -267,7 +267,7 @@ fn bare_names_are_looked_for_where_they_lie() {
 #[test]
 fn thumb_is_said() {
     let attach = Attach::Uprobe { path: "libother.so.6", symbol: "probed_add", offset: 0, ret: false };
-    let mut k = machine(Sample { probe: Some(("uprobe", attach, 0)), ..Sample::default() });
+    let mut k = machine(Sample { probe: Some(("uprobe", attach, 2, 0)), ..Sample::default() });
     let file = k.files.get_mut("/lib/libother.so.6").unwrap();
     // what stands for the function in the table of symbols: its address, odd
     let entries = (0..file.len() - 4).filter(|&at| file[at..at + 4] == 0x0001_1168u32.to_le_bytes());

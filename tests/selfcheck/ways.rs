@@ -117,6 +117,7 @@ pub fn packed(
         version: "#1",
         arch: Arch::Aarch64,
         config: None,
+        own_types: true,
     };
     let built = build(&[input], &[kernel], &Options::default())?;
     let file = container(&built.sections)?;

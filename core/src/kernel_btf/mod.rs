@@ -35,6 +35,7 @@
 
 mod blob;
 mod close;
+mod find;
 mod source;
 mod strings;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod wanted;
 mod work;
 mod write;
 
+pub use find::find;
 pub use source::{Source, Stats};
 
 use crate::btf::Btf;

@@ -76,6 +76,17 @@ pub fn names() -> impl Iterator<Item = (&'static str, bool)> {
     ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Exact)))
 }
 
+/// The prefix that what a program of this `enum bpf_attach_type` attaches to has in the kernel's BTF, and whether it is a typedef
+/// there and no function. Source: `btf_get_kernel_prefix_kind`, libbpf `src/libbpf.c`.
+pub fn kernel_type(expected_attach_type: u32) -> (&'static str, bool) {
+    match expected_attach_type {
+        23 => ("btf_trace_", true),
+        27 | 43 => ("bpf_lsm_", false),
+        28 => ("bpf_iter_", false),
+        _ => ("", false),
+    }
+}
+
 /// What stands behind a row's name and the `/`; `None` where the row does not fit.
 fn behind<'a>(row: &Row, name: &'a str) -> Option<Option<&'a str>> {
     let rest = name.strip_prefix(row.0)?;

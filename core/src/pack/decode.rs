@@ -3,9 +3,9 @@
 
 use super::memory::{Formula, Memory};
 use super::records::{
-    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, Holds, How,
-    InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object, Program, Relo,
-    ResultMap, Sizing, SkipReason, Target, View,
+    Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint,
+    Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object,
+    Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -35,6 +35,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::TARGET => skip::<Target<'a>>,
         section::IDS => skip::<KernelId>,
         section::PLAN => skip::<Choice>,
+        section::ATTACH_IDS => skip::<AttachId>,
         section::MEMORY => skip::<Memory>,
         section::MAP_PLAN => skip::<MapChoice>,
         section::INNER_MAPS => skip::<InnerMap<'a>>,
@@ -119,6 +120,7 @@ variants!(Sizing { Exact, Cpus, PowerOfTwoPages });
 variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned });
 variants!(MapFate { Absent, PerfBuffer });
 variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
+fields!(AttachId { program, id });
 variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
 impl<'a> Wire<'a> for Attach<'a> {
@@ -219,10 +221,11 @@ impl Wire<'_> for Format {
 
 impl Wire<'_> for Decision {
     fn read(r: &mut Reader<'_>) -> Self {
-        match r.variant(3) {
+        match r.variant(4) {
             0 => Decision::Load,
             1 => Decision::IfPresent,
-            _ => Decision::Skip(Wire::read(r)),
+            2 => Decision::Skip(Wire::read(r)),
+            _ => Decision::OneOf { group: Wire::read(r), set: Wire::read(r) },
         }
     }
 }

@@ -62,6 +62,7 @@
 //! 0x25   MEMORY     target  yes       one record Memory
 //! 0x26   MODULES    target  yes       records Module: which builds of which modules SUBSET has types of
 //! 0x27   SANITIZED  target  no        BTF blob: section BTF as this kernel takes it, if it does not take all of its kinds
+//! 0x28   ATTACH_IDS target  no        records AttachId: the kernel's own ids of what programs attach to
 //! 0x29   MAP_PLAN   target  yes       records MapChoice: maps that this kernel lacks the type of
 //! 0x30   INNER_MAPS object  yes       records InnerMap: what the maps in maps of maps are
 //! 0x31   MAP_VALUES object  yes       records MapValue: what maps of maps and of programs hold from the start
@@ -88,9 +89,9 @@ pub use decode::check;
 pub use memory::{Formula, Memory};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
-    Arch, Attach, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint, Holds, How,
-    InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object, Program, Relo,
-    ResultMap, Sizing, SkipReason, Target, View,
+    Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint,
+    Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object,
+    Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -133,6 +134,7 @@ pub mod section {
     pub const MEMORY: u16 = 0x25;
     pub const MODULES: u16 = 0x26;
     pub const SANITIZED: u16 = 0x27;
+    pub const ATTACH_IDS: u16 = 0x28;
     pub const MAP_PLAN: u16 = 0x29;
     pub const INNER_MAPS: u16 = 0x30;
     pub const MAP_VALUES: u16 = 0x31;
@@ -184,6 +186,7 @@ pub mod section {
             MAP_PLAN => "MAP_PLAN",
             INNER_MAPS => "INNER_MAPS",
             MAP_VALUES => "MAP_VALUES",
+            ATTACH_IDS => "ATTACH_IDS",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

@@ -623,6 +623,15 @@ pub struct KernelId {
     pub kernel: TypeId,
 }
 
+/// Section `ATTACH_IDS`: the id in the kernel's own BTF of what a program attaches to ([`Attach::Trace`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachId {
+    /// The program.
+    pub program: u16,
+    /// Id in the kernel's BTF.
+    pub id: TypeId,
+}
+
 /// Section `PLAN`: what becomes of a program on this target. Programs without a record are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
@@ -659,6 +668,14 @@ pub enum Decision {
     IfPresent,
     /// Not loaded.
     Skip(SkipReason),
+    /// One of a set of programs that do together what others do in another way. Of its group the device takes the first set,
+    /// from 0, of which it can attach all; the programs of the other sets are not loaded.
+    OneOf {
+        /// The group, from 0; below [`crate::limits::MAX_ALTERNATIVES`].
+        group: u16,
+        /// The set within the group; below [`crate::limits::MAX_SETS`].
+        set: u16,
+    },
 }
 
 /// Why a program is not loaded.

@@ -340,6 +340,7 @@ impl<'x> TargetJson<'x> {
         let what = |d: &Decision| match d {
             Decision::Load => "loaded",
             Decision::IfPresent => "optional: skipped where the kernel lacks what it attaches to",
+            Decision::OneOf { .. } => "of the alternatives the first that the kernel can attach is loaded",
             Decision::Skip(SkipReason::Disabled) => "not loaded: disabled by the manifest",
             Decision::Skip(SkipReason::Alternative) => "not loaded: an alternative is",
             Decision::Skip(SkipReason::NoAutoload) => "not loaded: its section name begins with `?`",

@@ -266,6 +266,7 @@ pub fn with_modules<R>(
             version: &o.version,
             arch: o.arch,
             config: o.config.as_ref(),
+            own_types: !o.is_without_btf(),
         })
         .collect();
     f(&kernels)

@@ -2,11 +2,13 @@
 //!
 //! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
 //! kernel loads, `object`, `results` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
-//! `modules` finds out which modules a target stands on, `sanitize` what old kernels do not take, `write` puts the file together,
+//! `attach_ids` the kernel's ids of what programs attach to, `modules` finds out which modules a target stands on, `sanitize` what
+//! old kernels do not take, `write` puts the file together,
 //! `apart` a file for each target. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
 
 mod apart;
+mod attach_ids;
 mod bare;
 mod closure;
 mod collect;
@@ -91,6 +93,16 @@ pub struct Kernel<'x> {
     pub arch: Arch,
     /// Its configuration, where that is known.
     pub config: Option<&'x Config>,
+    /// Whether `types` are those that it shows in `/sys/kernel/btf`, so that their ids are its own. Types that were made of
+    /// debug information are not.
+    pub own_types: bool,
+}
+
+impl Kernel<'_> {
+    /// Whether it has types of its own in memory; `None` where neither its image nor its configuration says.
+    pub fn has_btf(&self) -> Option<bool> {
+        if self.own_types { Some(true) } else { self.config.map(|c| c.is_set("CONFIG_DEBUG_INFO_BTF")) }
+    }
 }
 
 /// Choices of the one who packs.
@@ -162,6 +174,8 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
             targets: Vec::new(),
         };
         for kernel in kernels {
+            let decisions = plan::on(&c, &decisions, kernel)
+                .with_context(|| format!("{} on {}", input.name, kernel.release))?;
             let job = target::Job {
                 owner: next_target,
                 digest,

@@ -1,22 +1,28 @@
 //! Which programs a target loads: the manifest's alternatives, what is disabled, what is optional.
+//!
+//! What a manifest says is the same for every kernel. Of a kernel whose types and configuration are at hand it is known what
+//! it cannot attach at all ([`on`]); of what is left of a group of alternatives the device takes the first set that it can
+//! attach, since much else decides: a trampoline for the architecture, the options of ftrace, what the compiler inlined.
 
 use super::collect::Collected;
 use super::varying::fitted;
+use super::{Kernel, attach_ids};
 use crate::exit::Failure;
 use crate::kconfig::Presence;
 use crate::manifest::{self, Manifest};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
 use corelet_core::object::Object;
 use corelet_core::pack::{Attach, Decision, SkipReason};
 use std::collections::BTreeMap;
 
 /// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
 fn attachable(attach: &Attach<'_>) -> bool {
-    matches!(
-        attach,
-        Attach::None | Attach::Kprobe { .. } | Attach::Tracepoint { .. } | Attach::RawTracepoint { .. }
-    )
+    !matches!(attach, Attach::Other { .. })
 }
+
+/// Why a program that is not [`attachable`] is refused.
+const LOADER: &str = "this version's loader does not attach it";
 
 /// Which programs are loaded, by function, and whether the device may do without each.
 pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u32, Presence> {
@@ -24,7 +30,8 @@ pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u3
     programs
         .filter_map(|(&(function, _), decision)| match decision {
             Decision::Load => Some((function, Presence::Needed)),
-            Decision::IfPresent => Some((function, Presence::Optional)),
+            // one that is not taken may want what the kernel lacks
+            Decision::IfPresent | Decision::OneOf { .. } => Some((function, Presence::Optional)),
             Decision::Skip(_) => None,
         })
         .collect()
@@ -51,8 +58,8 @@ pub fn decisions(object: Object<'_>, manifest: &Manifest) -> BTreeMap<u32, Prese
 /// The decision for each program, in the order of [`Collected::programs`].
 ///
 /// # Errors
-/// The manifest names a program that is not there, no alternative can be attached, or a program that is to be loaded
-/// cannot be attached.
+/// The manifest names a program that is not there, no alternative can be attached by this version's loader, or a program that
+/// is to be loaded cannot be.
 pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decision>> {
     let name = |i: usize| c.functions[c.programs[i].0 as usize].name;
     let find = |wanted: &str| {
@@ -71,20 +78,22 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
             false => Decision::Skip(SkipReason::NoAutoload),
         })
         .collect();
-    for group in &manifest.alternatives {
+    for (group_number, group) in manifest.alternatives.iter().enumerate() {
         let all = |set: &Vec<String>| Ok(set.iter().map(|n| find(n)).collect::<Result<Vec<_>>>()?.concat());
         let sets = group.sets.iter().map(all).collect::<Result<Vec<_>>>()?;
-        let fits = |set: &&Vec<usize>| set.iter().all(|&i| attachable(&c.programs[i].1.attach));
-        let Some(taken) = sets.iter().find(fits) else {
-            let sets: Vec<_> = group.sets.iter().map(|s| s.join(", ")).collect();
-            return Err(Failure::not_portable(format!(
-                "none of the alternatives [{}] can be attached by this version's loader",
-                sets.join("] or [")
-            )));
-        };
-        for &i in sets.iter().flatten() {
-            decisions[i] =
-                if taken.contains(&i) { Decision::Load } else { Decision::Skip(SkipReason::Alternative) };
+        let number = u16::try_from(group_number).ok().filter(|n| usize::from(*n) < MAX_ALTERNATIVES);
+        let group_number = number.with_context(|| {
+            format!("{}: more than {MAX_ALTERNATIVES} groups of alternatives", manifest.file)
+        })?;
+        ensure!(
+            sets.len() <= usize::from(MAX_SETS),
+            "{}: more than {MAX_SETS} sets in a group of alternatives",
+            manifest.file
+        );
+        for (set_number, set) in (0..).zip(&sets) {
+            for &i in set {
+                decisions[i] = Decision::OneOf { group: group_number, set: set_number };
+            }
         }
     }
     for (wanted, program) in &manifest.programs {
@@ -96,16 +105,69 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
             }
         }
     }
-    let refused: Vec<String> = (decisions.iter().zip(&c.programs).enumerate())
-        .filter(|(_, (d, (_, sec)))| !matches!(d, Decision::Skip(_)) && !attachable(&sec.attach))
-        .map(|(i, (_, &(f, _)))| format!("{} (SEC(\"{}\"))", name(i), c.functions[f as usize].section_name))
+    let loader = |i: usize| (!attachable(&c.programs[i].1.attach)).then(|| LOADER.to_owned());
+    narrow(c, &mut decisions, &loader, true)?;
+    Ok(decisions)
+}
+
+/// The decisions on one kernel, where it shows that it cannot attach some of the alternatives.
+///
+/// # Errors
+/// No alternative is left, or it cannot attach a program that is to be loaded.
+pub(super) fn on(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>) -> Result<Vec<Decision>> {
+    let mut decisions = decisions.to_vec();
+    narrow(c, &mut decisions, &|i| attach_ids::impossible(&c.programs[i].1, kernel), false)?;
+    Ok(decisions)
+}
+
+/// Takes away the alternatives of which `why` tells that they cannot be attached, and refuses other programs for that reason:
+/// optional ones only where `optional` says so, since the device leaves them out by itself.
+fn narrow(
+    c: &Collected<'_>,
+    decisions: &mut [Decision],
+    why: &dyn Fn(usize) -> Option<String>,
+    optional: bool,
+) -> Result<()> {
+    let shown = |i: usize, why: &str| {
+        let function = &c.functions[c.programs[i].0 as usize];
+        format!("{} (SEC(\"{}\")): {why}", function.name, function.section_name)
+    };
+    let mut groups: BTreeMap<u16, BTreeMap<u16, Vec<usize>>> = BTreeMap::new();
+    for (i, decision) in decisions.iter().enumerate() {
+        if let Decision::OneOf { group, set } = *decision {
+            groups.entry(group).or_default().entry(set).or_default().push(i);
+        }
+    }
+    for sets in groups.values() {
+        let cannot = |set: &Vec<usize>| set.iter().find_map(|&i| why(i).map(|why| shown(i, &why)));
+        let (left, out): (Vec<_>, Vec<_>) =
+            sets.values().map(|set| (set, cannot(set))).partition(|s| s.1.is_none());
+        if left.is_empty() {
+            let reasons: Vec<String> = out.into_iter().filter_map(|(_, why)| why).collect();
+            return Err(Failure::not_portable(format!(
+                "none of the alternatives can be attached: {}",
+                reasons.join("; ")
+            )));
+        }
+        for &i in out.iter().flat_map(|(set, _)| *set) {
+            decisions[i] = Decision::Skip(SkipReason::Alternative);
+        }
+        if let [(set, _)] = left[..] {
+            for &i in set {
+                decisions[i] = Decision::Load;
+            }
+        }
+    }
+    let asked = |d: &Decision| *d == Decision::Load || (optional && *d == Decision::IfPresent);
+    let refused: Vec<String> = (decisions.iter().enumerate())
+        .filter(|(_, d)| asked(d))
+        .filter_map(|(i, _)| why(i).map(|why| shown(i, &why)))
         .collect();
     if refused.is_empty() {
-        return Ok(decisions);
+        return Ok(());
     }
     Err(Failure::not_portable(format!(
-        "this version's loader cannot attach {} of {} programs: {}; it has tracepoints, raw tracepoints, kprobes and \
-         kretprobes: name alternatives in the manifest, or disable the programs",
+        "cannot attach {} of {} programs: {}; name alternatives in the manifest, or disable the programs",
         refused.len(),
         c.programs.len(),
         refused.join(", ")

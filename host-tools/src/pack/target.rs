@@ -8,7 +8,7 @@ use super::object::typeless;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, map_plan, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, attach_ids, map_plan, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
@@ -161,6 +161,7 @@ impl Job<'_, '_> {
             )?,
             Section::raw(section::SANITIZED, self.owner, sanitized),
             Section::records(section::MAP_PLAN, self.owner, &map_plan)?,
+            attach_ids::section(self.owner, c, self.decisions, kernel)?,
         ];
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));

@@ -6,8 +6,10 @@
 //! or refused by name (`kconfig`).
 
 mod files;
+mod find;
 mod kconfig;
 
+pub use find::find;
 pub use kconfig::image as kconfig;
 
 use crate::arena::Arena;

@@ -13,15 +13,23 @@ pub(super) mod cmd {
     pub(in crate::sys) const PROG_LOAD: usize = 5;
     pub(in crate::sys) const OBJ_PIN: usize = 6;
     pub(in crate::sys) const OBJ_GET: usize = 7;
+    pub(in crate::sys) const PROG_TEST_RUN: usize = 10;
     pub(in crate::sys) const OBJ_GET_INFO_BY_FD: usize = 15;
     pub(in crate::sys) const RAW_TRACEPOINT_OPEN: usize = 17;
     pub(in crate::sys) const BTF_LOAD: usize = 18;
     pub(in crate::sys) const MAP_FREEZE: usize = 22;
     pub(in crate::sys) const LINK_CREATE: usize = 28;
+    pub(in crate::sys) const ITER_CREATE: usize = 33;
 }
 
 /// `BPF_PERF_EVENT` of `enum bpf_attach_type`.
 const ATTACH_PERF_EVENT: u32 = 41;
+/// `BPF_TRACE_ITER` of `enum bpf_attach_type`.
+const ATTACH_ITER: u32 = 28;
+/// `BPF_F_KPROBE_MULTI_RETURN`
+const MULTI_RETURN: u32 = 1;
+/// Bit `freq` of `struct perf_event_attr`.
+const PERF_FREQ: u64 = 1 << 10;
 /// `PERF_ATTR_SIZE_VER5`, which every kernel with BPF tracing links knows.
 const PERF_ATTR_SIZE: u32 = 112;
 
@@ -104,7 +112,9 @@ impl Attr {
             .set(40, p.kern_version)
             .set(44, p.prog_flags)
             .name(48, &p.name)
-            .set(68, p.expected_attach_type);
+            .set(68, p.expected_attach_type)
+            .set(108, p.attach_to.id)
+            .set(112, p.attach_to.of.map_or(0, |fd| fd.0 as u32));
         if let Some((log, len)) = log {
             a = a.set(24, 1).set(28, len as u32).address(32, log);
         }
@@ -154,6 +164,28 @@ impl Attr {
         Attr::new(16).set(0, fd as u32).set(4, len as u32).address(8, info)
     }
 
+    pub(super) fn link_iter(prog: i32) -> Attr {
+        Attr::new(32).set(0, prog as u32).set(8, ATTACH_ITER)
+    }
+
+    pub(super) fn link_kprobe_multi(prog: i32, attach_type: u32, ret: bool, names: &[u64]) -> Attr {
+        let flags = if ret { MULTI_RETURN } else { 0 };
+        Attr::new(48)
+            .set(0, prog as u32)
+            .set(8, attach_type)
+            .set(16, flags)
+            .set(20, names.len() as u32)
+            .address(24, names.as_ptr())
+    }
+
+    pub(super) fn iter_create(link: i32) -> Attr {
+        Attr::new(8).set(0, link as u32)
+    }
+
+    pub(super) fn prog_run(prog: i32, context: *mut u64) -> Attr {
+        Attr::new(72).set(0, prog as u32).set(40, size_of::<u64>() as u32).address(48, context)
+    }
+
     pub(super) fn perf_event(p: &PerfSpec<'_>) -> Attr {
         let a = Attr::new(PERF_ATTR_SIZE as usize)
             .set(0, p.kind)
@@ -162,6 +194,7 @@ impl Attr {
             .set_u64(16, p.sample_period)
             .set_u64(24, p.sample_type)
             .set_u64(32, p.read_format)
+            .set_u64(40, if p.freq { PERF_FREQ } else { 0 })
             .set(48, p.wakeup_events)
             .set_u64(64, p.offset);
         match p.symbol {

@@ -209,9 +209,51 @@ impl Kernel for Linux {
         unsafe { bpf(cmd::PROG_LOAD, &Attr::prog_load(spec, log)) }.map(fd)
     }
 
-    fn raw_tracepoint_open(&mut self, name: &CStr, prog: Fd) -> Sys<Fd> {
-        // SAFETY: the name is NUL-terminated.
-        unsafe { bpf(cmd::RAW_TRACEPOINT_OPEN, &Attr::raw_tracepoint(name.as_ptr(), prog.0)) }.map(fd)
+    fn raw_tracepoint_open(&mut self, name: Option<&CStr>, prog: Fd) -> Sys<Fd> {
+        let name = name.map_or(core::ptr::null(), CStr::as_ptr);
+        // SAFETY: the name is NUL-terminated, or null.
+        unsafe { bpf(cmd::RAW_TRACEPOINT_OPEN, &Attr::raw_tracepoint(name, prog.0)) }.map(fd)
+    }
+
+    #[cold]
+    fn link_kprobe_multi(
+        &mut self,
+        prog: Fd,
+        attach_type: u32,
+        ret: bool,
+        names: &[u8],
+        places: &mut [u64],
+    ) -> Sys<Fd> {
+        let mut count = 0usize;
+        let mut all = places.iter_mut();
+        for name in names.split_inclusive(|&b| b == 0) {
+            if name.last() != Some(&0) {
+                return Err(Errno::EINVAL);
+            }
+            *all.next().ok_or(Errno::EINVAL)? = name.as_ptr().expose_provenance() as u64;
+            count = count.saturating_add(1);
+        }
+        let places = places.get(..count).unwrap_or_default();
+        // SAFETY: each place is the address of a text in `names` that ends with a NUL.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_kprobe_multi(prog.0, attach_type, ret, places)) }.map(fd)
+    }
+
+    #[cold]
+    fn link_iter(&mut self, prog: Fd) -> Sys<Fd> {
+        // SAFETY: no addresses in it.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_iter(prog.0)) }.map(fd)
+    }
+
+    #[cold]
+    fn iter_create(&mut self, link: Fd) -> Sys<Fd> {
+        // SAFETY: no addresses in it.
+        unsafe { bpf(cmd::ITER_CREATE, &Attr::iter_create(link.0)) }.map(fd)
+    }
+
+    #[cold]
+    fn prog_run(&mut self, prog: Fd, context: &mut u64) -> Sys<()> {
+        // SAFETY: the kernel reads and writes the eight bytes of the context.
+        unsafe { bpf(cmd::PROG_TEST_RUN, &Attr::prog_run(prog.0, context)) }.map(drop)
     }
 
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {

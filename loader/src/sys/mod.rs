@@ -20,6 +20,7 @@ pub use raw::exit;
 pub use region::{Region, bytes, slots};
 pub use shared::Shared;
 
+use crate::btf_id::AttachTo;
 use core::ffi::CStr;
 
 /// What a system call gives.
@@ -64,6 +65,8 @@ pub struct ProgSpec<'a> {
     pub license: &'a CStr,
     /// Types, where the kernel took the BTF.
     pub btf: Option<ProgBtf<'a>>,
+    /// What it attaches to by its type.
+    pub attach_to: AttachTo,
 }
 
 /// A perf event: the fields of `struct perf_event_attr` that the loader uses.
@@ -73,8 +76,10 @@ pub struct PerfSpec<'a> {
     pub kind: u32,
     /// `config`.
     pub config: u64,
-    /// `sample_period`.
+    /// `sample_period`, or `sample_freq` with `freq`.
     pub sample_period: u64,
+    /// Whether that many samples are taken a second.
+    pub freq: bool,
     /// `PERF_SAMPLE_*`.
     pub sample_type: u64,
     /// `PERF_FORMAT_*`.
@@ -168,8 +173,24 @@ pub trait Kernel {
     fn map_freeze(&mut self, map: Fd) -> Sys<()>;
     /// `BPF_PROG_LOAD`, with the verifier's log in `log` where one is given.
     fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd>;
-    /// `BPF_RAW_TRACEPOINT_OPEN`
-    fn raw_tracepoint_open(&mut self, name: &CStr, prog: Fd) -> Sys<Fd>;
+    /// `BPF_RAW_TRACEPOINT_OPEN`; without a name for programs that were loaded with what they attach to.
+    fn raw_tracepoint_open(&mut self, name: Option<&CStr>, prog: Fd) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of many kernel functions (5.18), whose names are in `names`, each with a NUL. `places` is memory for as
+    /// many addresses; `EINVAL` where it is less.
+    fn link_kprobe_multi(
+        &mut self,
+        prog: Fd,
+        attach_type: u32,
+        ret: bool,
+        names: &[u8],
+        places: &mut [u64],
+    ) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of an iterator (5.8).
+    fn link_iter(&mut self, prog: Fd) -> Sys<Fd>;
+    /// `BPF_ITER_CREATE`: what reads the iterator's text.
+    fn iter_create(&mut self, link: Fd) -> Sys<Fd>;
+    /// `BPF_PROG_TEST_RUN` of a `BPF_PROG_TYPE_SYSCALL` program with a context of eight bytes, which it may change.
+    fn prog_run(&mut self, prog: Fd, context: &mut u64) -> Sys<()>;
     /// `BPF_LINK_CREATE` of a perf event (5.15), with what `bpf_get_attach_cookie` gives the program.
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd>;
     /// `BPF_LINK_CREATE` of `uprobe_multi` (6.6).

@@ -21,6 +21,13 @@ pub enum Thing {
     Epoll,
 }
 
+/// A type that the kernel finds by its name.
+#[derive(Clone, Copy, Debug)]
+pub enum Known {
+    Own(u32),
+    OfModule(u32),
+}
+
 /// A loaded program, as it was asked for.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -28,6 +35,10 @@ pub struct Loaded {
     pub insns: Vec<u8>,
     pub license: String,
     pub func_info: Vec<u8>,
+    pub prog_type: u32,
+    pub attach_btf_id: u32,
+    /// What `attach_prog_fd` or `attach_btf_obj_fd` is.
+    pub attach_of: Option<Thing>,
 }
 
 #[derive(Default)]
@@ -59,6 +70,10 @@ pub struct Fake {
     /// Makes `tracefs_probes` all lines that were written, those that remove too.
     pub keep_probes: bool,
     pub tracefs_probes: Vec<String>,
+    /// Types by name; a kernel that has programs of type `syscall` finds them.
+    pub types: Vec<(String, Known)>,
+    pub no_syscall_programs: bool,
+    pub no_trampolines: bool,
     pub no_links: bool,
     pub no_symbols: bool,
     /// Perf events and maps that a kernel without the option has: every such call is refused.
@@ -77,6 +92,8 @@ pub struct Fake {
 /// Bytes that the fake machine has.
 const MEMORY: usize = 1 << 20;
 
+/// What an iterator's descriptor reads.
+pub const ITERATOR: &str = "iterator";
 pub const TRACING: &str = "/sys/kernel/tracing/events";
 pub const EVENT_ID: &str = "/sys/kernel/tracing/events/syscalls/sys_enter_openat/id";
 pub const PMU: &str = "/sys/bus/event_source/devices/kprobe/type";
@@ -308,6 +325,9 @@ impl Kernel for Fake {
     fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd> {
         self.call()?;
         let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
+        if spec.prog_type == 31 && self.no_syscall_programs {
+            return Err(Errno::EINVAL);
+        }
         if let Some((_, e, text)) = self.refuse.as_ref().filter(|(n, ..)| *n == name) {
             if let Some(log) = log {
                 log[..text.len()].copy_from_slice(text.as_bytes());
@@ -319,14 +339,67 @@ impl Kernel for Fake {
             insns: spec.insns.to_vec(),
             license: spec.license.to_str().unwrap().into(),
             func_info: spec.btf.map_or(Vec::new(), |b| b.func_info.to_vec()),
+            prog_type: spec.prog_type,
+            attach_btf_id: spec.attach_to.id,
+            attach_of: spec.attach_to.of.map(|fd| self.open[&fd.0].clone()),
         });
         self.give(Thing::Prog(name))
     }
 
-    fn raw_tracepoint_open(&mut self, name: &CStr, _: Fd) -> Sys<Fd> {
+    fn raw_tracepoint_open(&mut self, name: Option<&CStr>, prog: Fd) -> Sys<Fd> {
         self.call()?;
-        self.attached.push(name.to_str().unwrap().into());
+        let Thing::Prog(of) = &self.open[&prog.0] else { return Err(Errno::EINVAL) };
+        if name.is_none() && self.no_trampolines {
+            return Err(Errno::ENOTSUPP);
+        }
+        self.attached
+            .push(name.map_or_else(|| format!("{of} by type"), |name| name.to_str().unwrap().into()));
         self.give(Thing::Link)
+    }
+
+    fn link_kprobe_multi(
+        &mut self,
+        _: Fd,
+        attach_type: u32,
+        ret: bool,
+        names: &[u8],
+        places: &mut [u64],
+    ) -> Sys<Fd> {
+        self.call()?;
+        let names = String::from_utf8_lossy(names.strip_suffix(&[0]).unwrap()).replace('\0', ",");
+        assert_eq!(names.split(',').count(), places.len());
+        self.attached.push(format!("{names} by {attach_type} {ret}"));
+        self.give(Thing::Link)
+    }
+
+    fn link_iter(&mut self, _: Fd) -> Sys<Fd> {
+        self.call()?;
+        self.give(Thing::Link)
+    }
+
+    fn iter_create(&mut self, link: Fd) -> Sys<Fd> {
+        self.call()?;
+        assert_eq!(self.open[&link.0], Thing::Link);
+        self.give(Thing::File { path: ITERATOR.into(), at: 0 })
+    }
+
+    /// Answers what the program would find: it has the name on its stack.
+    fn prog_run(&mut self, prog: Fd, context: &mut u64) -> Sys<()> {
+        self.call()?;
+        let Thing::Prog(of) = &self.open[&prog.0] else { return Err(Errno::EINVAL) };
+        assert_eq!(of, "corelet_find");
+        let asking = self.progs.last().unwrap().insns.as_chunks::<8>().0;
+        let name: Vec<u8> = asking.iter().filter(|i| i[0] == 0x62).flat_map(|i| i[4..].to_vec()).collect();
+        let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
+        *context = match self.types.iter().find(|(known, _)| **known == name) {
+            Some((_, Known::Own(id))) => u64::from(*id),
+            Some((_, Known::OfModule(id))) => {
+                let id = u64::from(*id);
+                (self.give(Thing::Btf)?.0 as u64) << 32 | id
+            }
+            None => -2i64 as u64,
+        };
+        Ok(())
     }
 
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {

@@ -3,9 +3,9 @@
 
 use super::btf::Writer;
 use corelet_core::pack::{
-    Arch, Attach, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo, Function,
-    HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue, Memory, Module, Object,
-    Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
+    Arch, Attach, AttachId, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo,
+    Function, HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue, Memory, Module,
+    Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -27,10 +27,14 @@ pub struct Sample {
     pub object_in_target: [u8; 32],
     /// Makes the kprobe one that is needed.
     pub needed: bool,
-    /// What the kprobe is instead: section, what it is attached to, `expected_attach_type`.
-    pub probe: Option<(&'static str, Attach<'static>, u32)>,
+    /// What the kprobe is instead: section, what it is attached to, `enum bpf_prog_type` and `enum bpf_attach_type`.
+    pub probe: Option<(&'static str, Attach<'static>, u32, u32)>,
     /// Adds the maps of libbpf's `usdt.bpf.h`, the first with this many entries.
     pub usdt_specs: u32,
+    /// The kernel's id of what that attaches to.
+    pub attach_id: Option<u32>,
+    /// Makes the two programs alternatives, the kprobe the better one.
+    pub alternatives: bool,
     /// Leaves the field out of the target.
     pub poison: bool,
     /// Name and build id of modules that the target has types of.
@@ -59,6 +63,8 @@ impl Default for Sample {
             needed: false,
             probe: None,
             usdt_specs: 0,
+            attach_id: None,
+            alternatives: false,
             poison: false,
             modules: &[],
             formula: 0,
@@ -206,8 +212,8 @@ impl Sample {
             ..open
         };
         let kprobe = match self.probe {
-            Some((section, attach, expected_attach_type)) => {
-                Program { section, attach, expected_attach_type, ..kprobe }
+            Some((section, attach, prog_type, expected_attach_type)) => {
+                Program { section, attach, prog_type, expected_attach_type, ..kprobe }
             }
             None => kprobe,
         };
@@ -278,14 +284,24 @@ impl Sample {
             big_endian: false,
         };
         let decision = if self.needed { Decision::Load } else { Decision::IfPresent };
-        let choice = Choice { program: 1, decision };
+        let choice = |program, decision| Choice { program, decision };
+        let choices = match self.alternatives {
+            true => {
+                let one_of = |set| Decision::OneOf { group: 0, set };
+                vec![choice(0, one_of(1)), choice(1, one_of(0))]
+            }
+            false => vec![choice(1, decision)],
+        };
         let mut sections = vec![
             (section::TARGET, records(&[target])),
             (section::SUBSET, b.finish()),
-            (section::PLAN, records(&[choice])),
+            (section::PLAN, records(&choices)),
         ];
         if let Some(fate) = self.ring {
             sections.push((section::MAP_PLAN, records(&[MapChoice { map: 0, fate }])));
+        }
+        if let Some(id) = self.attach_id {
+            sections.push((section::ATTACH_IDS, records(&[AttachId { program: 1, id: TypeId(id) }])));
         }
         let sizes = Sizes {
             types: 15 + self.externs.len(),

@@ -230,6 +230,7 @@ fn targets() {
         choice(Decision::Skip(SkipReason::Disabled)),
         choice(Decision::Skip(SkipReason::Alternative)),
         choice(Decision::Skip(SkipReason::NoAutoload)),
+        choice(Decision::OneOf { group: 128, set: u16::MAX }),
     );
     let formula = Formula { fixed: u32::MAX, per_cpu: 64, pages: 0, pages_per_cpu: 128 };
     agree!(Memory: Memory::default(), Memory { work: formula, maps: Formula { pages: 1 << 21, ..formula } });

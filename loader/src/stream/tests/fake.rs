@@ -216,7 +216,19 @@ impl Kernel for Fake {
     fn prog_load(&mut self, _: &ProgSpec<'_>, _: Option<&mut [u8]>) -> Sys<Fd> {
         unreachable!()
     }
-    fn raw_tracepoint_open(&mut self, _: &CStr, _: Fd) -> Sys<Fd> {
+    fn raw_tracepoint_open(&mut self, _: Option<&CStr>, _: Fd) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn link_kprobe_multi(&mut self, _: Fd, _: u32, _: bool, _: &[u8], _: &mut [u64]) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn link_iter(&mut self, _: Fd) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn iter_create(&mut self, _: Fd) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn prog_run(&mut self, _: Fd, _: &mut u64) -> Sys<()> {
         unreachable!()
     }
     fn link_perf(&mut self, _: Fd, _: Fd, _: u64) -> Sys<Fd> {

@@ -1,0 +1,83 @@
+//! Attaching to many kernel functions at once (`BPF_TRACE_KPROBE_MULTI`, 5.18): by their names, which the kernel looks up.
+//!
+//! The functions of a pattern are those of tracefs's `available_filter_functions` that fit it, read in pieces.
+//! Source: `bpf_program__attach_kprobe_multi_opts`, libbpf `src/libbpf.c`.
+
+use crate::pattern::{fits, is_pattern};
+use crate::sys::{Errno, Fd, Kernel, Open, Sys, slots};
+use crate::tracefs::{self, Path};
+
+/// Bytes of the names of one pattern's functions, at most: some ten thousand functions. Of this only what names fill is touched.
+const NAMES: usize = 256 << 10;
+/// Bytes of the file that are read at once; longer than any line: `KSYM_NAME_LEN` and a module's name.
+const PIECE: usize = 1024;
+
+/// Attaches `prog` to all functions that fit `pattern`; gives the link.
+///
+/// # Errors
+/// `ENOENT` where none does, `E2BIG` where there are too many.
+#[cold]
+#[inline(never)]
+pub fn attach<K: Kernel>(kernel: &mut K, prog: Fd, attach_type: u32, pattern: &str, ret: bool) -> Sys<Fd> {
+    let mut path = Path::new();
+    let mut len = path.text(pattern).text("\0").as_str().len();
+    let mut names = path.as_str().as_bytes();
+    if is_pattern(pattern) {
+        let region = kernel.region(NAMES)?;
+        len = collect(kernel, pattern.as_bytes(), region)?;
+        names = region;
+    }
+    let names = names.get(..len).ok_or(Errno::E2BIG)?;
+    let count = names.iter().filter(|&&b| b == 0).count();
+    let places = kernel.region(count.saturating_mul(size_of::<u64>()))?;
+    kernel.link_kprobe_multi(prog, attach_type, ret, names, slots(places, || 0u64))
+}
+
+/// Writes the names that fit, each once and with a NUL, into `out`; how many bytes.
+fn collect<K: Kernel>(kernel: &mut K, pattern: &[u8], out: &mut [u8]) -> Sys<usize> {
+    let mut path = Path::new();
+    path.text(tracefs::root(kernel)?).text("/available_filter_functions");
+    let file = kernel.open(path.as_cstr()?, Open::Read)?;
+    let collected = lines(kernel, file, pattern, out);
+    kernel.close(file);
+    match collected? {
+        0 => Err(Errno::ENOENT),
+        len => Ok(len),
+    }
+}
+
+fn lines<K: Kernel>(kernel: &mut K, file: Fd, pattern: &[u8], out: &mut [u8]) -> Sys<usize> {
+    let mut piece = [0; PIECE];
+    let (mut held, mut len) = (0usize, 0usize);
+    loop {
+        let n = match kernel.read(file, piece.get_mut(held..).unwrap_or_default()) {
+            Ok(0) => return Ok(len),
+            Ok(n) => n,
+            Err(Errno::EINTR) => continue,
+            Err(e) => return Err(e),
+        };
+        let end = held.saturating_add(n);
+        let read = piece.get(..end).unwrap_or_default();
+        let whole = read.iter().rposition(|&b| b == b'\n').map_or(0, |at| at.saturating_add(1));
+        for line in read.get(..whole).unwrap_or_default().split(|&b| b == b'\n') {
+            let name = line.split(|&b| matches!(b, b' ' | b'\t')).next().unwrap_or_default();
+            // one that is there twice the kernel finds once
+            if name.is_empty() || !fits(name, pattern) || has(out.get(..len).unwrap_or_default(), name) {
+                continue;
+            }
+            let next = len.saturating_add(name.len()).saturating_add(1);
+            let into = out.get_mut(len..next).ok_or(Errno::E2BIG)?;
+            into.iter_mut().zip(name.iter().chain(&[0])).for_each(|(slot, &b)| *slot = b);
+            len = next;
+        }
+        if whole == 0 && end == PIECE {
+            return Err(Errno::E2BIG);
+        }
+        piece.copy_within(whole..end, 0);
+        held = end.saturating_sub(whole);
+    }
+}
+
+fn has(names: &[u8], name: &[u8]) -> bool {
+    names.split(|&b| b == 0).any(|known| known == name)
+}
