@@ -8,6 +8,7 @@ use crate::number;
 use crate::say::{Arg::S, fail, write_all};
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
+use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::words::bytes;
 use heapless::Vec;
 
@@ -22,7 +23,11 @@ const HELP_TEXT: &str = "\
 Loads a corelet pack into the running kernel.
 
 corelet-loader verify PACK [OPTIONS]   load everything, attach nothing, close
-corelet-loader run PACK [OPTIONS]      load, attach, print events until stopped
+corelet-loader run PACK... [OPTIONS]   load, attach, print events until stopped
+corelet-loader load PACK [OPTIONS]     load, attach, and leave that pinned in
+                                       /sys/fs/bpf/corelet/NAME
+corelet-loader unload NAME             undo load
+corelet-loader status [NAME] [--json]  what is loaded, and what runs by a name
 corelet-loader preflight PACK --build-id HEX [OPTIONS]
                                        whether PACK will load on that kernel
 corelet-loader --version | --help
@@ -31,6 +36,9 @@ corelet-loader --version | --help
   --raw                  events as records that `corelet decode` formats
   --for SECONDS          stop after this time
   --interval SECONDS     print the results each time it has passed too
+  --name NAME            of load, instead of the pack's; run with it is shown by
+                         status
+  --replace              load takes the place of what is loaded by that name
   --set VARIABLE=VALUE   change a variable of the programs before they start
   --attach PROGRAM=WHAT  attach a program to something else than the pack says:
                          FUNCTION[+OFFSET] of the kernel, FILE:FUNCTION[+OFFSET]
@@ -50,7 +58,7 @@ corelet-loader --version | --help
 
 Exit codes: 0 done; 1 the pack cannot run on this kernel; 2 usage; 3 the pack
 is damaged; 4 the machine lacks a permission, a file system or an option;
-5 out of memory or busy: trying again can help.
+5 out of memory or busy: trying again can help. status NAME: 1 if there is none.
 ";
 
 /// What to do.
@@ -62,14 +70,20 @@ pub enum Command {
     Run,
     /// Tell whether a pack will load on a kernel that is named by its build id.
     Preflight,
+    /// Load, attach, pin.
+    Load,
+    /// Undo that.
+    Unload,
+    /// Print what is loaded.
+    Status,
 }
 
 /// A parsed command line.
 pub struct Options<'a> {
     /// What to do.
     pub command: Command,
-    /// The pack's file.
-    pub pack: &'a CStr,
+    /// The packs' files; of `unload` and `status` the service's name.
+    pub packs: Vec<&'a CStr, MAX_PACK_OBJECTS>,
     /// `--target`
     pub target: Option<&'a CStr>,
     /// `--targets`
@@ -92,6 +106,10 @@ pub struct Options<'a> {
     pub max_kernel_mem: Option<u32>,
     /// `--log-size`, in bytes.
     pub log_size: u32,
+    /// `--name`
+    pub name: Option<&'a str>,
+    /// `--replace`
+    pub replace: bool,
     /// `--allow-release`
     pub allow_release: bool,
     /// `--only-targets`
@@ -103,12 +121,13 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "--json",
     "--raw",
     "--allow-release",
     "--memory",
     "--only-targets",
+    "--replace",
     "--for",
     "--set",
     "--target",
@@ -120,23 +139,26 @@ const NAMES: [&str; 16] = [
     "--interval",
     "--attach",
     "--pid",
+    "--name",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
 const ALLOW_RELEASE: usize = 2;
 const MEMORY: usize = 3;
 const ONLY_TARGETS: usize = 4;
-const FOR: usize = 5;
-const SET: usize = 6;
-const TARGET: usize = 7;
-const TARGETS: usize = 8;
-const BUILD_ID: usize = 9;
-const MAX_KERNEL_MEM: usize = 10;
-const LOG_SIZE: usize = 11;
-const TOUCH: usize = 12;
-const INTERVAL: usize = 13;
-const ATTACH: usize = 14;
-const PID: usize = 15;
+const REPLACE: usize = 5;
+const FOR: usize = 6;
+const SET: usize = 7;
+const TARGET: usize = 8;
+const TARGETS: usize = 9;
+const BUILD_ID: usize = 10;
+const MAX_KERNEL_MEM: usize = 11;
+const LOG_SIZE: usize = 12;
+const TOUCH: usize = 13;
+const INTERVAL: usize = 14;
+const ATTACH: usize = 15;
+const PID: usize = 16;
+const NAME: usize = 17;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -167,7 +189,7 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" => &[],
+        "verify" | "run" | "preflight" | "load" | "unload" | "status" => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
         other => return Err(usage(kernel, "unknown command", other)),
@@ -180,9 +202,12 @@ pub fn parse<'a, K: Kernel>(
         command: match command {
             "run" => Command::Run,
             "preflight" => Command::Preflight,
+            "load" => Command::Load,
+            "unload" => Command::Unload,
+            "status" => Command::Status,
             _ => Command::Verify,
         },
-        pack: c"",
+        packs: Vec::new(),
         target: None,
         targets: installed::FOLDER,
         build_id: Vec::new(),
@@ -194,6 +219,8 @@ pub fn parse<'a, K: Kernel>(
         pid: None,
         max_kernel_mem: None,
         log_size: 64 << 10,
+        name: None,
+        replace: false,
         allow_release: false,
         only_targets: false,
         memory: false,
@@ -202,10 +229,10 @@ pub fn parse<'a, K: Kernel>(
     while let Some(arg) = args.next() {
         let name = text(arg);
         let Some(option) = NAMES.iter().position(|&n| n == name) else {
-            if arg.to_bytes().starts_with(b"-") || !o.pack.is_empty() {
+            let several = o.command == Command::Run || o.packs.is_empty();
+            if arg.to_bytes().starts_with(b"-") || !several || o.packs.push(arg).is_err() {
                 return Err(usage(kernel, "unknown argument", name));
             }
-            o.pack = arg;
             continue;
         };
         let mut value = c"";
@@ -222,6 +249,8 @@ pub fn parse<'a, K: Kernel>(
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
+            (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
+            (NAME, _) => matches!(o.command, Command::Load | Command::Run) && put(&mut o.name, Some(words)),
             (TARGET, _) => put(&mut o.target, Some(value)),
             (TARGETS, _) => put(&mut o.targets, value),
             (BUILD_ID, _) => number::hex(words).is_some_and(|id| put(&mut o.build_id, id)),
@@ -239,8 +268,8 @@ pub fn parse<'a, K: Kernel>(
             return Err(usage(kernel, "bad value for", name));
         }
     }
-    if o.pack.is_empty() {
-        return Err(usage(kernel, "no PACK", "is named"));
+    if o.packs.is_empty() && o.command != Command::Status {
+        return Err(usage(kernel, "no PACK or NAME", "is named"));
     }
     if (o.command == Command::Preflight) == o.build_id.is_empty() {
         return Err(usage(kernel, "only preflight takes", "--build-id"));

@@ -18,6 +18,8 @@ use heapless::Vec;
 /// An object with the target that fits the running kernel.
 #[derive(Clone, Copy)]
 pub struct Chosen<'f> {
+    /// The pack that the object is of.
+    pub pack: &'f PackFile<'f>,
     /// The object's number.
     pub object: u16,
     /// The file that holds the target.
@@ -76,7 +78,7 @@ fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
     }
 }
 
-/// Chooses a target for every object of `pack`. `files` are searched in order.
+/// Chooses a target for every object of `pack`, behind those that are `chosen`. `files` are searched in order.
 ///
 /// # Errors
 /// [`Exit::NotPortable`] where an object has none and the kernel's own types do not serve either, with the running kernel and the targets there are.
@@ -87,14 +89,15 @@ pub fn choose<'f, K: Kernel>(
     files: &[&'f PackFile<'f>],
     id: &Identity,
     options: &Options<'_>,
-) -> Done<Vec<Chosen<'f>, MAX_PACK_OBJECTS>> {
+    chosen: &mut Vec<Chosen<'f>, MAX_PACK_OBJECTS>,
+) -> Done<()> {
     let least = match options.command {
         // the modules of a kernel that does not run are not there
         Command::Preflight => None,
         _ if options.allow_release => Some(Fit::Release),
         _ => Some(Fit::BuildId),
     };
-    let mut chosen = Vec::new();
+    let before = chosen.len();
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
         let object = pack.object(kernel, entry.owner, &mut buffer)?;
@@ -122,15 +125,15 @@ pub fn choose<'f, K: Kernel>(
         let mut buffer = [0; 64];
         let bytes = file.small(kernel, section::MEMORY, target, &mut buffer)?;
         let memory = bad(kernel, file.path, Checked::<Memory>::new(bytes, section::MEMORY).at(0))?;
-        let one = Chosen { object: entry.owner, file, target, by_build_id, own_types, memory };
+        let one = Chosen { pack, object: entry.owner, file, target, by_build_id, own_types, memory };
         if chosen.push(one).is_err() {
             return Err(too_many(kernel));
         }
     }
-    if chosen.is_empty() {
+    if chosen.len() == before {
         return Err(fail(kernel, Exit::BadInput, "%: holds no object", &[S(pack.path)]));
     }
-    Ok(chosen)
+    Ok(())
 }
 
 #[cold]

@@ -25,15 +25,20 @@ pub const FOLDER: &CStr = c"/lib/corelet";
 /// The target files of a pack's objects.
 pub type Installed = Vec<PackFile<'static>, MAX_PACK_OBJECTS>;
 
-/// Opens those of the objects of `pack` on the kernel of the session's build id; an object without one is passed over.
+/// Opens those of the objects of `pack` on the kernel of the session's build id, behind the `files` that are open; an object
+/// without one is passed over.
 ///
 /// # Errors
 /// [`Exit::BadInput`] for a file that is damaged, or holds another target than its name says.
 #[inline(never)] // its frame is gone when objects are loaded
-pub fn open<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, pack: &PackFile<'_>) -> Done<Installed> {
-    let mut files = Vec::new();
+pub fn open<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    pack: &PackFile<'_>,
+    files: &mut Installed,
+) -> Done<()> {
     if session.identity.build_id.is_empty() {
-        return Ok(files);
+        return Ok(());
     }
     for entry in pack.table().entries().filter(|e| e.id == section::OBJECT) {
         let mut buffer = [0; SMALL];
@@ -43,7 +48,7 @@ pub fn open<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, pack: &PackFil
             let _ = files.push(file);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 fn find<K: Kernel>(

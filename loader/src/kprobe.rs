@@ -62,7 +62,14 @@ fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>)
     if probe.offset != 0 {
         line.text("+").number(probe.offset);
     }
-    control(kernel, "/kprobe_events", &line)?;
+    match control(kernel, "/kprobe_events", &line) {
+        // of a loader that had our pid, and was killed
+        Err(Errno::EEXIST) => {
+            remove(kernel, number);
+            control(kernel, "/kprobe_events", &line)?;
+        }
+        other => other?,
+    }
     ledger.tracefs_probes = ledger.tracefs_probes.saturating_add(1);
     let mut event = Path::new();
     name(&mut event, pid, number);

@@ -3,7 +3,7 @@
 //! The order of things: [`args`] the command line, [`identity`] the running kernel, [`mod@file`] the pack, [`choose`] the target
 //! of each object, then for each object [`load`]: [`plan`] which programs, [`relocate`] (with [`kernel_btf`] where no target
 //! fits), [`maps`], [`programs`] (with [`btf_id`] where they attach by types), [`attach`];
-//! then [`stream`] what the programs report. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
+//! then [`stream`] what the programs report, or [`service`] pins them. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
 //! happens. Memory is a region of the size that the pack states ([`corelet_core::pack::work`], [`arena`]); all calls go through one seam
 //! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).
 
@@ -32,6 +32,7 @@ pub mod args;
 pub mod attach;
 pub mod btf_id;
 pub mod choose;
+pub mod directory;
 pub mod exit;
 pub mod file;
 pub mod identity;
@@ -57,6 +58,7 @@ pub mod relocate;
 pub mod report;
 pub mod run;
 pub mod say;
+pub mod service;
 pub mod session;
 pub mod stream;
 #[allow(unsafe_code, reason = "the one place that talks to the kernel")]
@@ -67,6 +69,7 @@ pub mod uprobe;
 pub mod vars;
 pub mod verifier;
 
+use args::Command;
 use core::ffi::CStr;
 use sys::Kernel;
 
@@ -77,5 +80,10 @@ pub fn main<'a, K: Kernel>(kernel: &mut K, args: impl Iterator<Item = &'a CStr>,
         Ok(None) => return 0,
         Err(exit) => return exit as i32,
     };
-    run::run(kernel, &options, page_size).map_or_else(|exit| exit as i32, |()| 0)
+    let done = match (options.command, options.packs.first()) {
+        (Command::Status, _) => service::status(kernel, &options),
+        (Command::Unload, Some(name)) => service::unload(kernel, name.to_str().unwrap_or("")),
+        _ => run::run(kernel, &options, page_size),
+    };
+    done.map_or_else(|exit| exit as i32, |()| 0)
 }

@@ -9,7 +9,6 @@ use crate::attach;
 use crate::btf_id::Loaded;
 use crate::choose::Chosen;
 use crate::exit::Done;
-use crate::file::PackFile;
 use crate::job::{Job, OpenMap, Source};
 use crate::kernel_btf;
 use crate::ksyms;
@@ -23,6 +22,7 @@ use crate::say::{
     Arg::{E, S},
     bad, failed, say,
 };
+use crate::service;
 use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots};
@@ -65,8 +65,6 @@ const OF_TARGET: [u16; 4] = [section::KCONFIG, section::PLAN, section::SANITIZED
 pub struct Objects<'r, 'f> {
     /// To be loaded, with their targets.
     pub chosen: &'r [Chosen<'f>],
-    /// The pack.
-    pub pack: &'r PackFile<'f>,
     /// Loaded, in the order of the pack.
     pub sources: Vec<Source<'static>, MAX_PACK_OBJECTS>,
     /// Where their events will be read.
@@ -90,10 +88,11 @@ pub fn load<K: Kernel>(
         if session.options.command == Command::Run {
             open_channels(kernel, session, objects)?;
         }
+        session.attached_from = session.ledger.len();
         return Ok(&mut []);
     };
     objects.chosen = rest;
-    let pack = objects.pack;
+    let pack = chosen.pack;
     let id = &session.identity;
     let bytes = usize::try_from(chosen.memory.work.bytes(id.cpus, id.page_size)).unwrap_or(usize::MAX);
     let own = if chosen.own_types() { kernel_btf::KERNEL_BTF_MEMORY } else { 0 };
@@ -246,13 +245,14 @@ fn into_kernel<K: Kernel>(
         source.open = open;
     }
     let memory = load(kernel, session, objects)?;
-    if session.options.command == Command::Run {
+    if let command @ (Command::Run | Command::Load) = session.options.command {
         for (number, program) in (0..).zip(s.programs()) {
             if is_chosen(number)
                 && let Some(prog) = session.ledger.get(next)
             {
                 let program = overrides::of(kernel, session, program)?;
-                match program.attach {
+                let before = (session.ledger.len(), session.ledger.tracefs_probes);
+                let attached = match program.attach {
                     Attach::Uprobe { .. } | Attach::Usdt { .. } => {
                         let job = uprobe::Job { s, open, number, program: &program, prog };
                         session.counts.waiting = session.counts.waiting.saturating_add(1);
@@ -260,8 +260,14 @@ fn into_kernel<K: Kernel>(
                     }
                     _ => attach::attach(kernel, session, s, number, &program, prog)?,
                 };
+                if attached && command == Command::Load {
+                    service::program(kernel, session, s, &program, prog, before)?;
+                }
                 next = next.saturating_add(1);
             }
+        }
+        if command == Command::Load {
+            service::maps(kernel, session, s, open)?;
         }
     }
     Ok(memory)

@@ -7,7 +7,7 @@
 use crate::arena::Arena;
 use crate::choose::Chosen;
 use crate::exit::Done;
-use crate::file::{PackFile, SMALL};
+use crate::file::SMALL;
 use crate::object;
 use crate::say::{
     Arg::{N, S},
@@ -23,12 +23,7 @@ use corelet_core::pack::section;
 /// A section that is damaged, said with the file.
 #[cold]
 #[inline(never)]
-pub fn check<K: Kernel>(
-    kernel: &mut K,
-    session: &Session<'_>,
-    pack: &PackFile<'_>,
-    chosen: &[Chosen<'_>],
-) -> Done<()> {
+pub fn check<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<'_>]) -> Done<()> {
     let id = &session.identity;
     for c in chosen {
         let bytes = c.memory.work.bytes(id.cpus, id.page_size);
@@ -38,7 +33,7 @@ pub fn check<K: Kernel>(
         };
         let mut arena = Arena::new(region);
         for id in section::OBJECT..=section::MAP_VALUES {
-            let whole = if section::of_target(id) { (c.file, c.target) } else { (pack, c.object) };
+            let whole = if section::of_target(id) { (c.file, c.target) } else { (c.pack, c.object) };
             object::section(kernel, whole, &mut arena.scope(), id)?;
         }
         let mut buffer = [0; SMALL];

@@ -5,13 +5,14 @@ use crate::choose::{Chosen, choose, have_all};
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
-use crate::installed;
+use crate::installed::{self, Installed};
 use crate::job::Job;
 use crate::load::{Objects, load, stream_bytes};
 use crate::pins;
 use crate::preflight;
 use crate::report;
 use crate::say::{Arg::N, fail, failed};
+use crate::service::{self, Pulse};
 use crate::session::{Counts, Session};
 use crate::stream::Channels;
 use crate::sys::Kernel;
@@ -30,6 +31,8 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
         options,
         identity,
         ledger: Ledger::default(),
+        attached_from: 0,
+        service: None,
         sets_used: 0,
         attaches_used: 0,
         usdt_specs: 0,
@@ -37,6 +40,9 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
         to_pin: Vec::new(),
     };
     let done = within(kernel, &mut session, started);
+    if session.service.is_some() && (done.is_err() || options.command == Command::Run) {
+        service::abandon(kernel, &mut session);
+    }
     session.ledger.undo(kernel);
     done
 }
@@ -48,49 +54,64 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         Ok(fd) => session.ledger.keep(kernel, fd)?,
         Err(e) => return Err(failed(kernel, "signalfd", e)),
     };
-    let pack = PackFile::open(kernel, &mut session.ledger, options.pack)?;
+    let mut packs: Vec<PackFile<'_>, MAX_PACK_OBJECTS> = Vec::new();
+    for path in &options.packs {
+        // as many as the command line may name
+        let _ = packs.push(PackFile::open(kernel, &mut session.ledger, path)?);
+    }
     let extra = match options.target {
         Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
         None => None,
     };
-    let installed;
-    let mut files: Vec<&PackFile<'_>, { MAX_PACK_OBJECTS + 2 }> = Vec::new();
-    for file in extra.iter().chain([&pack]) {
-        // two at most
+    let mut installed = Installed::new();
+    let mut files: Vec<&PackFile<'_>, { 2 * MAX_PACK_OBJECTS + 1 }> = Vec::new();
+    for file in extra.iter().chain(&packs) {
+        // no more than there are places
         let _ = files.push(file);
     }
-    if !have_all(kernel, &pack, &files, &session.identity)? {
-        installed = installed::open(kernel, session, &pack)?;
-        for file in &installed {
-            // no more than there are places left
-            let _ = files.push(file);
+    for pack in &packs {
+        if !have_all(kernel, pack, &files, &session.identity)? {
+            installed::open(kernel, session, pack, &mut installed)?;
         }
     }
-    let chosen = choose(kernel, &pack, &files, &session.identity, options)?;
+    for file in &installed {
+        // no more than there are places left
+        let _ = files.push(file);
+    }
+    let mut chosen = Vec::new();
+    for pack in &packs {
+        choose(kernel, pack, &files, &session.identity, options, &mut chosen)?;
+    }
     within_limit(kernel, session, &chosen)?;
     if options.command == Command::Preflight {
-        return preflight::check(kernel, session, &pack, &chosen);
+        return preflight::check(kernel, session, &chosen);
     }
-    let mut objects =
-        Objects { chosen: &chosen, pack: &pack, sources: Vec::new(), channels: Channels::default(), stop };
+    let named = options.command == Command::Run && options.name.is_some();
+    if named || options.command == Command::Load {
+        service::begin(kernel, session)?;
+    }
+    let mut objects = Objects { chosen: &chosen, sources: Vec::new(), channels: Channels::default(), stop };
     let memory = load(kernel, session, &mut objects)?;
-    if options.command == Command::Run {
+    if matches!(options.command, Command::Run | Command::Load) {
         pins::pin(kernel, session, &objects.sources)?;
     }
     touch(kernel, options.touch)?;
     if options.memory {
         report::memory(kernel, options.output, started);
     }
-    if options.command == Command::Verify {
-        report::ready(kernel, session, "verified");
-        return Ok(());
+    match options.command {
+        Command::Run if session.counts.waiting == 0 && session.counts.iterators > 0 => {
+            // iterators have said all that they have
+            report::ready(kernel, session, "done");
+        }
+        Command::Run => return stream(kernel, session, &objects, memory),
+        Command::Load => {
+            service::commit(kernel, session, &objects.sources)?;
+            report::ready(kernel, session, "loaded");
+        }
+        _ => report::ready(kernel, session, "verified"),
     }
-    if session.counts.waiting == 0 && session.counts.iterators > 0 {
-        // iterators have said all that they have
-        report::ready(kernel, session, "done");
-        return Ok(());
-    }
-    stream(kernel, session, &objects, memory)
+    Ok(())
 }
 
 /// Checks the kernel memory that the maps may take, before anything is created.
@@ -111,10 +132,14 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
 #[inline(never)]
 fn stream<K: Kernel>(
     kernel: &mut K,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     objects: &Objects<'_, '_>,
     memory: &mut [u8],
 ) -> Done<()> {
+    let state = service::commit(kernel, session, &objects.sources)?;
+    if session.service.is_none() {
+        service::clean(kernel);
+    }
     let (options, id) = (session.options, &session.identity);
     let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
         return Err(fail(kernel, Exit::BadInput, "the pack's memory formula leaves no room for events", &[]));
@@ -132,7 +157,8 @@ fn stream<K: Kernel>(
         page_size: id.page_size,
         memory,
     };
-    let summary = objects.channels.follow(kernel, job)?;
+    let mut pulse = Pulse::start(kernel, session, state);
+    let summary = objects.channels.follow(kernel, job, &mut pulse)?;
     report::ended(kernel, &summary);
     Ok(())
 }

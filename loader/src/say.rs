@@ -31,6 +31,7 @@ pub enum Arg<'a> {
 /// A line that is being said.
 struct Line<'k, K: Kernel> {
     kernel: &'k mut K,
+    fd: Fd,
     buffer: [u8; BUFFER],
     len: usize,
 }
@@ -44,9 +45,14 @@ pub fn say<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
 /// Says a line that has nothing before it.
 #[inline(never)]
 pub fn bare<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
-    let mut line = Line { kernel, buffer: [0; BUFFER], len: 0 };
+    print(kernel, Fd::STDERR, "%\n", &[Arg::P(form, args)]);
+}
+
+/// Writes text to `fd`, by one `write(2)` where it has no more than [`BUFFER`] bytes.
+#[inline(never)]
+pub fn print<K: Kernel>(kernel: &mut K, fd: Fd, form: &str, args: &[Arg<'_>]) {
+    let mut line = Line { kernel, fd, buffer: [0; BUFFER], len: 0 };
     line.form(form, args);
-    line.byte(b'\n');
     line.flush();
 }
 
@@ -83,7 +89,7 @@ impl<K: Kernel> Line<'_, K> {
 
     #[inline(never)]
     fn flush(&mut self) {
-        write_all(self.kernel, Fd::STDERR, self.buffer.get(..self.len).unwrap_or(&[]));
+        write_all(self.kernel, self.fd, self.buffer.get(..self.len).unwrap_or(&[]));
         self.len = 0;
     }
 

@@ -2,6 +2,7 @@
 
 use crate::args::Options;
 use crate::identity::Identity;
+use crate::service::Service;
 use crate::undo::Ledger;
 use heapless::Vec;
 
@@ -13,6 +14,10 @@ pub struct Session<'o> {
     pub identity: Identity,
     /// What is to be undone.
     pub ledger: Ledger,
+    /// Descriptors in the ledger before anything was attached.
+    pub attached_from: usize,
+    /// The folder of a `load` or a `run --name`.
+    pub service: Option<Service<'o>>,
     /// Which `--set` options found their variable, a bit each.
     pub sets_used: u32,
     /// Which `--attach` options found their program, a bit each.

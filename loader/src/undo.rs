@@ -60,7 +60,14 @@ impl Ledger {
 
     /// Closes everything, the last first, and removes the probes in tracefs.
     pub fn undo<K: Kernel>(&mut self, kernel: &mut K) {
-        while let Some(fd) = self.open.pop() {
+        self.undo_from(kernel, 0);
+    }
+
+    /// The same of what was kept as number `first` and later, with all probes: those are only made by attaching.
+    pub fn undo_from<K: Kernel>(&mut self, kernel: &mut K, first: usize) {
+        while self.open.len() > first
+            && let Some(fd) = self.open.pop()
+        {
             kernel.close(Fd(fd.into()));
         }
         while let Some(probe) = self.tracefs_probes.checked_sub(1) {

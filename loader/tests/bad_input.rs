@@ -58,7 +58,12 @@ fn wrong_command_lines_are_usage() {
     for line in [
         &["fly"][..],
         &["run"],
-        &["run", "/p", "/q"],
+        &["verify", "/p", "/q"],
+        &["status", "a", "b"],
+        &["unload"],
+        &["load"],
+        &["verify", "/p", "--name", "x"],
+        &["run", "/p", "--replace"],
         &["run", "/p", "--for"],
         &["run", "/p", "--for", "soon"],
         &["run", "/p", "--set", "x"],

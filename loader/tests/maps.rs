@@ -24,20 +24,20 @@ fn hash() -> MapSpec {
 fn a_new_map_is_pinned_once_everything_runs_and_stays() {
     let mut k = Fake::new(pinned());
     assert_eq!(run(&mut k, RUN), 0, "{}", k.stderr);
-    assert_eq!(k.pins.keys().collect::<Vec<_>>(), [PIN]);
+    assert_eq!(k.pins(), [PIN]);
     assert!(k.left().is_empty(), "{:?}", k.left());
     // what only tries leaves none
     let mut k = Fake::new(pinned());
     assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
-    assert!(k.pins.is_empty());
+    assert!(k.pins().is_empty());
 }
 
 #[test]
 fn a_pinned_map_of_the_same_definition_is_used() {
     let mut k = Fake::new(pinned());
-    k.pins.insert(PIN.into(), hash());
+    k.pin(PIN, hash());
     assert_eq!(run(&mut k, RUN), 0, "{}", k.stderr);
-    assert_eq!((k.maps.len(), k.pins.len()), (2, 1));
+    assert_eq!((k.maps.len(), k.pins().len()), (2, 1));
     assert!(k.stderr.contains("ready: 2 programs, 2 maps"), "{}", k.stderr);
 }
 
@@ -52,10 +52,10 @@ fn another_map_under_the_name_is_refused_and_stays() {
         (MapSpec { map_extra: 1, ..hash() }, "has map_extra 1, the pack's 0"),
     ] {
         let mut k = Fake::new(pinned());
-        k.pins.insert(PIN.into(), other);
+        k.pin(PIN, other);
         assert_eq!(run(&mut k, RUN), 1, "{}", k.stderr);
         assert!(k.stderr.contains(words) && k.stderr.contains(PIN), "{}", k.stderr);
-        assert_eq!(k.pins.len(), 1);
+        assert_eq!(k.pins().len(), 1);
         assert!(k.left().is_empty() && k.progs.is_empty());
     }
 }
@@ -67,7 +67,7 @@ fn what_fails_leaves_no_pin_and_removes_none() {
         let new = || {
             let mut k = Fake::new(pinned());
             if there {
-                k.pins.insert(PIN.into(), hash());
+                k.pin(PIN, hash());
             }
             k
         };
@@ -78,7 +78,7 @@ fn what_fails_leaves_no_pin_and_removes_none() {
             k.fail = Some((n, Errno::ENOMEM));
             let code = run(&mut k, RUN);
             let ran = code == 0 || k.stderr.contains("ready:");
-            assert_eq!(k.pins.len(), usize::from(there || ran), "call {n}: {}", k.stderr);
+            assert_eq!(k.pins().len(), usize::from(there || ran), "call {n}: {}", k.stderr);
             assert!(k.left().is_empty(), "call {n}: {:?}", k.left());
         }
     }

@@ -53,6 +53,26 @@ impl<'b> Out<'b> {
         }
     }
 
+    /// Puts bytes in front of what was printed from `at` on: all of them or none.
+    pub fn insert(&mut self, at: usize, bytes: &[u8]) {
+        let len = bytes.len();
+        let moved = at..self.len;
+        self.put(bytes);
+        if self.full {
+            return;
+        }
+        // byte by byte: `copy_within` would bring its panic
+        for from in moved.rev() {
+            let byte = self.buf.get(from).copied();
+            if let (Some(to), Some(byte)) = (self.buf.get_mut(from.saturating_add(len)), byte) {
+                *to = byte;
+            }
+        }
+        if let Some(room) = self.buf.get_mut(at..) {
+            room.iter_mut().zip(bytes).for_each(|(to, &from)| *to = from);
+        }
+    }
+
     /// Prints one byte as it is.
     #[inline(never)]
     pub fn put_byte(&mut self, byte: u8) {
@@ -151,6 +171,19 @@ mod tests {
         assert_eq!(printed(|o| o.put_hex(0)), "0x0");
         assert_eq!(printed(|o| o.put_hex(0x0102_ff00)), "0x102ff00");
         assert_eq!(printed(|o| o.put_hex(u64::MAX)), "0xffffffffffffffff");
+    }
+
+    #[test]
+    fn inserted_bytes_move_the_rest() {
+        let insert = |o: &mut Out<'_>| {
+            o.put_str("ab");
+            o.insert(1, b"xyz");
+        };
+        assert_eq!(printed(insert), "axyzb");
+        let mut buf = [0; 4];
+        let mut out = Out::new(&mut buf);
+        insert(&mut out);
+        assert_eq!((out.bytes(), out.is_full()), (&b"ab"[..], true));
     }
 
     #[test]

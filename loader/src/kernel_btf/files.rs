@@ -1,5 +1,6 @@
 //! The files of `/sys/kernel/btf`: the kernel's own, and one for each loaded module that has types.
 
+use crate::directory::Names;
 use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::tracefs::Path;
 use core::ffi::CStr;
@@ -8,20 +9,11 @@ use corelet_core::limits::MAX_CANDIDATE_MODULES;
 use corelet_core::{Error, Part};
 use heapless::Vec;
 
-/// Bytes of directory entries that are read at once: one entry has 24 and a name, which of a module has 56 at most.
-const ENTRIES: usize = 256;
-/// Bytes of `struct linux_dirent64` before the name: inode, offset, length of the entry, type.
-const ENTRY_HEAD: usize = 19;
-
 /// Open files, by their number as [`Source`] gives it.
 pub(super) struct Files<'k, K: Kernel> {
     kernel: &'k mut K,
     fds: Vec<Fd, { MAX_CANDIDATE_MODULES + 2 }>,
-    directory: Option<Fd>,
-    entries: [u8; ENTRIES],
-    /// The entries that are not looked at yet are those from `next` to `end`.
-    next: usize,
-    end: usize,
+    directory: Option<Names>,
     /// Why a call failed.
     failure: Option<Errno>,
 }
@@ -29,8 +21,7 @@ pub(super) struct Files<'k, K: Kernel> {
 impl<'k, K: Kernel> Files<'k, K> {
     /// Nothing open.
     pub(super) fn new(kernel: &'k mut K) -> Self {
-        let (fds, entries) = (Vec::new(), [0; ENTRIES]);
-        Files { kernel, fds, directory: None, entries, next: 0, end: 0, failure: None }
+        Files { kernel, fds: Vec::new(), directory: None, failure: None }
     }
 
     /// Opens file 0.
@@ -42,8 +33,11 @@ impl<'k, K: Kernel> Files<'k, K> {
 
     /// Closes all; gives the error number of the call that failed, if one did.
     pub(super) fn close(self) -> Option<Errno> {
-        for &fd in self.fds.iter().chain(&self.directory) {
+        for fd in self.fds {
             self.kernel.close(fd);
+        }
+        if let Some(names) = self.directory {
+            names.close(self.kernel);
         }
         self.failure
     }
@@ -69,30 +63,20 @@ impl<'k, K: Kernel> Files<'k, K> {
 
     /// The path of the next module; `None` after the last.
     fn entry(&mut self) -> Result<Option<Path>, Error> {
-        let directory = match self.directory {
-            Some(fd) => fd,
-            None => {
-                let fd = self.kernel.open(c"/sys/kernel/btf", Open::Read).map_err(|e| self.failed(e, 0))?;
-                *self.directory.insert(fd)
-            }
-        };
+        if self.directory.is_none() {
+            let names = Names::open(self.kernel, c"/sys/kernel/btf").map_err(|e| self.failed(e, 0))?;
+            self.directory = Some(names);
+        }
+        let Some(names) = &mut self.directory else { return Ok(None) };
         loop {
-            if self.next >= self.end {
-                let read = self.kernel.read_dir(directory, &mut self.entries);
-                (self.next, self.end) = (0, read.map_err(|e| self.failed(e, 0))?);
-            }
-            let entry = self.entries.get(self.next..self.end).unwrap_or_default();
-            let Some(name) = entry.get(ENTRY_HEAD..) else { return Ok(None) };
-            let len = entry.get(16..).and_then(|e| e.first_chunk()).map_or(0, |b| u16::from_ne_bytes(*b));
-            // never 0, so that this comes to an end
-            self.next = self.next.saturating_add(usize::from(len).max(ENTRY_HEAD));
-            let end = name.iter().position(|&b| b == 0).unwrap_or(name.len());
-            let name = name.get(..end).unwrap_or_default();
-            if name.starts_with(b".") || name == b"vmlinux" {
-                continue;
-            }
+            let name = match names.next(self.kernel) {
+                Ok(Some("vmlinux")) => continue,
+                Ok(Some(name)) => name,
+                Ok(None) => return Ok(None),
+                Err(e) => return Err(self.failed(e, 0)),
+            };
             let mut path = Path::new();
-            path.text("/sys/kernel/btf/").text(core::str::from_utf8(name).unwrap_or(""));
+            path.text("/sys/kernel/btf/").text(name);
             return Ok(Some(path));
         }
     }

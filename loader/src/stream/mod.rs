@@ -30,9 +30,11 @@ use crate::say::{
     Arg::{E, N, S},
     fail, failed,
 };
+use crate::service::Pulse;
 use crate::sys::{Errno, Fd, Kernel, slots};
 use crate::undo::Ledger;
 use corelet_core::TypeId;
+use corelet_core::event::Out;
 use corelet_core::pack::{Checked, Event, Format, Hint, Map, section};
 use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
@@ -160,12 +162,13 @@ impl Channels {
         kernel.epoll_add(self.epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
     }
 
-    /// Prints events until the deadline, a signal or the end of the reader; then results and losses.
+    /// Prints events until the deadline, a signal or the end of the reader; then detaches, and prints what is left, results
+    /// and losses. Meanwhile `pulse` tells others that it goes on.
     ///
     /// # Errors
     /// The exit of a failed system call. A reader that closed the pipe is no error.
     #[inline(never)] // its code is no memory before there are events (link.ld)
-    pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>) -> Streamed {
+    pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>, pulse: &mut Pulse<'_>) -> Streamed {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
         let (mut buffer, mut scratch) = memory.split_at_mut(half);
@@ -213,6 +216,9 @@ impl Channels {
             if out.pending() {
                 timeout = Some(timeout.unwrap_or(ROUND_MS).min(ROUND_MS));
             }
+            if let Some(ms) = pulse.beat(kernel, &sum) {
+                timeout = Some(timeout.unwrap_or(ms).min(ms));
+            }
             let ready =
                 kernel.epoll_wait(self.epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
             clocks.compare(kernel, &mut out, job.output);
@@ -225,6 +231,8 @@ impl Channels {
             out.flush(kernel);
             stop |= left == Some(0);
         }
+        // what comes until everything is detached is printed too
+        pulse.stop(kernel);
         for channel in self.channels.iter().flatten() {
             channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
         }
@@ -302,7 +310,9 @@ impl Channel {
             }
             let taken = match record {
                 Record::Event(data) => out.put(kernel, &|o, clip| {
+                    let start = o.len();
                     print::event(o, job.output, (self.object, source), &event, data, ahead, clip);
+                    tag(o, job, start, source);
                 }),
                 Record::TooLong => false,
                 Record::Lost(n) => {
@@ -360,6 +370,15 @@ impl Buffer {
             Buffer::Perf(perf) => perf.next(end, scratch),
         }
     }
+}
+
+/// Says whose line it is that was printed from `start` on, where there are several objects.
+fn tag(out: &mut Out<'_>, job: &Job<'_>, start: usize, source: &Source<'_>) {
+    #[cfg(feature = "format")]
+    if job.sources.len() > 1 {
+        print::tag(out, job.output, start, source);
+    }
+    let _ = (out, job, start, source);
 }
 
 fn events<'a>(source: &Source<'a>) -> Checked<'a, Event<'a>> {

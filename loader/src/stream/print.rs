@@ -54,6 +54,33 @@ pub(super) fn event(
     raw::put_event(out, object, event.map, data);
 }
 
+/// Puts the object's name in front of the line that was printed from `start` on, in JSON as member `pack`; raw records have a
+/// number for it.
+#[cfg(feature = "format")]
+pub(super) fn tag(out: &mut Out<'_>, form: Output, start: usize, source: &Source<'_>) {
+    let mut name = [b'_'; 64];
+    // as file names are; anything else could need an escape
+    let plain = |b: u8| if b.is_ascii_alphanumeric() || b"-.".contains(&b) { b } else { b'_' };
+    for (slot, b) in name.iter_mut().zip(source.name.bytes()) {
+        *slot = plain(b);
+    }
+    let name = name.get(..source.name.len()).unwrap_or(&name);
+    match form {
+        Output::Raw => {}
+        Output::Text => {
+            out.insert(start, b" ");
+            out.insert(start, name);
+        }
+        Output::Json => {
+            let inside = start.saturating_add(1);
+            let members = out.bytes().get(inside) != Some(&b'}');
+            out.insert(inside, if members { b"\"," } else { b"\"" });
+            out.insert(inside, name);
+            out.insert(inside, b"\"pack\":\"");
+        }
+    }
+}
+
 /// A result to be printed.
 pub(super) struct Found<'r> {
     /// Number of its record.

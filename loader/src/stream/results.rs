@@ -301,7 +301,11 @@ impl<K: Kernel> Reader<'_, '_, K> {
             return;
         }
         let whose = (at.object, at.source);
-        self.put(&|o, clip| print::result(o, at.job.output, whose, &found, None, clip));
+        self.put(&|o, clip| {
+            let start = o.len();
+            print::result(o, at.job.output, whose, &found, None, clip);
+            super::tag(o, at.job, start, at.source);
+        });
     }
 
     /// Prints with `print`, waiting for the reader where there is no room.

@@ -14,6 +14,8 @@ pub(super) mod cmd {
     pub(in crate::sys) const OBJ_PIN: usize = 6;
     pub(in crate::sys) const OBJ_GET: usize = 7;
     pub(in crate::sys) const PROG_TEST_RUN: usize = 10;
+    pub(in crate::sys) const PROG_GET_FD_BY_ID: usize = 13;
+    pub(in crate::sys) const MAP_GET_FD_BY_ID: usize = 14;
     pub(in crate::sys) const OBJ_GET_INFO_BY_FD: usize = 15;
     pub(in crate::sys) const RAW_TRACEPOINT_OPEN: usize = 17;
     pub(in crate::sys) const BTF_LOAD: usize = 18;
@@ -184,6 +186,11 @@ impl Attr {
 
     pub(super) fn prog_run(prog: i32, context: *mut u64) -> Attr {
         Attr::new(72).set(0, prog as u32).set(40, size_of::<u64>() as u32).address(48, context)
+    }
+
+    /// `BPF_*_GET_FD_BY_ID`
+    pub(super) fn id(id: u32) -> Attr {
+        Attr::new(12).set(0, id)
     }
 
     pub(super) fn perf_event(p: &PerfSpec<'_>) -> Attr {

@@ -3,8 +3,8 @@
 use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
-    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
-    Uname,
+    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
+    Shared, Sys, Uname, linux_names,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -52,7 +52,7 @@ fn borrowed<'a>(fd: Fd) -> BorrowedFd<'a> {
 ///
 /// # Safety
 /// The addresses in `attr` must be valid for `command`.
-unsafe fn bpf(command: usize, attr: &Attr) -> Sys<u32> {
+pub(super) unsafe fn bpf(command: usize, attr: &Attr) -> Sys<u32> {
     // SAFETY: `attr` has its length; the caller vouches for the addresses in it.
     unsafe { syscall(nr::__NR_bpf, command, attr.as_ptr() as usize, attr.len(), 0, 0) }
 }
@@ -112,6 +112,26 @@ impl Kernel for Linux {
     fn file_len(&mut self, fd: Fd) -> Sys<u64> {
         // not fstat, whose 32-bit form brings statx(2) and a variable along; files are read by position anyway
         Ok(rustix::fs::seek(borrowed(fd), rustix::fs::SeekFrom::End(0))?)
+    }
+
+    fn mkdir(&mut self, path: &CStr) -> Sys<()> {
+        linux_names::mkdir(path)
+    }
+
+    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()> {
+        linux_names::remove(path, folder)
+    }
+
+    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()> {
+        linux_names::rename(from, to)
+    }
+
+    fn lock(&mut self, fd: Fd) -> Sys<()> {
+        linux_names::lock(fd)
+    }
+
+    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd> {
+        linux_names::unix_datagrams(address)
     }
 
     fn uname(&mut self) -> Uname {
@@ -267,11 +287,6 @@ impl Kernel for Linux {
         unsafe { bpf(cmd::LINK_CREATE, &Attr::link_uprobe_multi(prog.0, spec)) }.map(fd)
     }
 
-    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
-        // SAFETY: the path is NUL-terminated.
-        unsafe { bpf(cmd::OBJ_PIN, &Attr::obj(path.as_ptr(), fd.0)) }.map(drop)
-    }
-
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
         // SAFETY: the path is NUL-terminated.
         unsafe { bpf(cmd::OBJ_GET, &Attr::obj(path.as_ptr(), 0)) }.map(fd)
@@ -297,12 +312,16 @@ impl Kernel for Linux {
         })
     }
 
-    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()> {
-        const AT_FDCWD: usize = -100isize as usize;
-        const AT_REMOVEDIR: usize = 0x200;
-        let flags = if folder { AT_REMOVEDIR } else { 0 };
-        // SAFETY: the path is NUL-terminated.
-        unsafe { syscall(nr::__NR_unlinkat, AT_FDCWD, path.as_ptr() as usize, flags, 0, 0) }.map(drop)
+    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
+        linux_names::obj_pin(fd, path)
+    }
+
+    fn obj_get_map(&mut self, path: &CStr, cpus: u32) -> Sys<MapFd> {
+        linux_names::obj_get_map(path, cpus)
+    }
+
+    fn obj_by_id(&mut self, kind: Kind, id: u32) -> Sys<(Fd, [u8; 16])> {
+        linux_names::obj_by_id(kind, id)
     }
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd> {

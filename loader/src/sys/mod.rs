@@ -7,6 +7,7 @@ mod attr;
 mod errno;
 mod fd;
 mod linux;
+mod linux_names;
 mod map;
 mod raw;
 mod region;
@@ -118,6 +119,15 @@ pub enum PerfCommand {
     SetBpf(Fd),
 }
 
+/// What an id of `bpf(2)` is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program.
+    Prog,
+    /// A map.
+    Map,
+}
+
 /// Which kernel runs, as `uname(2)` says; each is cut at 64 bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Uname {
@@ -145,6 +155,18 @@ pub trait Kernel {
     fn close(&mut self, fd: Fd);
     /// Length of a file, by `lseek(2)` to its end.
     fn file_len(&mut self, fd: Fd) -> Sys<u64>;
+    /// `mkdirat(2)`: a folder that only its owner may enter.
+    fn mkdir(&mut self, path: &CStr) -> Sys<()>;
+    /// `unlinkat(2)` of a file, or of an empty folder.
+    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()>;
+    /// `renameat2(2)`
+    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()>;
+    /// `flock(2)` for this open file alone, without waiting: `EAGAIN` where another has it. Ends when the file is closed,
+    /// and so with the process, however it ends.
+    fn lock(&mut self, fd: Fd) -> Sys<()>;
+    /// `socket(2)` and `connect(2)`: datagrams to the Unix socket of this path, or of the abstract name after `@`. Writing never
+    /// waits.
+    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd>;
     /// `uname(2)`
     fn uname(&mut self) -> Uname;
     /// `getpid(2)`
@@ -203,8 +225,10 @@ pub trait Kernel {
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd>;
     /// `BPF_OBJ_GET_INFO_BY_FD` of a map: what it was created of, without types and name.
     fn map_info(&mut self, map: Fd) -> Sys<MapSpec>;
-    /// `unlinkat(2)` of a file, or of an empty folder.
-    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()>;
+    /// `BPF_OBJ_GET` of a pinned map, on a machine of `cpus` possible CPUs.
+    fn obj_get_map(&mut self, path: &CStr, cpus: u32) -> Sys<MapFd>;
+    /// `BPF_PROG_GET_FD_BY_ID` or `BPF_MAP_GET_FD_BY_ID`, with its name, NUL-padded.
+    fn obj_by_id(&mut self, kind: Kind, id: u32) -> Sys<(Fd, [u8; 16])>;
 
     /// `perf_event_open(2)` of all processes on one CPU, or of one process.
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, cpu: u32) -> Sys<Fd>;

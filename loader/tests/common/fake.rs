@@ -2,8 +2,8 @@
 
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
 use corelet_loader::sys::{
-    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
-    Uname,
+    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
+    Shared, Sys, Uname,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
@@ -19,6 +19,15 @@ pub enum Thing {
     Link,
     Signals,
     Epoll,
+    Socket,
+}
+
+/// What is at a path of the bpffs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    Folder,
+    /// A pin of what this descriptor was when it was made.
+    Pin(i32),
 }
 
 /// A type that the kernel finds by its name.
@@ -74,6 +83,8 @@ pub struct Fake {
     pub types: Vec<(String, Known)>,
     pub no_syscall_programs: bool,
     pub no_trampolines: bool,
+    /// `kprobe_events` shows what is left of them when one is removed.
+    pub lists_probes: bool,
     pub no_links: bool,
     pub no_symbols: bool,
     /// Perf events and maps that a kernel without the option has: every such call is refused.
@@ -81,10 +92,26 @@ pub struct Fake {
     pub no_bpf: bool,
     /// `uname -r` where it is another than the sample's target has.
     pub release: Option<&'static str>,
-    /// What is pinned, by path.
-    pub pins: BTreeMap<String, MapSpec>,
     /// Key and value of each update, by the map's name.
     pub updates: Vec<(String, Vec<u8>, Vec<u8>)>,
+    /// The bpffs; a machine without one has no `/sys/fs/bpf`.
+    pub bpffs: BTreeMap<String, Node>,
+    /// Folders that other processes have locked.
+    pub locked: Vec<String>,
+    /// What every descriptor was that there ever was: what is pinned lives on.
+    pub things: BTreeMap<i32, Thing>,
+    /// Values of maps, by the descriptor that made the map.
+    pub values: HashMap<(i32, u32), Vec<u8>>,
+    /// Addresses of Unix sockets that somebody listens on, and what they heard.
+    pub heard: HashMap<String, Vec<String>>,
+    /// What each wait for events takes, in milliseconds, where it has no timeout.
+    pub patience: u64,
+    /// The call of this number, from 1, is the last: everything ends as by SIGKILL.
+    pub killed: Option<usize>,
+    /// Descriptors of pinned maps, by the ones that made them.
+    same: HashMap<i32, i32>,
+    /// The last name that a reader of a directory was given.
+    last: HashMap<i32, String>,
     next: i32,
     now: u64,
 }
@@ -114,7 +141,8 @@ fn notes(build_id: &[u8]) -> Vec<u8> {
 impl Fake {
     /// A machine of four CPUs with everything mounted, and a pack at `/p`.
     pub fn new(pack: Vec<u8>) -> Fake {
-        let mut fake = Fake { next: 2, ..Fake::default() };
+        let mut fake = Fake { next: 2, patience: 1, ..Fake::default() };
+        fake.bpffs.insert("/sys/fs/bpf".into(), Node::Folder);
         for (path, bytes) in [
             ("/p", pack),
             ("/sys/kernel/notes", notes(&BUILD_ID)),
@@ -140,6 +168,9 @@ impl Fake {
 
     fn call(&mut self) -> Sys<()> {
         self.calls += 1;
+        if self.killed == Some(self.calls) {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
         if let Some((_, path, bytes)) = self.rewrite.take_if(|(n, ..)| *n == self.calls) {
             self.files.insert(path, bytes);
         }
@@ -156,16 +187,69 @@ impl Fake {
 
     fn give(&mut self, thing: Thing) -> Sys<Fd> {
         self.next += 1;
+        self.things.insert(self.next, thing.clone());
         self.open.insert(self.next, thing);
         Ok(Fd(self.next))
     }
+
+    /// What is there of the bpffs below its own folder.
+    pub fn pinned(&self) -> Vec<&str> {
+        self.bpffs.keys().filter_map(|path| path.strip_prefix("/sys/fs/bpf/")).collect()
+    }
+
+    /// What a killed process leaves: its descriptors are closed, its pins stay.
+    pub fn bury(&mut self) {
+        self.open.clear();
+        (self.killed, self.calls) = (None, 0);
+    }
+
+    fn path(&self, path: &CStr) -> Sys<String> {
+        let path = path.to_str().unwrap().to_string();
+        let parent = path.rsplit_once('/').unwrap().0;
+        match self.bpffs.get(parent) {
+            Some(Node::Folder) => Ok(path),
+            _ if parent == "/sys/fs" => Ok(path),
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
+    /// Pins a map that somebody else made.
+    pub fn pin(&mut self, path: &str, spec: MapSpec) {
+        self.things.insert(-1, Thing::Map(spec));
+        self.bpffs.insert(path.into(), Node::Pin(-1));
+    }
+
+    /// Paths of what is pinned.
+    pub fn pins(&self) -> Vec<&str> {
+        self.bpffs.iter().filter(|(_, node)| **node != Node::Folder).map(|(path, _)| path.as_str()).collect()
+    }
+
+    /// What `/proc` shows of a descriptor.
+    fn info(&self, fd: i32) -> Option<String> {
+        let made = self.same.get(&fd).copied().unwrap_or(fd);
+        Some(match self.open.get(&fd)? {
+            Thing::Map(_) => format!("pos:\t0\nmemlock:\t4096\nmap_id:\t{made}\n"),
+            Thing::Prog(_) => {
+                format!("pos:\t0\nmemlock:\t8192\nprog_id:\t{made}\nrun_time_ns:\t500\nrun_cnt:\t5\n")
+            }
+            Thing::Link => "link_type:\tperf\nlink_id:\t1\nprog_id:\t2\n".into(),
+            _ => "pos:\t0\n".into(),
+        })
+    }
 }
+
+/// What a killed loader ends by.
+pub struct Killed;
 
 impl Kernel for Fake {
     fn open(&mut self, path: &CStr, _: Open) -> Sys<Fd> {
         self.call()?;
         let path = path.to_str().unwrap().to_string();
-        if !self.files.contains_key(&path) {
+        if let Some(info) = path.strip_prefix("/proc/self/fdinfo/").and_then(|fd| self.info(fd.parse().ok()?))
+        {
+            self.files.insert(path.clone(), info.into());
+        }
+        if !self.files.contains_key(&path) && self.bpffs.get(&path) != Some(&Node::Folder) {
             return Err(Errno::ENOENT);
         }
         self.give(Thing::File { path, at: 0 })
@@ -193,20 +277,28 @@ impl Kernel for Fake {
 
     fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
         self.call()?;
-        let Some(Thing::File { path, at }) = self.open.get_mut(&fd.0) else { return Err(Errno::EBADF) };
+        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
         let inside = format!("{path}/");
-        let mut names: Vec<&str> = self.files.keys().filter_map(|f| f.strip_prefix(&inside)).collect();
+        let paths = self.files.keys().chain(self.bpffs.keys());
+        let mut names: Vec<&str> = paths.filter_map(|f| f.strip_prefix(&inside)).collect();
+        names.retain(|name| !name.contains('/'));
         names.extend([".", ".."]);
         names.sort_unstable();
+        // what was removed meanwhile is not counted, as in the kernel
+        let from = names.iter().position(|name| Some(*name) > self.last.get(&fd.0).map(String::as_str));
         let mut end = 0;
-        for name in &names[*at..] {
+        let mut last = None;
+        for name in &names[from.unwrap_or(names.len())..] {
             let len = (19 + name.len() + 1).next_multiple_of(8);
             let Some(entry) = buf.get_mut(end..end + len) else { break };
             entry.fill(0);
             entry[16..18].copy_from_slice(&(len as u16).to_ne_bytes());
             entry[19..19 + name.len()].copy_from_slice(name.as_bytes());
             end += len;
-            *at += 1;
+            last = Some((*name).to_string());
+        }
+        if let Some(last) = last {
+            self.last.insert(fd.0, last);
         }
         Ok(end)
     }
@@ -216,9 +308,18 @@ impl Kernel for Fake {
         match fd {
             Fd::STDOUT => self.stdout += &text,
             Fd::STDERR => self.stderr += &text,
+            _ if self.open.get(&fd.0) == Some(&Thing::Socket) => {
+                self.heard.values_mut().for_each(|heard| heard.push(text.clone()));
+            }
             // removing is undoing: it is never made to fail
             _ if text.starts_with('-') && self.keep_probes => self.tracefs_probes.push(text),
-            _ if text.starts_with('-') => self.tracefs_probes.retain(|p| !p.contains(&text[2..])),
+            _ if text.starts_with('-') => {
+                self.tracefs_probes.retain(|p| !p.contains(&text[2..]));
+                if self.lists_probes {
+                    let list: String = self.tracefs_probes.iter().map(|p| format!("{p}\n")).collect();
+                    self.files.insert("/sys/kernel/tracing/kprobe_events".into(), list.into());
+                }
+            }
             _ => {
                 self.call()?;
                 let name = text.split([':', ' ']).nth(1).unwrap_or_default();
@@ -237,6 +338,74 @@ impl Kernel for Fake {
         self.call()?;
         let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
         Ok(self.files[path].len() as u64)
+    }
+
+    fn mkdir(&mut self, path: &CStr) -> Sys<()> {
+        self.call()?;
+        let path = self.path(path)?;
+        if self.bpffs.contains_key(&path) {
+            return Err(Errno::EEXIST);
+        }
+        self.bpffs.insert(path, Node::Folder);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()> {
+        let path = self.path(path)?;
+        // of a map that is pinned by its name, removing is undoing: it is never made to fail
+        if path.contains("/corelet") {
+            self.call()?;
+        }
+        let inside = format!("{path}/");
+        match self.bpffs.get(&path) {
+            None => Err(Errno::ENOENT),
+            Some(Node::Folder) if !folder => Err(Errno::EISDIR),
+            Some(Node::Pin(_)) if folder => Err(Errno::EINVAL),
+            // ENOTEMPTY
+            Some(_) if self.bpffs.keys().any(|p| p.starts_with(&inside)) => Err(Errno(39)),
+            Some(_) => {
+                self.bpffs.remove(&path);
+                Ok(())
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()> {
+        self.call()?;
+        let (from, to) = (self.path(from)?, self.path(to)?);
+        if self.bpffs.keys().any(|p| p.starts_with(&format!("{to}/"))) {
+            return Err(Errno(39));
+        }
+        let moved: Vec<String> = self.bpffs.keys().filter(|p| p.starts_with(&from)).cloned().collect();
+        for path in moved {
+            if let Some(rest) = path.strip_prefix(&from).filter(|r| r.is_empty() || r.starts_with('/')) {
+                let node = self.bpffs[&path].clone();
+                self.bpffs.insert(format!("{to}{rest}"), node);
+                self.bpffs.remove(&path);
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&mut self, fd: Fd) -> Sys<()> {
+        self.call()?;
+        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
+        let is_same = |other: &Thing| matches!(other, Thing::File { path: p, at: 1 } if p == path);
+        if self.locked.contains(path) || self.open.values().any(is_same) {
+            return Err(Errno::EAGAIN);
+        }
+        // of a folder `at` says nothing else
+        let path = path.clone();
+        self.open.insert(fd.0, Thing::File { path, at: 1 });
+        Ok(())
+    }
+
+    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd> {
+        self.call()?;
+        if !self.heard.contains_key(std::str::from_utf8(address).unwrap()) {
+            return Err(Errno::ENOENT);
+        }
+        self.give(Thing::Socket)
     }
 
     fn uname(&mut self) -> Uname {
@@ -298,12 +467,26 @@ impl Kernel for Fake {
         self.updates.push((name, key.to_vec(), value.to_vec()));
         self.contents.push((map.fd().0, value.to_vec()));
         self.keys.push(key.to_vec());
+        if let Ok(key) = key.try_into() {
+            let made = self.same.get(&map.fd().0).copied().unwrap_or(map.fd().0);
+            self.values.insert((made, u32::from_ne_bytes(key)), value.to_vec());
+        }
         Ok(())
     }
 
-    fn map_lookup(&mut self, _: &MapFd, _: &[u8], _: &mut [u8]) -> Sys<()> {
+    fn map_lookup(&mut self, map: &MapFd, key: &[u8], value: &mut [u8]) -> Sys<()> {
         self.call()?;
-        Err(Errno::ENOENT)
+        // of a pinned array; the stream's maps are empty here
+        let Some(made) = self.same.get(&map.fd().0) else { return Err(Errno::ENOENT) };
+        let key = u32::from_ne_bytes(key.try_into().map_err(|_| Errno::EINVAL)?);
+        match &self.things[made] {
+            Thing::Map(spec) if key < spec.max_entries => match self.values.get(&(*made, key)) {
+                Some(found) => value.copy_from_slice(found),
+                None => value.fill(0),
+            },
+            _ => return Err(Errno::ENOENT),
+        }
+        Ok(())
     }
 
     fn map_next_key(&mut self, _: &MapFd, _: Option<&[u8]>, _: &mut [u8]) -> Sys<()> {
@@ -421,20 +604,11 @@ impl Kernel for Fake {
         self.give(Thing::Link)
     }
 
-    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
-        self.call()?;
-        let Some(Thing::Map(spec)) = self.open.get(&fd.0) else { return Err(Errno::EINVAL) };
-        let spec = *spec;
-        match self.pins.insert(path.to_str().unwrap().into(), spec) {
-            None => Ok(()),
-            Some(_) => Err(Errno::EEXIST),
-        }
-    }
-
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
         self.call()?;
-        let spec = *self.pins.get(path.to_str().unwrap()).ok_or(Errno::ENOENT)?;
-        self.give(Thing::Map(spec))
+        let Some(Node::Pin(made)) = self.bpffs.get(path.to_str().unwrap()) else { return Err(Errno::ENOENT) };
+        let thing = self.things[made].clone();
+        self.give(thing)
     }
 
     fn map_info(&mut self, map: Fd) -> Sys<MapSpec> {
@@ -443,9 +617,47 @@ impl Kernel for Fake {
         Ok(*spec)
     }
 
-    // removing is undoing: it is never made to fail
-    fn remove(&mut self, path: &CStr, _: bool) -> Sys<()> {
-        self.pins.remove(path.to_str().unwrap()).map(drop).ok_or(Errno::ENOENT)
+    fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
+        self.call()?;
+        let path = self.path(path)?;
+        assert!(!path.contains('.'), "{path}: a bpffs has no dots");
+        match self.open.get(&fd.0) {
+            Some(Thing::Map(_) | Thing::Prog(_) | Thing::Link) => {}
+            _ => return Err(Errno::EINVAL),
+        }
+        if self.bpffs.contains_key(&path) {
+            return Err(Errno::EEXIST);
+        }
+        self.bpffs.insert(path, Node::Pin(fd.0));
+        Ok(())
+    }
+
+    fn obj_get_map(&mut self, path: &CStr, cpus: u32) -> Sys<MapFd> {
+        self.call()?;
+        let Some(Node::Pin(made)) = self.bpffs.get(path.to_str().unwrap()) else { return Err(Errno::ENOENT) };
+        let made = *made;
+        let Thing::Map(spec) = self.things[&made].clone() else { return Err(Errno::EINVAL) };
+        let fd = self.give(Thing::Map(spec))?;
+        self.same.insert(fd.0, made);
+        Ok(MapFd::new(fd, &spec, cpus))
+    }
+
+    fn obj_by_id(&mut self, kind: Kind, id: u32) -> Sys<(Fd, [u8; 16])> {
+        self.call()?;
+        let made = id as i32;
+        let thing = self.things.get(&made).cloned().ok_or(Errno::ENOENT)?;
+        let name = match (&thing, kind) {
+            (Thing::Map(spec), Kind::Map) => spec.name,
+            (Thing::Prog(name), Kind::Prog) => {
+                let mut padded = [0; 16];
+                padded[..name.len()].copy_from_slice(name.as_bytes());
+                padded
+            }
+            _ => return Err(Errno::ENOENT),
+        };
+        let fd = self.give(thing)?;
+        self.same.insert(fd.0, made);
+        Ok((fd, name))
     }
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, _: u32) -> Sys<Fd> {
@@ -497,7 +709,7 @@ impl Kernel for Fake {
 
     fn epoll_wait(&mut self, _: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
         self.call()?;
-        self.now += u64::from(timeout_ms.unwrap_or(1)) * 1_000_000;
+        self.now += timeout_ms.map_or(self.patience, u64::from) * 1_000_000;
         Ok(heapless::Vec::new())
     }
 

@@ -22,6 +22,8 @@ pub const PROBE_READ_KERNEL: i32 = 113;
 
 /// What a test changes.
 pub struct Sample {
+    /// The object's name.
+    pub name: &'static str,
     pub arch: Arch,
     pub build_id: Vec<u8>,
     pub object_in_target: [u8; 32],
@@ -57,6 +59,7 @@ pub struct Sample {
 impl Default for Sample {
     fn default() -> Sample {
         Sample {
+            name: "sample",
             arch: host_arch(),
             build_id: BUILD_ID.to_vec(),
             object_in_target: DIGEST,
@@ -218,7 +221,7 @@ impl Sample {
             None => kprobe,
         };
         let object =
-            Object { name: "sample", digest: DIGEST, license: "GPL", spdx: "GPL-2.0-only", kern_version: 0 };
+            Object { name: self.name, digest: DIGEST, license: "GPL", spdx: "GPL-2.0-only", kern_version: 0 };
         let function = |name, start, count| Function { name, start, count };
         let info = |function, id| FuncInfo { function, type_id: TypeId(id) };
         let fixup = |insn, kind| Fixup { function: 0, insn, kind };

@@ -2,8 +2,8 @@
 //! slow as the test says.
 
 use crate::sys::{
-    Errno, Fd, Kernel, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys,
-    Uname,
+    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
+    Shared, Sys, Uname,
 };
 use std::collections::{HashMap, VecDeque};
 use std::ffi::CStr;
@@ -189,6 +189,30 @@ impl Kernel for Fake {
     fn read_at(&mut self, _: Fd, _: u32, _: &mut [u8]) -> Sys<usize> {
         unreachable!()
     }
+    fn mkdir(&mut self, _: &CStr) -> Sys<()> {
+        unreachable!()
+    }
+    fn remove(&mut self, _: &CStr, _: bool) -> Sys<()> {
+        unreachable!()
+    }
+    fn rename(&mut self, _: &CStr, _: &CStr) -> Sys<()> {
+        unreachable!()
+    }
+    fn lock(&mut self, _: Fd) -> Sys<()> {
+        unreachable!()
+    }
+    fn unix_datagrams(&mut self, _: &[u8]) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn obj_pin(&mut self, _: Fd, _: &CStr) -> Sys<()> {
+        unreachable!()
+    }
+    fn obj_get_map(&mut self, _: &CStr, _: u32) -> Sys<MapFd> {
+        unreachable!()
+    }
+    fn obj_by_id(&mut self, _: Kind, _: u32) -> Sys<(Fd, [u8; 16])> {
+        unreachable!()
+    }
     fn file_len(&mut self, _: Fd) -> Sys<u64> {
         unreachable!()
     }
@@ -237,16 +261,10 @@ impl Kernel for Fake {
     fn link_uprobe_multi(&mut self, _: Fd, _: &MultiSpec<'_>) -> Sys<Fd> {
         unreachable!()
     }
-    fn obj_pin(&mut self, _: Fd, _: &CStr) -> Sys<()> {
-        unreachable!()
-    }
     fn obj_get(&mut self, _: &CStr) -> Sys<Fd> {
         unreachable!()
     }
     fn map_info(&mut self, _: Fd) -> Sys<MapSpec> {
-        unreachable!()
-    }
-    fn remove(&mut self, _: &CStr, _: bool) -> Sys<()> {
         unreachable!()
     }
     fn stop_fd(&mut self) -> Sys<Fd> {

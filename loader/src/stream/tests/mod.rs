@@ -225,7 +225,7 @@ fn stream(
     };
     let (mut channels, mut ledger) = (Channels::default(), Ledger::default());
     channels.open(kernel, &mut ledger, &job)?;
-    channels.follow(kernel, job)
+    channels.follow(kernel, job, &mut Pulse::new(&mut ledger, usize::MAX))
 }
 
 fn event(map: u16) -> Event<'static> {
