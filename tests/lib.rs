@@ -18,10 +18,12 @@ pub mod objects;
 pub mod oracle;
 #[cfg(test)]
 mod parsing;
+pub mod peer;
 #[cfg(test)]
 mod property;
 pub mod refusals;
 pub mod selfcheck;
 pub mod streamed;
+pub mod table;
 pub mod tiny;
 pub mod tools;

@@ -32,7 +32,7 @@ one() {
     # The words of $sets are options.
     # shellcheck disable=SC2086,SC2016
     (
-        sh -c 'echo $$ >pid; exec /corelet/corelet-loader "$@"' sh run "$pack" --json --for 30 $sets >out 2>err
+        sh -c 'echo $$ >pid; exec /corelet/corelet-loader "$@"' sh run "$pack" --json --memory --for 30 $sets >out 2>err
         echo $? >rc
     ) &
     waited=0

@@ -28,9 +28,18 @@ pub struct Run<'a> {
 
 /// The script of these runs, in this order.
 pub fn script(runs: &[Run<'_>]) -> String {
+    let mut text = functions(runs.iter().map(|run| run.case));
+    for Run { label, case, pack } in runs {
+        let _ = writeln!(text, "one '{label}' '{}' '{pack}'", case.name);
+    }
+    text
+}
+
+/// The script without runs: what `one LABEL CASE PACK` calls.
+pub fn functions<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
     let mut text = format!("MARK='{MARK}'\nREADY='{READY}'\nBOARD='{BOARD}'\n{DRIVER}");
     let mut written = BTreeSet::new();
-    for case in runs.iter().map(|run| run.case).filter(|case| written.insert(case.name)) {
+    for case in cases.filter(|case| written.insert(case.name)) {
         let sets: String = case.sets.iter().map(|set| format!(" --set {set}")).collect();
         let sets = format!("sets=\"{}\"", sets.trim_start());
         let parts = [("prepare", case.prepare), ("sets", &sets), ("work", case.work), ("clean", case.clean)];
@@ -38,9 +47,6 @@ pub fn script(runs: &[Run<'_>]) -> String {
             // `:` makes a function of one that has nothing to do.
             let _ = write!(text, "\n{part}_{}() {{\n:\n{}\n}}\n", case.name, shell.trim());
         }
-    }
-    for Run { label, case, pack } in runs {
-        let _ = writeln!(text, "one '{label}' '{}' '{pack}'", case.name);
     }
     text
 }

@@ -16,6 +16,7 @@ mod peers;
 mod run;
 mod selfcheck;
 mod steps;
+mod table;
 
 use std::process::ExitCode;
 

@@ -23,6 +23,7 @@ use crate::panics;
 use crate::peers;
 use crate::run::Outcome;
 use crate::selfcheck;
+use crate::table;
 
 /// One named part of the tests.
 pub(crate) struct Step {
@@ -75,6 +76,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "big-endian", what: "every tool and every program that checks itself, compiled big-endian: as libbpf on s390x relocates it", full: true, wants: oracle::big_endian_wants, run: oracle::big_endian },
     Step { name: "field", what: "the AArch64 board from one kernel to another and back: targets installed apart, preflight's answers", full: false, wants: boards::aarch64_wants, run: boards::field },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
+    Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
+    Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
     Step { name: "fleet", what: "all 57 tools on both boards: loaded, or refused on the PC", full: true, wants: boards::both_wants, run: boards::fleet },
 ];
 

@@ -1,0 +1,178 @@
+//! What the board's lines say of a tool: a row of the table.
+
+use super::cases;
+use super::packs::Prepared;
+use crate::tools::output::Output;
+use crate::tools::script::READY;
+use anyhow::{Context, Result};
+use corelet_loader::sys::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What one tool came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Loaded, attached, and the result is right.
+    Right,
+    /// Loaded and attached; the work that would show it cannot be done on a board, or its manifest is not there.
+    NotExercised(String),
+    /// Loaded and attached, and the result is not right.
+    Wrong(String),
+    /// Loaded, which is all that was asked; what libbpf came to.
+    Loaded(String),
+    /// Loaded, not attached.
+    NotAttached(No),
+    /// Not loaded.
+    NotLoaded(No),
+    /// Refused on the PC.
+    Refused(No),
+}
+
+/// A "no", with libbpf's answer on the same boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct No {
+    /// What ours says.
+    pub ours: String,
+    /// What libbpf's loader came to with the same programs.
+    pub libbpf: String,
+}
+
+/// What lines of our loader begin with.
+const OUR_NAME: &str = "corelet-loader: ";
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The tool.
+    pub tool: String,
+    /// What it came to.
+    pub state: State,
+    /// KiB resident at the peak of loading: ours where it was loaded, and libbpf's.
+    pub kib: (Option<u64>, u64),
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            State::Right => write!(f, "right"),
+            State::NotExercised(why) => write!(f, "not exercised: {why}"),
+            // the reason has this run's numbers in it: it is for the log
+            State::Wrong(_) => write!(f, "wrong"),
+            State::Loaded(libbpf) => write!(f, "loaded | libbpf {libbpf}"),
+            State::NotAttached(no) => write!(f, "not attached: {no}"),
+            State::NotLoaded(no) => write!(f, "not loaded: {no}"),
+            State::Refused(no) => write!(f, "refused: {no}"),
+        }
+    }
+}
+
+impl fmt::Display for No {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} | libbpf {}", self.ours, self.libbpf)
+    }
+}
+
+/// The row of `tool`.
+///
+/// # Errors
+/// The board says nothing of it.
+pub(super) fn row(tool: &Prepared, outputs: &[Output]) -> Result<Row> {
+    let find = |label: &str| outputs.iter().find(|output| output.label == label);
+    let peer = find(&format!("{}.libbpf", tool.name))
+        .with_context(|| format!("the board says nothing of libbpf's {}", tool.name))?;
+    let no = |ours: String| No { ours, libbpf: libbpf(tool, &peer.facts) };
+    let resident = |output: &Output| output.errors.iter().find_map(|line| resident(line));
+    let kib = peer.facts.get("resident").and_then(|kib| kib.parse().ok());
+    let kib = kib.with_context(|| format!("libbpf's loader of {} did not say its memory", tool.name))?;
+    let (state, ours) = match &tool.packed {
+        Err(why) => (State::Refused(no(short(tool, why))), None),
+        Ok(_) => match (find(&tool.name), resident(peer)) {
+            (Some(ran), _) if ran.errors.iter().any(|line| line.contains(READY)) => {
+                (result(tool, ran), resident(ran))
+            }
+            (Some(ran), Some(kib)) => (State::NotAttached(no(last(&ran.errors))), Some(kib)),
+            (None, Some(kib)) => (State::Loaded(no(String::new()).libbpf), Some(kib)),
+            (_, None) => (State::NotLoaded(no(last(&peer.errors))), None),
+        },
+    };
+    Ok(Row { tool: tool.name.clone(), state, kib: (ours, kib) })
+}
+
+fn result(tool: &Prepared, ran: &Output) -> State {
+    match (cases::not_exercised(&tool.name), tool.has_manifest) {
+        (Some(why), _) => State::NotExercised(why.to_owned()),
+        (None, false) => State::NotExercised("no manifest says how its result is read".to_owned()),
+        (None, true) => match tool.case.verdict(ran) {
+            Ok(()) => State::Right,
+            Err(why) => State::Wrong(why),
+        },
+    }
+}
+
+/// Our memory in a line of the loader's.
+fn resident(line: &str) -> Option<u64> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    line.get("memory")?.get("rss_kib")?.as_u64()
+}
+
+/// Why a tool was refused, without its name and the list of what this version can.
+fn short(tool: &Prepared, why: &str) -> String {
+    let why = why.strip_prefix(&format!("{}: ", tool.name)).unwrap_or(why);
+    why.split("; it has ").next().unwrap_or(why).replace('\n', "; ")
+}
+
+/// What our loader said last, without its own name.
+fn last(errors: &[String]) -> String {
+    let ours: Vec<&String> = errors.iter().filter(|line| !line.starts_with("libbpf: ")).collect();
+    let said = ours.iter().rev().find(|line| line.contains(OUR_NAME)).or(ours.last());
+    said.map_or("nothing", |line| line.trim_start_matches(OUR_NAME)).to_owned()
+}
+
+/// What libbpf came to: of the whole, and where that is a no, of each program that failed alone.
+fn libbpf(tool: &Prepared, facts: &BTreeMap<String, String>) -> String {
+    let optional = tool.packed.as_ref().map_or(&[][..], |packed| &packed.optional);
+    let load = facts.get("load").map_or("?", String::as_str);
+    let failed = |prefix: &str| -> BTreeMap<String, BTreeSet<String>> {
+        let mut by_errno: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (fact, errno) in facts {
+            if let Some(program) = fact.strip_prefix(prefix)
+                && errno != "0"
+                && !optional.iter().any(|name| name == program)
+            {
+                by_errno.entry(name(errno)).or_default().insert(program.to_owned());
+            }
+        }
+        by_errno
+    };
+    let list = |failed: BTreeMap<String, BTreeSet<String>>| -> String {
+        let lists = failed.into_iter().map(|(errno, programs)| match programs.len() {
+            0..=3 => format!("{errno} of {}", programs.into_iter().collect::<Vec<_>>().join(", ")),
+            n => format!("{errno} of {n} programs"),
+        });
+        lists.collect::<Vec<_>>().join("; ")
+    };
+    let (alone, attached) =
+        (failed("each.load."), failed(if load == "0" { "attach." } else { "each.attach." }));
+    let mut words = match load {
+        "0" => "loads".to_owned(),
+        load => {
+            format!("loads not ({}", name(load))
+                + &if alone.is_empty() { String::new() } else { format!(": {}", list(alone)) }
+                + ")"
+        }
+    };
+    match (load, attached.is_empty()) {
+        ("0", true) => words += " and attaches",
+        (_, true) => {}
+        (_, false) => words += &format!(", attaches not ({})", list(attached)),
+    }
+    words
+}
+
+/// An errno by its name.
+fn name(number: &str) -> String {
+    match number.parse().map(|number| Errno(number).name()) {
+        Ok(name) if !name.is_empty() => format!("E{name}"),
+        _ => format!("errno {number}"),
+    }
+}

@@ -1,0 +1,74 @@
+//! The table as it must come out: `reference.toml`.
+
+use super::judge::Row;
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const TEXT: &str = include_str!("reference.toml");
+
+/// KiB that no tool of ours may take.
+const MOST: u64 = 192;
+/// Pages come and go with what the page cache holds around a fault.
+const TOLERANCE: u64 = 10;
+
+/// A cell.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cell {
+    /// [`super::State`] in words.
+    is: String,
+    /// KiB resident at the peak of loading: ours, 0 where it is not loaded, and libbpf's.
+    kib: (u64, u64),
+}
+
+/// By board and tool.
+fn reference() -> Result<BTreeMap<String, BTreeMap<String, Cell>>> {
+    toml::from_str(TEXT).context("tests/table/reference.toml")
+}
+
+/// Where `rows` differ from the reference for `board`.
+///
+/// # Errors
+/// The file is not of its form.
+pub fn differences(board: &str, rows: &[Row]) -> Result<Vec<String>> {
+    let mut wanted = reference()?.remove(board).unwrap_or_default();
+    let mut out = Vec::new();
+    for row in rows {
+        let (is, ours, theirs) = (row.state.to_string(), row.kib.0.unwrap_or(0), row.kib.1);
+        if ours > MOST {
+            out.push(format!("{board}: {}: {ours} KiB resident, more than {MOST}", row.tool));
+        }
+        let Some(cell) = wanted.remove(&row.tool) else {
+            out.push(format!("{board}: {}: not in the reference; it is {is}", row.tool));
+            continue;
+        };
+        if cell.is != is {
+            out.push(format!("{board}: {}: {is}; the reference says {}", row.tool, cell.is));
+        }
+        for (who, now, then) in [("ours", ours, cell.kib.0), ("libbpf's", theirs, cell.kib.1)] {
+            if now.abs_diff(then) * TOLERANCE > then {
+                out.push(format!("{board}: {}: {who} {now} KiB, in the reference {then}", row.tool));
+            }
+        }
+    }
+    out.extend(wanted.keys().map(|tool| format!("{board}: {tool}: in the reference, but not on the board")));
+    Ok(out)
+}
+
+/// The rows in the form of the reference, to be put there by hand once each change has been looked at.
+pub fn write(board: &str, rows: &[Row]) -> String {
+    let mut text = format!("[{board}]\n");
+    for row in rows {
+        let is = toml::Value::String(row.state.to_string());
+        let _ = writeln!(
+            text,
+            "{} = {{ kib = [{}, {}], is = {is} }}",
+            row.tool,
+            row.kib.0.unwrap_or(0),
+            row.kib.1
+        );
+    }
+    text
+}
