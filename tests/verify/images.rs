@@ -1,4 +1,5 @@
-//! The step that wraps real kernels as vendors do, by the tools that vendors use: U-Boot's `mkimage` and `dpkg-deb`.
+//! The step that wraps real kernels as vendors do, by the tools that vendors use: U-Boot's `mkimage`, `dpkg-deb`, `rpmbuild`, the
+//! commands of `opkg-build`, `mke2fs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::run::Outcome;
 /// The boards' kernels, and what wraps them.
 pub(crate) fn wants() -> Wants {
     let mut wants = boards::both_wants();
-    wants.needs.extend([&needs::MKIMAGE, &needs::DPKG_DEB]);
+    wants.needs.extend([&needs::MKIMAGE, &needs::DPKG_DEB, &needs::RPMBUILD, &needs::MKE2FS]);
     wants
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
             ensure!(found.btf()? == plain.btf()?, "{}: {name}: other types", board.name);
             let (is, was) = (found.identity(), plain.identity());
             ensure!(is == was, "{}: {name}: {is:?}, not {was:?}", board.name);
-            if name.ends_with(".deb") {
+            if name.starts_with("a-kernel") || name == "root" {
                 let config = Config::read(shipped.config.as_deref().context("a kernel without its config")?)?;
                 ensure!(found.config()?.as_ref() == Some(&config), "{}: {name}: other options", board.name);
                 ensure!(Config::read(&file)? == config, "{}: {name}: other options", board.name);
@@ -46,7 +47,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(format!("{count} images of both boards' kernels")))
 }
 
-/// The kernel of a board as uImage and FIT, plain and compressed, and as a package.
+/// The kernel of a board as uImage and FIT, plain and compressed, in packages, in a folder and in a file system.
 fn wrapped(
     context: &mut Context<'_>,
     board: &Board,
@@ -73,16 +74,69 @@ fn wrapped(
         }
     }
     let config = shipped.config.as_deref().context("a kernel without its config")?;
-    let tree = folder.join("tree");
+    let root = folder.join("root");
+    fs::create_dir_all(root.join("boot"))?;
+    fs::copy(&gzip, root.join(format!("boot/vmlinuz-{}", shipped.release)))?;
+    fs::copy(config, root.join(format!("boot/config-{}", shipped.release)))?;
+    out.push(root.clone());
+    out.push(deb(context, &root, folder)?);
+    out.push(rpm(context, &root, folder)?);
+    out.push(ipk(context, &root, folder)?);
+    let file = folder.join("a-kernel.ext4");
+    let mut mke2fs = Command::new("mke2fs");
+    context.run(mke2fs.args(["-q", "-t", "ext4", "-d"]).arg(&root).arg(&file).arg("256M"))?;
+    out.push(file);
+    Ok(out)
+}
+
+/// The files of `root` as a Debian package in `folder`.
+fn deb(context: &mut Context<'_>, root: &Path, folder: &Path) -> Result<PathBuf> {
+    let tree = folder.join("deb");
     fs::create_dir_all(tree.join("DEBIAN"))?;
-    fs::create_dir_all(tree.join("boot"))?;
+    context.run(Command::new("cp").arg("-a").arg(root.join("boot")).arg(&tree))?;
     let control = "Package: a-kernel\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@invalid>\nDescription: a test\n";
     fs::write(tree.join("DEBIAN/control"), control)?;
-    fs::copy(&gzip, tree.join(format!("boot/vmlinuz-{}", shipped.release)))?;
-    fs::copy(config, tree.join(format!("boot/config-{}", shipped.release)))?;
     let file = folder.join("a-kernel.deb");
     let words = ["--root-owner-group", "-Zxz", "-z1", "--build"];
     context.run(Command::new("dpkg-deb").args(words).arg(&tree).arg(&file))?;
-    out.push(file);
-    Ok(out)
+    Ok(file)
+}
+
+/// As an RPM package.
+fn rpm(context: &mut Context<'_>, root: &Path, folder: &Path) -> Result<PathBuf> {
+    let top = folder.join("rpm");
+    fs::create_dir_all(&top)?;
+    let spec = top.join("a-kernel.spec");
+    let text = format!(
+        "Name: a-kernel\nVersion: 1\nRelease: 1\nSummary: a test\nLicense: none\nBuildArch: noarch\nAutoReqProv: no\n\
+         %description\na test\n%install\ncp -a {}/. %{{buildroot}}\n%files\n/boot\n",
+        root.display()
+    );
+    fs::write(&spec, text)?;
+    let mut rpmbuild = Command::new("rpmbuild");
+    rpmbuild.arg("-bb").arg("--define").arg(format!("_topdir {}", top.display()));
+    for define in ["__os_install_post %{nil}", "debug_package %{nil}", "_binary_payload w3.zstdio"] {
+        rpmbuild.args(["--define", define]);
+    }
+    context.run(rpmbuild.arg(&spec))?;
+    Ok(top.join("RPMS/noarch/a-kernel-1-1.noarch.rpm"))
+}
+
+/// As a package of opkg's, by the commands of `opkg-build`.
+fn ipk(context: &mut Context<'_>, root: &Path, folder: &Path) -> Result<PathBuf> {
+    let parts = folder.join("ipk");
+    fs::create_dir_all(&parts)?;
+    fs::write(parts.join("debian-binary"), "2.0\n")?;
+    fs::write(parts.join("control"), "Package: a-kernel\nVersion: 1\nArchitecture: all\n")?;
+    let tar = |into: PathBuf, from: &Path, what: &[&str]| {
+        let mut tar = Command::new("tar");
+        tar.arg("-czf").arg(into).arg("-C").arg(from).args(["--owner=0", "--group=0"]).args(what);
+        tar
+    };
+    context.run(&mut tar(parts.join("control.tar.gz"), &parts, &["./control"]))?;
+    context.run(&mut tar(parts.join("data.tar.gz"), root, &["."]))?;
+    let file = folder.join("a-kernel.ipk");
+    let members = ["./debian-binary", "./data.tar.gz", "./control.tar.gz"];
+    context.run(&mut tar(file.clone(), &parts, &members))?;
+    Ok(file)
 }

@@ -53,7 +53,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
     Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: false, wants: fuzz::wants, run: fuzz::short },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
-    Step { name: "images", what: "both boards' kernels as uImage, FIT and Debian packages, made by mkimage and dpkg-deb: one identity, one BTF", full: true, wants: images::wants, run: images::run },
+    Step { name: "images", what: "both boards' kernels as uImage, FIT, packages (.deb, .rpm, .ipk), folder and file system, made by the tools that make them: one identity, one BTF", full: true, wants: images::wants, run: images::run },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },

@@ -5,7 +5,7 @@ use super::target_modules::{Joined, join, list};
 use crate::btf::OwnedBtf;
 use crate::exit::Failure;
 use crate::kernel::config::Value;
-use crate::kernel::{Arch as KernelArch, Config, Identity, packaged};
+use crate::kernel::{Arch as KernelArch, Config, Identity, files, packaged};
 use crate::pack::{Input, Kernel, TypeIds, WithModules};
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result, bail, ensure};
@@ -175,7 +175,10 @@ impl Opened {
             }
             eprintln!("note: {shown}: no build id: the loader takes this target only with --allow-release");
         }
-        let modules = list(&arg.modules, &release)?;
+        // a folder has its modules where its kernel is
+        let own = || files::modules(&arg.file, &release).into_iter().collect();
+        let folders = if arg.modules.is_empty() { own() } else { arg.modules.clone() };
+        let modules = list(&folders, &release)?;
         Ok(Opened { build_id, release, version, arch, config, modules, types, target, pointer_size })
     }
 

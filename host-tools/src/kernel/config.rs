@@ -15,8 +15,8 @@ use nom::combinator::{all_consuming, map, map_opt, not, opt, recognize, rest, va
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
-use super::deb;
 use super::decompress::{self, Format};
+use super::files;
 use super::image::{Kernel, MAX_FILE};
 use crate::input::read_file;
 
@@ -68,12 +68,16 @@ impl Config {
     /// # Errors
     /// With the path: the line for a line that is none of a `.config`; a kernel without a configuration.
     pub fn read(path: &Path) -> Result<Config> {
+        if path.is_dir() {
+            return Config::of_kernel(&Kernel::open(path, &mut |_, _| {})?)
+                .with_context(|| path.display().to_string());
+        }
         Config::of_bytes(read_file(path, MAX_FILE)?).with_context(|| path.display().to_string())
     }
 
     fn of_bytes(mut bytes: Vec<u8>) -> Result<Config> {
-        if deb::is_deb(&bytes) {
-            let found = deb::read(&bytes, decompress::MAX_OUTPUT)?;
+        if let Some(holder) = files::detect(&bytes) {
+            let found = holder.read(&bytes, decompress::MAX_OUTPUT).context(holder.name())?;
             if let Some((path, text)) = found.config {
                 return Config::parse(&text).context(path);
             }
@@ -90,6 +94,10 @@ impl Config {
         }
         let kernel = Kernel::parse(bytes, decompress::MAX_OUTPUT, &mut |_, _| {})
             .context("not text, so no .config, and it holds none either")?;
+        Config::of_kernel(&kernel)
+    }
+
+    fn of_kernel(kernel: &Kernel) -> Result<Config> {
         kernel.config()?.context(
             "a kernel without its configuration (CONFIG_IKCONFIG is off): give the config file of its package, or \
              kernel/configs.ko where it is a module",

@@ -11,8 +11,9 @@ use corelet_core::Endian;
 use super::btf_scan::{self, Found};
 use super::container::{self, Container, ImageHeader};
 use super::decompress::{self, Format, MAX_OUTPUT};
+use super::files::{self, Found as Files};
 use super::identity::{Arch, Identity};
-use super::{Config, banner, deb, elf, notes};
+use super::{Config, banner, elf, notes};
 
 /// The largest file that is read.
 pub(crate) const MAX_FILE: u64 = 4 << 30;
@@ -38,18 +39,22 @@ pub struct Kernel {
     identity: Identity,
     remarks: Vec<String>,
     ikconfig: Option<String>,
-    /// Path and text of the configuration in the same package.
+    /// Place and text of the configuration in the same package, folder or file system.
     package_config: Option<(String, String)>,
 }
 
 impl Kernel {
     /// Opens `path`, whatever it holds: raw BTF, ELF, or a kernel image in any wrapper that [`container`] knows, itself
-    /// compressed or not.
+    /// compressed or not, or one of those in what [`files`] knows: packages, file systems, and a folder, which may be a root file
+    /// system or a build tree.
     ///
     /// # Errors
     /// The file cannot be read, is no kernel, or is cut or corrupt: with its name, the layer, and the offset in it.
     pub fn open(path: &Path, progress: Progress) -> Result<Kernel> {
         let shown = path.display().to_string();
+        if path.is_dir() {
+            return Kernel::of_folder(path, progress).context(shown);
+        }
         let mut bytes = Vec::new();
         let file = File::open(path).with_context(|| format!("{shown}: cannot open"))?;
         file.take(MAX_FILE + 1).read_to_end(&mut bytes).with_context(|| format!("{shown}: cannot read"))?;
@@ -64,14 +69,20 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::open`], without the file's name.
     pub fn parse(bytes: Vec<u8>, limit: usize, progress: Progress) -> Result<Kernel> {
-        let mut peel = Peel {
-            layers: Vec::new(),
-            known: Identity::default(),
-            setup: None,
-            package_config: None,
-            limit,
-            progress,
-        };
+        Kernel::peeled(Peel::new(limit, progress), bytes)
+    }
+
+    /// The kernel in a folder.
+    fn of_folder(path: &Path, progress: Progress) -> Result<Kernel> {
+        let mut peel = Peel::new(MAX_OUTPUT, progress);
+        let found = files::folder(path, MAX_OUTPUT)?;
+        let hint =
+            "; it is looked for in boot and lib/modules/RELEASE, and in the tree that a kernel was built in";
+        let bytes = peel.held("folder", hint, found)?;
+        Kernel::peeled(peel, bytes)
+    }
+
+    fn peeled(mut peel: Peel<'_>, bytes: Vec<u8>) -> Result<Kernel> {
         let payload = peel.run(bytes).with_context(|| peel.trail())?;
         let Peel { layers, known, setup, package_config, .. } = peel;
         let mut kernel = Kernel {
@@ -129,7 +140,7 @@ impl Kernel {
     pub fn config_place(&self) -> Option<String> {
         match (&self.ikconfig, &self.package_config) {
             (Some(_), _) => Some("embedded in the kernel".to_owned()),
-            (None, Some((path, _))) => Some(format!("{path} in the package")),
+            (None, Some((place, _))) => Some(place.clone()),
             (None, None) => None,
         }
     }
@@ -355,7 +366,18 @@ struct Peel<'p> {
     progress: Progress<'p>,
 }
 
-impl Peel<'_> {
+impl<'p> Peel<'p> {
+    fn new(limit: usize, progress: Progress<'p>) -> Peel<'p> {
+        Peel {
+            layers: Vec::new(),
+            known: Identity::default(),
+            setup: None,
+            package_config: None,
+            limit,
+            progress,
+        }
+    }
+
     /// Takes off one wrapper after another; the result is BTF, an ELF, an Image, or bytes with a kernel's name in them.
     fn run(&mut self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         for _ in 0..MAX_LAYERS {
@@ -383,8 +405,10 @@ impl Peel<'_> {
         if bytes.is_empty() {
             bail!("is empty");
         }
-        if deb::is_deb(bytes) {
-            return self.package(bytes).map(Some);
+        if let Some(holder) = files::detect(bytes) {
+            (self.progress)("reading the package", 0);
+            let found = holder.read(bytes, self.limit).context(holder.name())?;
+            return self.held(holder.name(), holder.hint(), found).map(Some);
         }
         match container::detect(bytes)? {
             Some(Container::Image(header)) => {
@@ -439,19 +463,16 @@ impl Peel<'_> {
         }
     }
 
-    /// The kernel of a Debian package.
-    fn package(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
-        (self.progress)("reading the package", 0);
-        let found = deb::read(bytes, self.limit)?;
-        self.package_config = found.config;
+    /// The kernel of what holds files.
+    fn held(&mut self, name: &str, hint: &str, found: Files) -> Result<Vec<u8>> {
+        self.package_config = found.config.map(|(path, text)| (format!("{path} in the {name}"), text));
         let Some((path, kernel)) = found.kernel else {
             bail!(
-                "Debian package: no kernel in it{}; since 6.19 the image is in linux-binary-*, types and debug information in \
-                 a -dbg package",
+                "{name}: no kernel in it{}{hint}",
                 if self.package_config.is_some() { ", only a configuration" } else { "" }
             );
         };
-        self.layers.push(format!("Debian package ({path})"));
+        self.layers.push(format!("{name} ({path})"));
         Ok(kernel)
     }
 
@@ -546,8 +567,8 @@ impl Peel<'_> {
         match broken {
             Some((_, error)) => Err(error.context(format!("{name}: no kernel could be unpacked from it"))),
             None => bail!(
-                "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage, zImage, uImage, FIT, Android boot image or \
-                 Debian package, and no compressed kernel inside (first bytes {:02x?})",
+                "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage, zImage, uImage, FIT, Android boot image, \
+                 package (.deb, .rpm, .ipk) or file system (ext4), and no compressed kernel inside (first bytes {:02x?})",
                 &bytes[..bytes.len().min(8)]
             ),
         }

@@ -16,6 +16,11 @@ pub(super) fn wrappers(image: &[u8]) -> Vec<(String, Vec<u8>)> {
         ("package".to_owned(), deb("data.tar.xz", &xz(&tar(image)))),
         ("package with zstd".to_owned(), deb("data.tar.zst", &zstd(&tar(image)))),
         ("plain package".to_owned(), deb("data.tar", &tar(image))),
+        ("opkg's package".to_owned(), ipk("./data.tar.gz", &gzip(&tar(image)))),
+        ("opkg's package with xz".to_owned(), ipk("./data.tar.xz", &xz(&tar(image)))),
+        ("RPM".to_owned(), rpm(&gzip(&cpio(image)))),
+        ("RPM with zstd".to_owned(), rpm(&zstd(&cpio(image)))),
+        ("plain RPM".to_owned(), rpm(&cpio(image))),
     ];
     for (number, name, payload) in [
         (1, "gzip", gzip(image)),
@@ -206,6 +211,55 @@ fn tar(image: &[u8]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
+/// As `opkg-build` makes it with tar.
+fn ipk(member: &str, data: &[u8]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, bytes) in [("./debian-binary", &b"2.0\n"[..]), ("./control.tar.gz", b"odd"), (member, data)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes).unwrap();
+    }
+    gzip(&tar.into_inner().unwrap())
+}
+
+/// A lead, a header of signatures, a header with an entry and its five bytes, the payload.
+fn rpm(payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; 96];
+    out[..4].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb]);
+    for (entries, bytes) in [(1u32, 5u32), (2, 3)] {
+        out.resize(out.len().next_multiple_of(8), 0);
+        out.extend([0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0]);
+        out.extend(entries.to_be_bytes());
+        out.extend(bytes.to_be_bytes());
+        out.extend(vec![0x11; (16 * entries + bytes) as usize]);
+    }
+    out.extend(payload);
+    out
+}
+
+/// The archive of an RPM, in the order of paths.
+fn cpio(image: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut add = |path: &str, mode: u32, bytes: &[u8]| {
+        let name = path.len() + 1;
+        let fields = [1, mode, 0, 0, 1, 0, bytes.len() as u32, 0, 0, 0, 0, name as u32, 0];
+        out.extend(b"070701");
+        out.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
+        out.extend(path.bytes());
+        out.push(0);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(bytes);
+        out.resize(out.len().next_multiple_of(4), 0);
+    };
+    add("./lib/modules/6.12.9-test", 0o040_755, b"");
+    add("./lib/modules/6.12.9-test/.vmlinuz.hmac", 0o100_644, b"odd");
+    add("./lib/modules/6.12.9-test/config", 0o100_644, b"CONFIG_ARM64_64K_PAGES=y\nCONFIG_HZ=250\n");
+    add("./lib/modules/6.12.9-test/vmlinuz", 0o100_755, image);
+    add("./usr/share/more", 0o100_644, &[0xff; 3000]);
+    add("TRAILER!!!", 0, b"");
+    out
+}
+
 fn bzip2(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -283,8 +337,74 @@ fn what_is_wrong_with_a_wrapper_is_said() {
 #[test]
 fn a_package_has_the_configuration_beside_the_kernel() {
     let kernel = parse(deb("data.tar.xz", &xz(&tar(&image())))).unwrap();
-    assert_eq!(kernel.config_place().as_deref(), Some("boot/config-6.12.9-test in the package"));
+    assert_eq!(kernel.config_place().as_deref(), Some("boot/config-6.12.9-test in the Debian package"));
     assert_eq!(kernel.config().unwrap().unwrap().page_size(), Some(65536));
+    for (package, place) in [
+        (ipk("./data.tar.gz", &gzip(&tar(&image()))), "boot/config-6.12.9-test in the opkg package"),
+        (rpm(&gzip(&cpio(&image()))), "lib/modules/6.12.9-test/config in the RPM package"),
+    ] {
+        let kernel = parse(package).unwrap();
+        assert_eq!(kernel.config_place().as_deref(), Some(place));
+        assert_eq!(kernel.config().unwrap().unwrap().page_size(), Some(65536));
+    }
+}
+
+/// A root file system as a folder: /lib is a link, as most have it now, and so is the kernel's name without a release.
+#[test]
+fn a_folder_has_its_kernel_where_devices_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    let open = || Kernel::open(folder.path(), &mut |_, _| {});
+    let nothing = format!("{:#}", open().err().unwrap());
+    assert!(nothing.contains("no kernel in it") && nothing.contains("lib/modules/RELEASE"), "{nothing}");
+    std::fs::create_dir_all(at("boot")).unwrap();
+    std::fs::create_dir_all(at("usr/lib/modules/6.12.9-test")).unwrap();
+    std::os::unix::fs::symlink("usr/lib", at("lib")).unwrap();
+    std::fs::write(at("boot/config-6.12.9-test"), "CONFIG_ARM64_64K_PAGES=y\n").unwrap();
+    std::fs::write(at("boot/vmlinuz-6.12.9-test"), gzip(&image())).unwrap();
+    std::os::unix::fs::symlink("vmlinuz-6.12.9-test", at("boot/vmlinuz")).unwrap();
+    std::fs::write(at("usr/lib/modules/6.12.9-test/vmlinuz"), gzip(&image())).unwrap();
+    let kernel = open().unwrap();
+    assert!(
+        kernel.format().starts_with("folder (boot/vmlinuz-6.12.9-test) → gzip → "),
+        "{}",
+        kernel.format()
+    );
+    assert_eq!(kernel.btf().unwrap(), parse(image()).unwrap().btf().unwrap());
+    assert_eq!(kernel.config_place().as_deref(), Some("boot/config-6.12.9-test in the folder"));
+    assert_eq!(files::modules(folder.path(), "6.12.9-test"), Some(at("lib/modules/6.12.9-test")));
+    assert_eq!(files::modules(folder.path(), "6.12.8"), None);
+    std::fs::write(at("boot/vmlinuz-6.12.8"), gzip(&image())).unwrap();
+    let two = format!("{:#}", open().err().unwrap());
+    assert!(two.contains("kernels of 2 releases") && two.contains("boot/vmlinuz-6.12.8"), "{two}");
+
+    // a build tree
+    let tree = tempfile::tempdir().unwrap();
+    for (name, bytes) in
+        [("Kconfig", &b"mainmenu"[..]), (".config", b"CONFIG_HZ=250\n"), ("vmlinux", &image())]
+    {
+        std::fs::write(tree.path().join(name), bytes).unwrap();
+    }
+    let kernel = Kernel::open(tree.path(), &mut |_, _| {}).unwrap();
+    assert!(kernel.format().starts_with("folder (vmlinux) → "), "{}", kernel.format());
+    assert_eq!(kernel.config_place().as_deref(), Some(".config in the folder"));
+    assert!(Config::read(tree.path()).unwrap().is_set("CONFIG_HZ"));
+    assert_eq!(files::modules(tree.path(), "any").as_deref(), Some(tree.path()));
+}
+
+#[test]
+fn damaged_packages_are_refused() {
+    let whole = rpm(&cpio(&image()));
+    for (at, words) in [(100, "no header at 0x60"), (170, "cut short"), (whole.len() / 2, "cut short")] {
+        let said = refusal(whole[..at].to_vec());
+        assert!(said.contains("RPM package") && said.contains(words), "{at}: {said}");
+    }
+    let mut odd = whole;
+    let at = odd.windows(6).position(|w| w == b"070701").unwrap();
+    odd[at + 5] = b'9';
+    assert!(refusal(odd).contains("an entry of the archive begins with"));
+    let lost = ipk("./data.tar.lz9", b"x");
+    assert!(refusal(lost).contains("data.tar.lz9: a compression that is not known here"));
 }
 
 /// Where a kernel's byte order and name are only in its own bytes: MIPS as OpenWrt ships it.

@@ -82,6 +82,20 @@ pub const MKIMAGE: Need = Need {
     why: "wraps kernels as U-Boot's vendors do, for the tests to open",
 };
 
+/// Makes RPM packages.
+pub const RPMBUILD: Need = Need {
+    proof: Proof::Program(&["rpmbuild"]),
+    packages: &["rpm"],
+    why: "packs kernels as Fedora does, for the tests to open",
+};
+
+/// Makes images of file systems.
+pub const MKE2FS: Need = Need {
+    proof: Proof::Program(&["mke2fs"]),
+    packages: &["e2fsprogs"],
+    why: "makes file systems with kernels in them, for the tests to open",
+};
+
 /// The keys that Debian's suites are signed with.
 pub const KEYRING: Need = Need {
     proof: Proof::File(&[

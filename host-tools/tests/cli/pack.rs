@@ -72,6 +72,34 @@ fn ids_that_are_not_the_kernels_are_named() {
     }
 }
 
+/// The image of a root file system, made by mke2fs: its kernel and that one's configuration are found in it.
+#[test]
+fn a_target_may_be_in_a_file_system() {
+    let folder = Folder::new();
+    folder.put("rootfs.ext4.gz", &input("rootfs.ext4.gz"));
+    let report = folder.done("btf extract rootfs.ext4.gz -o rootfs.btf --json").json();
+    let format = report["format"].as_str().unwrap();
+    assert!(format.starts_with("gzip → ext4 file system (boot/vmlinux-6.1.0-test) → ELF object"), "{format}");
+    assert_eq!(report["config"], "boot/config-6.1.0-test in the ext4 file system");
+    folder.done("btf extract kernel.o -o kernel.btf");
+    assert_eq!(folder.get("rootfs.btf"), folder.get("kernel.btf"));
+    let target = WHO.replace("kernel.o", "rootfs.ext4.gz");
+    let said = ["configured without CONFIG_BPF_EVENTS: handle_open"];
+    folder.refused(&format!("pack sample.bpf.o --target {target} -o out.pack"), 1, &said);
+    let against = folder.run("kconfig sample.bpf.o --against rootfs.ext4.gz");
+    assert!(against.code == Some(1) && against.err.contains("lacks 5 of"), "{against:?}");
+    cut(&folder, "rootfs.ext4.gz");
+}
+
+/// Every tenth of a file of its own is none.
+fn cut(folder: &Folder, name: &str) {
+    let whole = folder.get(name);
+    for tenth in 0..10 {
+        folder.put(name, &whole[..whole.len() * tenth / 10]);
+        assert_eq!(folder.run(&format!("btf extract {name}")).code, Some(3));
+    }
+}
+
 /// What the loader does on a kernel of before 5.5 is said when packing for one.
 #[test]
 fn calls_that_an_old_kernel_does_not_know_are_counted() {

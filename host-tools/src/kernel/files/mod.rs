@@ -1,0 +1,88 @@
+//! A kernel and its configuration among other files: in packages, in a folder, in the image of a file system.
+//!
+//! [`pick`] knows the names that they have. Packages are read from front to back and no further than needed.
+
+mod deb;
+mod ext4;
+mod folder;
+mod pick;
+mod rpm;
+
+pub use folder::modules;
+pub(super) use folder::read as folder;
+
+use anyhow::Result;
+
+/// What there is of a kernel.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Path and bytes of the kernel.
+    pub(super) kernel: Option<(String, Vec<u8>)>,
+    /// Path and text of the configuration.
+    pub(super) config: Option<(String, String)>,
+}
+
+/// What holds files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Deb,
+    Ipk,
+    Rpm,
+    Ext4,
+}
+
+/// What `bytes` are, if they are a package or a file system.
+pub(super) fn detect(bytes: &[u8]) -> Option<Holder> {
+    if deb::is_deb(bytes) {
+        Some(Holder::Deb)
+    } else if rpm::is_rpm(bytes) {
+        Some(Holder::Rpm)
+    } else if deb::is_ipk(bytes) {
+        Some(Holder::Ipk)
+    } else if ext4::is_ext4(bytes) {
+        Some(Holder::Ext4)
+    } else {
+        None
+    }
+}
+
+impl Holder {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Holder::Deb => "Debian package",
+            Holder::Ipk => "opkg package",
+            Holder::Rpm => "RPM package",
+            Holder::Ext4 => "ext4 file system",
+        }
+    }
+
+    /// Where else a kernel may be, for one in which there is none.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Holder::Deb => {
+                "; since 6.19 the image is in linux-binary-*, types and debug information in a -dbg package"
+            }
+            Holder::Ipk => "; of OpenWrt the kernel is in the firmware's image or in the build tree",
+            Holder::Rpm => {
+                "; the image is in kernel-core or kernel-default, vmlinux with debug information in kernel-debuginfo"
+            }
+            Holder::Ext4 => {
+                "; it is looked for in /boot and /lib/modules/RELEASE, and may be in a partition of its own"
+            }
+        }
+    }
+
+    /// Takes kernel and configuration out; a kernel of more than `limit` bytes is refused.
+    ///
+    /// # Errors
+    /// It is damaged or cut; a file system with kernels of several releases.
+    pub(super) fn read(self, bytes: &[u8], limit: usize) -> Result<Found> {
+        match self {
+            Holder::Deb => deb::read(bytes, limit),
+            Holder::Ipk => deb::read_ipk(bytes, limit),
+            Holder::Rpm => rpm::read(bytes, limit),
+            Holder::Ext4 => ext4::read(bytes, limit),
+        }
+    }
+}
