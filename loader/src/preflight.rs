@@ -1,6 +1,6 @@
 //! `preflight`: whether a pack will load on a kernel that does not run yet, told to an updater before it switches.
 //!
-//! The target is chosen as on that kernel, by its build id alone; then everything that loading will read is read and checked,
+//! The target is chosen as on that kernel, by its build id alone, and the modules that it needs are named; then everything that loading will read is read and checked,
 //! in the memory that loading will have. Relocation was proved when the target was made, so what remains to that kernel is the
 //! verifier and what is attached to.
 
@@ -10,12 +10,12 @@ use crate::exit::Done;
 use crate::file::SMALL;
 use crate::object;
 use crate::say::{
-    Arg::{N, S},
+    Arg::{N, S, X},
     failed, say,
 };
 use crate::session::Session;
 use crate::sys::Kernel;
-use corelet_core::pack::section;
+use corelet_core::pack::{Checked, Module, section};
 
 /// Checks every section of the objects and of their chosen targets, and says of each object that it is ready.
 ///
@@ -32,9 +32,17 @@ pub fn check<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<
             Err(e) => return Err(failed(kernel, "memory for the pack", e)),
         };
         let mut arena = Arena::new(region);
-        for id in section::OBJECT..=section::MAP_VALUES {
+        for id in section::OBJECT..=section::VIEWS {
             let whole = if section::of_target(id) { (c.file, c.target) } else { (c.pack, c.object) };
-            object::section(kernel, whole, &mut arena.scope(), id)?;
+            let mut arena = arena.scope();
+            let bytes = object::section(kernel, whole, &mut arena, id)?;
+            if id == section::MODULES {
+                // that kernel's modules cannot be seen from here
+                for module in Checked::<Module<'_>>::new(bytes, id) {
+                    let args = [S(c.file.path), S(module.name), X(module.build_id)];
+                    say(kernel, "%: module % of build id % must be loaded there", &args);
+                }
+            }
         }
         let mut buffer = [0; SMALL];
         let target = c.file.target(kernel, c.target, &mut buffer)?;

@@ -100,3 +100,16 @@ fn damaged_lists_and_failing_calls_are_refused() {
         assert!(k.left().is_empty(), "call {n}");
     }
 }
+
+/// The modules of a kernel that does not run cannot be looked at, so they are named.
+#[test]
+fn preflight_names_the_modules_that_the_other_kernel_must_have() {
+    let mut k = machine(sample(), &[]);
+    let build_id: String = common::pack::BUILD_ID.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(run(&mut k, &["preflight", "/p", "--build-id", &build_id]), 0, "{}", k.stderr);
+    for (name, id) in [("ext4", "21"), ("jbd2", "22")] {
+        let said = format!("/p: module {name} of build id {} must be loaded there", id.repeat(20));
+        assert!(k.stderr.contains(&said), "{said} is missing in {}", k.stderr);
+    }
+    assert!(k.stderr.contains("object 0 is ready") && k.left().is_empty());
+}

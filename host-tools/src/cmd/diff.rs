@@ -1,6 +1,8 @@
 //! `corelet btf diff`: what changed between two kernels.
 
-use super::inputs::{Target, read_object, same_byte_order};
+use super::inputs::{read_object, same_byte_order};
+use super::pack::manifest_of;
+use super::target_arg::TargetArg;
 use crate::diff::describe::Types;
 use crate::diff::uses::{Count, Use, Uses};
 use crate::diff::{TypeChange, diff, write, write_uses};
@@ -29,18 +31,22 @@ use std::process::ExitCode;
 /// Examples: corelet btf diff vmlinux-6.1 vmlinux-6.12 task_struct; corelet btf diff A B --object opensnoop.bpf.o
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The kernel before: raw BTF, vmlinux, or a kernel image.
+    /// The kernel before, as FILE[,btf=FILE][,modules=FOLDER]…: raw BTF, vmlinux, a kernel image or what it is in.
     #[arg(value_name = "A")]
-    before: PathBuf,
+    before: TargetArg,
     /// The kernel after.
     #[arg(value_name = "B")]
-    after: PathBuf,
+    after: TargetArg,
     /// Names of types, functions, tracepoints: task_struct, "struct sock", "function vfs_read", "tracepoint sched_switch".
     #[arg(value_name = "TYPE")]
     types: Vec<String>,
     /// Compare what this BPF object uses; may be repeated.
     #[arg(long = "object", value_name = "OBJ", num_args = 1..)]
     objects: Vec<PathBuf>,
+    /// Compare with the types of this module, which may be built into either kernel; may be repeated. Where both kernels have
+    /// modules=, those that the objects' manifests name are taken too.
+    #[arg(long = "module", value_name = "NAME")]
+    modules: Vec<String>,
     /// One JSON document.
     #[arg(long)]
     json: bool,
@@ -71,11 +77,25 @@ struct TypePart<'a> {
 /// # Errors
 /// A file cannot be read or has no types; an object cannot be relocated; a name that neither kernel has.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let (before, after) = (Target::open(&args.before)?, Target::open(&args.after)?);
+    let modules = modules(&args)?;
+    let (before, after) = (args.before.types(&modules)?, args.after.types(&modules)?);
     let mut out = String::new();
     let equal = before.with_types(|a| after.with_types(|b| compare(&args, a, b, &mut out)))???;
     output::print(&out)?;
     Ok(if equal { ExitCode::SUCCESS } else { Exit::NotPortable.into() })
+}
+
+/// The modules whose types are compared.
+fn modules(args: &Args) -> Result<Vec<String>> {
+    let mut all = args.modules.clone();
+    if args.before.has_modules() && args.after.has_modules() {
+        for path in &args.objects {
+            all.extend(manifest_of(path, None)?.1.modules);
+        }
+    }
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// Writes the report; whether nothing is different.

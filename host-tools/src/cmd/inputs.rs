@@ -94,6 +94,11 @@ impl Target {
         Ok(target)
     }
 
+    /// Adds the types of a module that is loaded with it.
+    pub(crate) fn add(&mut self, module: Module) {
+        self.modules.push(module);
+    }
+
     /// The BTF blob.
     pub(crate) fn btf_bytes(&self) -> Result<&[u8]> {
         self.kernel.btf().with_context(|| self.name.clone())

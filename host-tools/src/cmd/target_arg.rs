@@ -1,8 +1,9 @@
 //! The argument of `--target`: a kernel, and what its file does not say of it.
 
 use super::inputs::Target;
-use super::target_modules::{Joined, join, list};
+use super::target_modules::{Joined, file_of, join, list};
 use crate::btf::OwnedBtf;
+use crate::btf::modules::Module;
 use crate::exit::Failure;
 use crate::kernel::config::Value;
 use crate::kernel::{Arch as KernelArch, Config, Identity, files, packaged};
@@ -33,6 +34,44 @@ impl TargetArg {
     /// A kernel image with its configuration.
     pub fn new(file: &Path, config: Option<&Path>) -> Self {
         TargetArg { file: file.to_owned(), config: config.map(Path::to_owned), ..TargetArg::default() }
+    }
+
+    /// The kernel's types, and those of the modules `named` of which it has files; what is built in is in the kernel's own.
+    ///
+    /// # Errors
+    /// A file cannot be read or has no types; a module that is not there or of another kernel; nothing says where modules are.
+    pub(crate) fn types(&self, named: &[String]) -> Result<Target> {
+        let mut target = Target::open(self.btf.as_deref().unwrap_or(&self.file))?;
+        if named.is_empty() {
+            return Ok(target);
+        }
+        let said = || target.kernel.identity().release.clone();
+        let release = self.release.clone().or_else(said).unwrap_or_default();
+        let Some(here) = list(&self.module_folders(&release), &release)? else {
+            let shown = self.file.display();
+            let message =
+                format!("{shown}: nothing says where its modules are: add ,modules=FOLDER behind it");
+            return Err(Failure::usage(message));
+        };
+        for name in named {
+            if let Some(path) = file_of(&here, name, &release)? {
+                target.add(Module::open(path, name, (!release.is_empty()).then_some(&*release))?);
+            }
+        }
+        Ok(target)
+    }
+
+    /// Where its modules may be. A folder has them where its kernel is.
+    fn module_folders(&self, release: &str) -> Vec<PathBuf> {
+        match self.modules.is_empty() {
+            true => files::modules(&self.file, release).into_iter().collect(),
+            false => self.modules.clone(),
+        }
+    }
+
+    /// Whether something is said of where its modules are.
+    pub(crate) fn has_modules(&self) -> bool {
+        !self.modules.is_empty() || self.file.is_dir()
     }
 
     /// The same, with a folder of its modules.
@@ -175,10 +214,7 @@ impl Opened {
             }
             eprintln!("note: {shown}: no build id: the loader takes this target only with --allow-release");
         }
-        // a folder has its modules where its kernel is
-        let own = || files::modules(&arg.file, &release).into_iter().collect();
-        let folders = if arg.modules.is_empty() { own() } else { arg.modules.clone() };
-        let modules = list(&folders, &release)?;
+        let modules = list(&arg.module_folders(&release), &release)?;
         Ok(Opened { build_id, release, version, arch, config, modules, types, target, pointer_size })
     }
 

@@ -46,15 +46,26 @@ pub(super) fn join(
         }
         let mut files = Vec::new();
         for name in &manifest.modules {
-            match here.find(name).with_context(|| format!("{}: modules", manifest.file))? {
-                Place::File(path) => files.push(Module::open(path, name, Some(release))?),
-                Place::BuiltIn(list) => of_this_kernel(list, release)?,
+            let file = file_of(here, name, release).with_context(|| format!("{}: modules", manifest.file))?;
+            if let Some(path) = file {
+                files.push(Module::open(path, name, Some(release))?);
             }
         }
         let types = modules::join(Arc::clone(kernel), &files)?;
         sets.push(Joined { named: manifest.modules.clone(), files, types });
     }
     Ok(sets)
+}
+
+/// The file of the module `name`; `None` where it is built into the kernel `release`.
+///
+/// # Errors
+/// It is neither, or a list of what is built in is another kernel's.
+pub(super) fn file_of<'m>(here: &'m Modules, name: &str, release: &str) -> Result<Option<&'m Path>> {
+    match here.find(name)? {
+        Place::File(path) => Ok(Some(path)),
+        Place::BuiltIn(list) => of_this_kernel(list, release).map(|()| None),
+    }
 }
 
 /// Whether a `modules.builtin` is this kernel's: where it is installed, its folder is named by the release.

@@ -1,6 +1,7 @@
 //! `btf diff` and the layout of `btf dump`.
 
-use crate::common::{Folder, input};
+use crate::common::{Folder, input, ko};
+use crate::modules::{kernel, module};
 use serde_json::Value;
 
 fn text(folder: &Folder, words: &str, code: i32) -> String {
@@ -84,4 +85,33 @@ fn the_layout_of_a_struct() {
     }
     folder.refused("btf dump kernel.o tusk_struct", 3, &["kernel.o", "tusk_struct"]);
     assert_eq!(folder.run("btf dump kernel.o task_struct --cacheline 0").code, Some(2));
+}
+
+/// A module's types count where they are asked for, whether by name or by an object's manifest, and built in or not.
+#[test]
+fn types_of_modules_are_compared_too() {
+    let folder = Folder::new();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    put("a/gone-by.ko", &ko(&[(".BTF", &module(&kernel()))]));
+    put("b/modules.builtin", b"kernel/gone-by.ko\n");
+    let words = "btf diff kernel.o,modules=a kernel.o,modules=b --module gone_by";
+    let out = text(&folder, words, 1);
+    assert!(out.contains("struct gone_struct") && out.contains("1 type differs"), "{out}");
+    assert_eq!(text(&folder, &words.replace(" --module gone_by", ""), 0), "0 types differ\n");
+    // the same, since the sample asks whether there is such a type
+    folder.put("sample.toml", b"[object]\nmodules = [\"gone_by\"]\n");
+    let out = text(&folder, "btf diff kernel.o,modules=a kernel.o,modules=b --object sample.bpf.o", 1);
+    assert!(out.contains("struct gone_struct") && out.contains("type_exists gives 0 instead of 1"), "{out}");
+    folder.refused(
+        "btf diff kernel.o kernel.o,modules=b --module gone_by",
+        2,
+        &["kernel.o: nothing says where"],
+    );
+    folder.refused("btf diff kernel.o,modules=a kernel.o,modules=a --module other", 3, &["no module other"]);
+    let odd = folder.run("btf diff kernel.o,module=a kernel.o");
+    assert!(odd.code == Some(2) && odd.err.contains("expected btf=, config=, modules="), "{}", odd.err);
 }
