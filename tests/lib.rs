@@ -1,5 +1,6 @@
 //! Whole pipelines on real input: what the tests of this package share.
 
+pub mod attach;
 pub mod big_endian;
 pub mod budgets;
 pub mod convert;

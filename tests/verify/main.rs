@@ -3,6 +3,7 @@
 //! The steps are in `steps.rs`. Each one's whole output goes to `verify/STEP.log` in the target folder; on the terminal
 //! are its name, its time, and on failure the end of its log. The last line counts.
 
+mod attach;
 mod boards;
 mod context;
 mod convert;

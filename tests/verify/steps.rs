@@ -11,6 +11,7 @@ use corelet_host_tools::setup::targets::{self, Std};
 use corelet_host_tools::setup::{Machine as _, ThisMachine, Wants, loader, needs, rust_src, toolchain};
 use corelet_tests::{big_endian, budgets};
 
+use crate::attach;
 use crate::boards;
 use crate::context::Context;
 use crate::convert;
@@ -75,6 +76,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "armv7-tiny", what: "the same in 32 MiB, on a kernel built here (6 minutes the first time, then one) with hardly anything in it", full: true, wants: boards::armv7_tiny_wants, run: boards::armv7_tiny },
     Step { name: "big-endian", what: "every tool and every program that checks itself, compiled big-endian: as libbpf on s390x relocates it", full: true, wants: oracle::big_endian_wants, run: oracle::big_endian },
     Step { name: "field", what: "the AArch64 board from one kernel to another and back: targets installed apart, preflight's answers", full: false, wants: boards::aarch64_wants, run: boards::field },
+    Step { name: "attach", what: "every way of attaching on the AArch64 board, counted; with the kernel's compiler on and off", full: false, wants: attach::wants, run: attach::run },
+    Step { name: "attach-all", what: "the same on RISC-V, and on 32-bit ARM, whose kernel has no types", full: true, wants: attach::all_wants, run: attach::all },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },

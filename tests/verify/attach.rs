@@ -1,0 +1,50 @@
+//! Steps that try every way of attaching on boards.
+
+use anyhow::{Context as _, Result};
+use corelet_boards::{Board, kernel_for, on_stderr};
+use corelet_host_tools::setup::{Wants, loader};
+use corelet_tests::attach;
+
+use crate::boards;
+use crate::context::Context;
+use crate::run::Outcome;
+
+/// What `attach` takes.
+pub(crate) fn wants() -> Wants {
+    boards::aarch64_wants()
+}
+
+/// What `attach-all` takes.
+pub(crate) fn all_wants() -> Wants {
+    boards::all_wants()
+}
+
+/// Every way of attaching on the AArch64 board.
+pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
+    on(&["qemu-aarch64"], context)
+}
+
+/// The same on the others.
+pub(crate) fn all(context: &mut Context<'_>) -> Result<Outcome> {
+    on(&["qemu-riscv64", "qemu-armv7"], context)
+}
+
+fn on(boards: &[&str], context: &mut Context<'_>) -> Result<Outcome> {
+    let (mut words, mut failures) = (Vec::new(), Vec::new());
+    for &name in boards {
+        let board = Board::find(name)?;
+        let kernel = kernel_for(&board, &mut *on_stderr())?;
+        let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
+        let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+        let mut console = Vec::new();
+        let mut hear = |line: &str| console.push(line.to_owned());
+        let outcome = attach::run(&board, &kernel, &loader, &mut *on_stderr(), &mut hear);
+        console.iter().try_for_each(|line| context.note(line))?;
+        let outcome = outcome?;
+        outcome.lines.iter().try_for_each(|line| context.note(&format!("{name}: {line}")))?;
+        words.push(format!("{name}: {} right, {} refused as they must be", outcome.right, outcome.refused));
+        failures.extend(outcome.failures.into_iter().map(|why| format!("{name}: {why}")));
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(Outcome::Passed(words.join("; ")))
+}
