@@ -46,7 +46,7 @@ const KEPT: [u16; 7] = [
     section::VIEWS,
 ];
 /// Sections of the object that only loading needs, but for `INSNS`.
-const LOADED: [u16; 10] = [
+const LOADED: [u16; 11] = [
     section::FUNCTIONS,
     section::PROGRAMS,
     section::RELOS,
@@ -57,6 +57,7 @@ const LOADED: [u16; 10] = [
     section::WEAK,
     section::INNER_MAPS,
     section::MAP_VALUES,
+    section::ALIASES,
 ];
 /// Sections of the target that loading needs beside those of relocation.
 const OF_TARGET: [u16; 4] = [section::KCONFIG, section::PLAN, section::SANITIZED, section::MAP_PLAN];

@@ -221,7 +221,8 @@ fn fill<K: Kernel>(
         *slot = b;
     }
     let settable = map.role != MapRole::Kconfig;
-    let set = settable && vars::apply(kernel, session, &s.btf, map.value_type, value)?;
+    let set = settable
+        && vars::apply(kernel, session, &s.btf, s.parts.records(section::ALIASES), map.value_type, value)?;
     let frozen = matches!(map.role, MapRole::Rodata | MapRole::Kconfig);
     let mut done = Ok(());
     // a new map is all zeros

@@ -10,6 +10,7 @@ use crate::session::Session;
 use crate::sys::Kernel;
 use corelet_core::TypeId;
 use corelet_core::btf::{Btf, Kind, encoding};
+use corelet_core::pack::{Alias, Checked};
 
 /// Why a value does not fit a type.
 enum Misfit {
@@ -25,7 +26,7 @@ enum Misfit {
     Kind(Kind),
 }
 
-/// Applies the `--set` options that name a variable of the DATASEC `datasec` to its contents.
+/// Applies the `--set` options that name a variable of the DATASEC `datasec`, or one of the `aliases` of it, to its contents.
 ///
 /// # Errors
 /// [`Exit::Usage`] for a value that does not fit, with the type and its range.
@@ -33,6 +34,7 @@ pub fn apply<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
     btf: &Btf<'_>,
+    aliases: Checked<'_, Alias<'_>>,
     datasec: TypeId,
     contents: &mut [u8],
 ) -> Done<bool> {
@@ -42,7 +44,9 @@ pub fn apply<K: Kernel>(
         let Ok(t) = btf.ty(var.ty) else { continue };
         let name = btf.name(&t);
         for (i, set) in session.options.sets.iter().enumerate() {
-            let Some(text) = set.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) else { continue };
+            let value = |name: &str| set.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            let alias = || aliases.clone().filter(|a| a.variable == name).find_map(|a| value(a.name));
+            let Some(text) = value(name).or_else(alias) else { continue };
             let place = contents.get_mut(var.offset as usize..).and_then(|p| p.get_mut(..var.size as usize));
             let misfit = match place {
                 Some(place) => put(btf, t.target(), text, place),

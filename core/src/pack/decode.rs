@@ -3,9 +3,9 @@
 
 use super::memory::{Formula, Memory};
 use super::records::{
-    Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint,
-    Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object,
-    Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
+    Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
+    Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -31,6 +31,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::RESULTS => skip::<ResultMap<'a>>,
         section::HINTS => skip::<Hint>,
         section::VIEWS => skip::<View<'a>>,
+        section::ALIASES => skip::<Alias<'a>>,
         section::WEAK => skip::<TypeId>,
         section::TARGET => skip::<Target<'a>>,
         section::IDS => skip::<KernelId>,
@@ -93,6 +94,7 @@ fields!(LineInfo { function, insn, file_off, line_off, line_col });
 fields!(Event<'a> { map, type_id, name });
 fields!(ResultMap<'a> { map, name, offset, type_id, how });
 fields!(Hint { type_id, member, format });
+fields!(Alias<'a> { name, variable });
 fields!(View<'a> {
     result,
     key,

@@ -67,6 +67,7 @@
 //! 0x30   INNER_MAPS object  yes       records InnerMap: what the maps in maps of maps are
 //! 0x31   MAP_VALUES object  yes       records MapValue: what maps of maps and of programs hold from the start
 //! 0x33   VIEWS      object  no        records View: units, order and names of results
+//! 0x34   ALIASES    object  no        records Alias: names of the tool's own options for variables
 //! 0x7f   SIGNATURE  0       no        reserved
 //! ```
 //!
@@ -89,9 +90,9 @@ pub use decode::check;
 pub use memory::{Formula, Memory};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
-    Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function, Hint,
-    Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module, Object,
-    Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
+    Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
+    Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -139,11 +140,12 @@ pub mod section {
     pub const INNER_MAPS: u16 = 0x30;
     pub const MAP_VALUES: u16 = 0x31;
     pub const VIEWS: u16 = 0x33;
+    pub const ALIASES: u16 = 0x34;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS | SIGNATURE)
+        matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS | ALIASES | SIGNATURE)
     }
 
     /// Whether the section belongs to a target and not to an object.
@@ -187,6 +189,7 @@ pub mod section {
             INNER_MAPS => "INNER_MAPS",
             MAP_VALUES => "MAP_VALUES",
             ATTACH_IDS => "ATTACH_IDS",
+            ALIASES => "ALIASES",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

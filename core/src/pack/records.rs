@@ -460,6 +460,15 @@ pub struct View<'a> {
     pub clear: bool,
 }
 
+/// Section `ALIASES`: another name of a variable, for whoever sets it; the name of the tool's own option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias<'a> {
+    /// The other name.
+    pub name: &'a str,
+    /// Name of the variable.
+    pub variable: &'a str,
+}
+
 /// Section `HINTS`: how one member is printed where its type does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {

@@ -5,7 +5,8 @@ use crate::pack::{File, relocation_bytes};
 use anyhow::{Context, Result};
 use corelet_core::btf::Type;
 use corelet_core::pack::{
-    Attach, Choice, Decision, Event, Map, Memory, Module, Object, Program, Relo, ResultMap, Target, section,
+    Alias, Attach, Choice, Decision, Event, Map, Memory, Module, Object, Program, Relo, ResultMap, Target,
+    section,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ struct ObjectPart<'a> {
     maps: Vec<Map<'a>>,
     events: Vec<Event<'a>>,
     results: Vec<ResultMap<'a>>,
+    options: Vec<Alias<'a>>,
     relocations: usize,
 }
 
@@ -154,6 +156,7 @@ fn object<'a>(file: &File<'a>, owner: u16) -> Result<ObjectPart<'a>> {
         maps: file.records(section::MAPS, owner)?,
         events: file.records(section::EVENTS, owner)?,
         results: file.records(section::RESULTS, owner)?,
+        options: file.records(section::ALIASES, owner)?,
         relocations: file.records::<Relo>(section::RELOS, owner)?.len(),
     })
 }
@@ -205,6 +208,9 @@ pub fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
                 "  map     {:<40} type {}, key {}, value {}, max_entries {}",
                 m.name, m.map_type, m.key_size, m.value_size, m.max_entries
             )?;
+        }
+        for a in &o.options {
+            writeln!(out, "  option  {:<40} --set {}=VALUE, of the variable {}", a.name, a.name, a.variable)?;
         }
         writeln!(out, "  {} relocations", o.relocations)?;
     }

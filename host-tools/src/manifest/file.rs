@@ -33,6 +33,8 @@ struct File {
     #[serde(default)]
     variables: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
+    options: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
     results: Vec<Spanned<ResultTable>>,
     #[serde(default)]
     hints: BTreeMap<Spanned<String>, BTreeMap<String, Hint>>,
@@ -176,6 +178,13 @@ impl File {
         for (name, value) in self.variables {
             let span = value.span();
             manifest.variables.insert(name, scalar(value.into_inner()).at(span)?);
+        }
+        for (name, variable) in self.options {
+            let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            let sound = !name.get_ref().is_empty() && name.get_ref().bytes().all(word);
+            let why = "an option's name is letters, digits, `-` and `_`, without the dashes in front";
+            sound.then_some(()).context(why).at(name.span())?;
+            manifest.options.insert(name.into_inner(), variable);
         }
         for table in self.results {
             let span = table.span();

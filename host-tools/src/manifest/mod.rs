@@ -37,6 +37,8 @@ pub struct Manifest {
     pub programs: BTreeMap<String, Program>,
     /// First values of variables of `.rodata`, `.data` and `.bss`, by name.
     pub variables: BTreeMap<String, Value>,
+    /// Variables by the names of the tool's own options.
+    pub options: BTreeMap<String, String>,
     /// What is printed at the end, in this order.
     pub results: Vec<ResultSpec>,
     /// How members are printed: by struct (`struct event`), then by member.

@@ -241,6 +241,10 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
     let result = |rest: &str, why: &str| {
         refused(&format!("[[results]]\nname = \"r\"\nmap = \"m\"\nhow = {rest}\n"), why);
     };
+    refused(
+        "[options]\n\"p id\" = \"targ_pid\"\n",
+        "x.toml:2: `\"p id\" = \"targ_pid\"`: an option's name is letters",
+    );
     result("\"entries\"\nunit = \"usecs\"", "`unit` is for");
     result("\"log2\"\nslots = \"s\"\nstep = 5", "`base` and `step` are for");
     result("\"linear\"\nslots = \"s\"\nstep = 0", "`step` is 1 or more");

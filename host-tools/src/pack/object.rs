@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::collect::{Collected, role};
-use super::results::{hints, results, views};
+use super::results::{aliases, hints, results, views};
 use super::types::PackTypes;
 use super::write::Section;
 use super::{maps, sizes};
@@ -284,6 +284,7 @@ pub(super) fn sections(
             owner,
             &views(c, manifest, maps, types, &packed.view()).with_context(file)?,
         )?,
+        Section::records(section::ALIASES, owner, aliases(c, manifest).with_context(file)?)?,
         Section::records(section::WEAK, owner, &types.weak)?,
         Section::records(section::INNER_MAPS, owner, &maps.inner)?,
         Section::records(section::MAP_VALUES, owner, &maps.values)?,

@@ -107,6 +107,19 @@ fn hist(
     })
 }
 
+/// The records of `ALIASES`.
+pub(super) fn aliases<'m>(c: &Collected<'_>, manifest: &'m Manifest) -> Result<Vec<pack::Alias<'m>>> {
+    let known = |name: &str| c.data.iter().any(|(_, vars)| vars.iter().any(|v| v.name == name));
+    let mut out = Vec::new();
+    for (name, variable) in &manifest.options {
+        ensure!(known(variable), "[options] {name}: the object has no variable `{variable}`");
+        let taken = name != variable && known(name);
+        ensure!(!taken, "[options] {name}: is the name of another variable of the object");
+        out.push(pack::Alias { name, variable });
+    }
+    Ok(out)
+}
+
 /// A [`View`] that owns its text.
 pub(super) struct Owned {
     units: String,

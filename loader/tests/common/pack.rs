@@ -3,9 +3,9 @@
 
 use super::btf::Writer;
 use corelet_core::pack::{
-    Arch, Attach, AttachId, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind, FuncInfo,
-    Function, HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue, Memory, Module,
-    Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
+    Alias, Arch, Attach, AttachId, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind,
+    FuncInfo, Function, HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue,
+    Memory, Module, Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -260,6 +260,7 @@ impl Sample {
             (section::DATA, vec![1, 0, 0, 0, 1]),
             (section::FUNC_INFO, records(&[info(0, main), info(1, helper), info(2, probe)])),
             (section::EVENTS, records(&[Event { map: 0, type_id: TypeId(int), name: "" }])),
+            (section::ALIASES, records(&[Alias { name: "pid", variable: "targ_pid" }])),
         ];
         if self.holders {
             sections.push((section::INNER_MAPS, records(&inner)));

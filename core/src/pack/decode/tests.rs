@@ -149,6 +149,7 @@ fn instructions() {
 
 #[test]
 fn views() {
+    agree!(Alias<'_>: Alias { name: "pid", variable: TEXT });
     agree!(View<'_>:
         View {
             result: 300,
