@@ -34,6 +34,8 @@ corelet-loader --version | --help
 
   --json                 events and reports as JSON, one object a line
   --raw                  events as records that `corelet decode` formats
+  --output WHERE         to a FILE, unix:PATH, udp:A.B.C.D:PORT or syslog
+  --rotate BYTES         of FILE, which then becomes FILE.1 (K, M)
   --for SECONDS          stop after this time
   --interval SECONDS     print the results each time it has passed too
   --name NAME            of load, instead of the pack's; run with it is shown by
@@ -92,6 +94,10 @@ pub struct Options<'a> {
     pub build_id: Vec<u8, MAX_BUILD_ID>,
     /// `--json`, `--raw`
     pub output: Output,
+    /// `--output`
+    pub to: Option<&'a CStr>,
+    /// `--rotate`, in bytes.
+    pub rotate: Option<u32>,
     /// `--for`, in seconds.
     pub seconds: Option<u32>,
     /// `--interval`, in seconds, more than 0.
@@ -121,7 +127,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "--json",
     "--raw",
     "--allow-release",
@@ -140,6 +146,8 @@ const NAMES: [&str; 18] = [
     "--attach",
     "--pid",
     "--name",
+    "--output",
+    "--rotate",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
@@ -159,6 +167,8 @@ const INTERVAL: usize = 14;
 const ATTACH: usize = 15;
 const PID: usize = 16;
 const NAME: usize = 17;
+const OUTPUT: usize = 18;
+const ROTATE: usize = 19;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -214,6 +224,8 @@ pub fn parse<'a, K: Kernel>(
         output: Output::Text,
         seconds: None,
         interval: None,
+        to: None,
+        rotate: None,
         sets: Vec::new(),
         attaches: Vec::new(),
         pid: None,
@@ -259,6 +271,8 @@ pub fn parse<'a, K: Kernel>(
             (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
             (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),
             (INTERVAL, Some(n)) if n > 0 => put(&mut o.interval, Some(n)),
+            (OUTPUT, _) => !words.is_empty() && put(&mut o.to, Some(value)),
+            (ROTATE, Some(n)) if n > 0 => put(&mut o.rotate, Some(n)),
             (TOUCH, Some(n)) => put(&mut o.touch, n),
             (ATTACH, _) => words.bytes().any(|b| b == b'=') && o.attaches.push(words).is_ok(),
             (PID, Some(n)) if n > 0 => put(&mut o.pid, Some(n)),

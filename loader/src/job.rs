@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::sys::{Fd, MapFd};
+use core::ffi::CStr;
 use corelet_core::btf::Btf;
 use corelet_core::pack::OPEN_MAP;
 pub use corelet_core::pack::{STREAM_FIXED, STREAM_PER_CPU};
@@ -57,6 +58,10 @@ pub struct Job<'a> {
     pub sources: &'a [Source<'a>],
     /// How to print.
     pub output: Output,
+    /// Where to, as `--output` says; `None` for standard output.
+    pub to: Option<&'a CStr>,
+    /// Bytes of a file before it is rotated; 0 for never.
+    pub rotate: u64,
     /// End by the clock of [`crate::sys::Kernel::now`], in nanoseconds; `None` to run until stopped.
     pub deadline: Option<u64>,
     /// Nanoseconds from one print of the results to the next; `None` to print them at the end only.

@@ -153,6 +153,8 @@ fn open_channels<K: Kernel>(
     let job = Job {
         sources: &objects.sources,
         output: session.options.output,
+        to: session.options.to,
+        rotate: 0,
         deadline: None,
         interval: None,
         stop: objects.stop,

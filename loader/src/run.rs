@@ -150,6 +150,8 @@ fn stream<K: Kernel>(
     let job = Job {
         sources: &objects.sources,
         output: options.output,
+        to: options.to,
+        rotate: options.rotate.unwrap_or(0).into(),
         deadline,
         interval: options.interval.map(|s| u64::from(s).saturating_mul(1_000_000_000)),
         stop: objects.stop,

@@ -16,6 +16,7 @@ mod resolve;
 mod results;
 mod ring;
 mod rows;
+mod sink;
 #[cfg(feature = "format")]
 mod stacks;
 #[cfg(feature = "format")]
@@ -24,7 +25,6 @@ mod table;
 mod tests;
 
 use crate::exit::{Done, Exit};
-use crate::identity::read_file;
 use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary};
 use crate::say::{
     Arg::{E, N, S},
@@ -33,6 +33,7 @@ use crate::say::{
 use crate::service::Pulse;
 use crate::sys::{Errno, Fd, Kernel, slots};
 use crate::undo::Ledger;
+use core::cell::Cell;
 use corelet_core::TypeId;
 use corelet_core::event::Out;
 use corelet_core::pack::{Checked, Event, Format, Hint, Map, section};
@@ -40,6 +41,7 @@ use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
 use results::{Memory, Reader};
 use ring::Ring;
+use sink::{Kind, Sink};
 
 /// Buffers that are read at once: one for each ring buffer, one for each CPU of a perf event array.
 pub const MAX_CHANNELS: usize = 128;
@@ -50,6 +52,9 @@ const STOP: u32 = u32::MAX;
 const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_MAP_TYPE_RINGBUF`
 const RINGBUF: u32 = 27;
+
+/// What `--output` takes.
+const SINKS: &str = "--output takes a file, unix:PATH, udp:A.B.C.D:PORT or syslog";
 
 /// How long a slow reader is waited for at an interval, in rounds of [`ROUND_MS`]: a fifth of a second, in which the buffers of
 /// events fill.
@@ -176,13 +181,25 @@ impl Channels {
         if largest > half {
             // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes
             let memory = kernel.region(largest.saturating_mul(4)).map_err(|e| failed(kernel, "memory", e))?;
-            (scratch, buffer) = memory.split_at_mut(largest);
+            (scratch, buffer) = memory.split_at_mut_checked(largest).unwrap_or_default();
         }
-        let mut out = Output::new(buffer);
+        let boot = print::Boot::read(kernel, job.output);
+        let clocks = Clocks::default();
+        let header = |o: &mut Out<'_>| {
+            print::header(o, job.output, job.sources);
+            print::clock(o, job.output, &boot, clocks.pair.get());
+        };
+        clocks.compare(kernel);
+        let Some(kind) = sink::parse(job.to, job.rotate) else {
+            return Err(fail(kernel, Exit::Usage, SINKS, &[]));
+        };
+        if job.output == Form::Raw && matches!(kind, Kind::Packets(..)) {
+            let form = "--raw goes to standard output, a file or a stream socket: datagrams get lost";
+            return Err(fail(kernel, Exit::Usage, form, &[]));
+        }
+        let sink = Sink::open(kernel, kind).map_err(|e| failed(kernel, "--output", e))?;
+        let mut out = Output::new(kernel, buffer, sink, &header);
         let mut sum = Summary::default();
-        out.put(kernel, &|o, _| print::header(o, job.output, job.sources));
-        let mut clocks = Clocks::default();
-        clocks.compare(kernel, &mut out, job.output);
         let idle = self.idle;
         let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, "memory", e))?;
         let mut print =
@@ -202,7 +219,7 @@ impl Channels {
             if let (Some(at), Some(every)) = (next, job.interval)
                 && at <= now
             {
-                let dropped = print(kernel, &mut out, scratch, true, clocks.ahead);
+                let dropped = print(kernel, &mut out, scratch, true, clocks.ahead());
                 sum.dropped = sum.dropped.saturating_add(dropped);
                 // those that passed meanwhile are left out
                 let missed = now.saturating_sub(at).checked_div(every).unwrap_or(0);
@@ -221,11 +238,13 @@ impl Channels {
             }
             let ready =
                 kernel.epoll_wait(self.epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
-            clocks.compare(kernel, &mut out, job.output);
+            if clocks.compare(kernel) && job.output == Form::Raw {
+                out.put(kernel, &|o, _| print::clock(o, job.output, &boot, clocks.pair.get()));
+            }
             for token in ready {
                 stop |= token == STOP;
                 if let Some(Some(channel)) = self.channels.get(token as usize) {
-                    channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
+                    channel.drain(kernel, &job, &mut out, scratch, clocks.ahead(), &mut sum);
                 }
             }
             out.flush(kernel);
@@ -234,27 +253,28 @@ impl Channels {
         // what comes until everything is detached is printed too
         pulse.stop(kernel);
         for channel in self.channels.iter().flatten() {
-            channel.drain(kernel, &job, &mut out, scratch, clocks.ahead, &mut sum);
+            channel.drain(kernel, &job, &mut out, scratch, clocks.ahead(), &mut sum);
         }
         let told = self.channels.iter().flatten().fold(0u64, |sum, c| sum.saturating_add(c.lost(kernel)));
         sum.lost = sum.lost.max(told);
-        let dropped = print(kernel, &mut out, scratch, false, clocks.ahead);
+        let dropped = print(kernel, &mut out, scratch, false, clocks.ahead());
         sum.dropped = sum.dropped.saturating_add(dropped);
         out.settle(kernel, idle, ROUNDS);
         out.put(kernel, &|o, _| print::lost(o, job.output, sum.lost, sum.dropped));
         out.settle(kernel, idle, ROUNDS);
+        out.close(kernel);
         match out.failed() {
             None | Some(Errno::EPIPE) => Ok(sum),
-            Some(e) => Err(failed(kernel, "standard output", e)),
+            Some(e) => Err(failed(kernel, if job.to.is_some() { "--output" } else { "standard output" }, e)),
         }
     }
 }
 
-/// How far the wall clock is ahead of the monotonic one, by which times of events become times of day.
+/// Both clocks at one moment, by which times of events become times of day.
 #[derive(Default)]
 struct Clocks {
-    ahead: u64,
-    known: bool,
+    /// The monotonic clock, and how far the wall clock is ahead of it, wrapping; in nanoseconds.
+    pair: Cell<(u64, u64)>,
 }
 
 /// What the wall clock moves between two comparisons without being set, in nanoseconds: more than reading both takes, and what a
@@ -262,22 +282,19 @@ struct Clocks {
 const CLOCK_STEP: u64 = 1_000_000;
 
 impl Clocks {
-    /// Compares the clocks. Where they moved against each other, as at the start, raw output says so.
-    fn compare<K: Kernel>(&mut self, kernel: &mut K, out: &mut Output<'_>, form: Form) {
+    fn ahead(&self) -> u64 {
+        self.pair.get().1
+    }
+
+    /// Compares the clocks; whether they moved against each other.
+    fn compare<K: Kernel>(&self, kernel: &mut K) -> bool {
         let now = kernel.now();
         let ahead = kernel.real_time().wrapping_sub(now);
-        let moved = ahead.wrapping_sub(self.ahead).wrapping_add(CLOCK_STEP);
-        if self.known && moved <= CLOCK_STEP.wrapping_mul(2) {
-            return;
+        let moved = ahead.wrapping_sub(self.ahead()).wrapping_add(CLOCK_STEP) > CLOCK_STEP.wrapping_mul(2);
+        if moved || self.pair.get().0 == 0 {
+            self.pair.set((now, ahead));
         }
-        self.ahead = ahead;
-        self.known = true;
-        if form == Form::Raw {
-            let mut id = [0; 40];
-            let id = read_file(kernel, c"/proc/sys/kernel/random/boot_id", &mut id).unwrap_or_default();
-            // tried again where there was no room
-            self.known = out.put(kernel, &|o, _| print::clock(o, form, id, now, ahead));
-        }
+        moved
     }
 }
 

@@ -1,5 +1,6 @@
-//! Standard output behind a bounded buffer, so that a slow reader never holds up the draining of events.
+//! The output behind a bounded buffer, so that a slow reader never holds up the draining of events.
 
+use super::sink::{Kind, Sink};
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::event::Out;
 
@@ -19,11 +20,29 @@ pub(super) struct Output<'b> {
     end: usize,
     /// Why nothing more can be written.
     failed: Option<Errno>,
+    sink: Sink<'b>,
+    /// Prints what stands in front of all records, at the start and of each file and connection.
+    header: &'b dyn Fn(&mut Out<'_>),
 }
 
 impl<'b> Output<'b> {
-    pub(super) fn new(buffer: &'b mut [u8]) -> Self {
-        Output { buffer, start: 0, end: 0, failed: None }
+    /// Begins with the header.
+    pub(super) fn new<K: Kernel>(
+        kernel: &mut K,
+        buffer: &'b mut [u8],
+        sink: Sink<'b>,
+        header: &'b dyn Fn(&mut Out<'_>),
+    ) -> Self {
+        let mut output = Output { buffer, start: 0, end: 0, failed: None, sink, header };
+        if output.sink.fd != Fd::default() {
+            output.put(kernel, &|o, _| header(o));
+        }
+        output
+    }
+
+    /// Ends it: what waits still is dropped.
+    pub(super) fn close<K: Kernel>(&mut self, kernel: &mut K) {
+        self.sink.close(kernel);
     }
 
     /// Whether something waits.
@@ -39,13 +58,63 @@ impl<'b> Output<'b> {
     /// Prints with `print` into the buffer, whole or not at all; whether it was taken. `print` is called again with a limit
     /// to the length of strings where the buffer is empty and still too small.
     pub(super) fn put<K: Kernel>(&mut self, kernel: &mut K, print: &dyn Fn(&mut Out<'_>, usize)) -> bool {
+        if self.sink.connect(kernel) {
+            let header = self.header;
+            (self.start, self.end) = (0, 0);
+            self.try_put(&|o, _| header(o), usize::MAX);
+        }
+        if self.sink.fd == Fd::default() {
+            return false;
+        }
+        if let Kind::Packets(..) = self.sink.kind {
+            return self.packet(kernel, print);
+        }
+        let before = self.end;
         let clip = self.buffer.len() / CLIP_SHARE;
+        if self.try_put(print, usize::MAX)
+            && self.sink.is_full(before.saturating_sub(self.start), self.end.saturating_sub(before))
+        {
+            // what came before this record goes into the old file
+            self.end = before;
+            self.rotate(kernel);
+            return self.failed.is_none() && self.try_put(print, clip);
+        }
+        if self.end > before {
+            return true;
+        }
         if self.try_put(print, usize::MAX) {
             return true;
         }
         self.flush(kernel);
         self.failed.is_none()
             && (self.try_put(print, usize::MAX) || (!self.pending() && self.try_put(print, clip)))
+    }
+
+    /// Goes on in a new file.
+    fn rotate<K: Kernel>(&mut self, kernel: &mut K) {
+        self.flush(kernel);
+        match self.sink.rotate(kernel) {
+            Ok(()) => {
+                let header = self.header;
+                self.try_put(&|o, _| header(o), usize::MAX);
+            }
+            Err(e) => self.failed = Some(e),
+        }
+    }
+
+    /// Prints and sends one record, whole; whether it was taken.
+    fn packet<K: Kernel>(&mut self, kernel: &mut K, print: &dyn Fn(&mut Out<'_>, usize)) -> bool {
+        let margin = self.sink.margin();
+        (self.start, self.end) = (margin, margin);
+        let printed = self.try_put(print, usize::MAX) || self.try_put(print, self.buffer.len() / CLIP_SHARE);
+        let record = self.buffer.get_mut(..self.end).unwrap_or_default();
+        let sent = printed && self.sink.send(kernel, record, margin);
+        (self.start, self.end) = (0, 0);
+        if !sent {
+            // connected anew with the next one
+            self.sink.close(kernel);
+        }
+        sent
     }
 
     fn try_put(&mut self, print: &dyn Fn(&mut Out<'_>, usize), clip: usize) -> bool {
@@ -60,12 +129,19 @@ impl<'b> Output<'b> {
 
     /// Writes as much as standard output takes without waiting.
     pub(super) fn flush<K: Kernel>(&mut self, kernel: &mut K) {
-        while self.pending() && kernel.writable(Fd::STDOUT) {
+        while self.pending() && kernel.writable(self.sink.fd) {
             let chunk = self.buffer.get(self.start..self.end).unwrap_or_default();
-            match kernel.write(Fd::STDOUT, chunk.get(..CHUNK).unwrap_or(chunk)) {
-                Ok(n) => self.start = self.start.saturating_add(n).min(self.end),
+            match kernel.write(self.sink.fd, chunk.get(..CHUNK).unwrap_or(chunk)) {
+                Ok(n) => {
+                    self.start = self.start.saturating_add(n).min(self.end);
+                    self.sink.wrote(n);
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => break,
+                Err(_) if self.sink.is_socket() => {
+                    self.sink.close(kernel);
+                    self.start = self.end;
+                }
                 Err(e) => {
                     self.failed = Some(e);
                     self.start = self.end;

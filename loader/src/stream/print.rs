@@ -1,6 +1,8 @@
 //! One event or result in the form that was asked for. Without the feature `format` raw records are the only one.
 
+use crate::identity::read_file;
 use crate::job::{Output, Source};
+use crate::sys::Kernel;
 use corelet_core::event::{Out, Symbols, raw};
 #[cfg(feature = "format")]
 use corelet_core::event::{Printer, Style, print_lost, print_time};
@@ -22,17 +24,32 @@ pub(super) fn header(out: &mut Out<'_>, form: Output, sources: &[Source<'_>]) {
     sources.iter().for_each(|s| out.put(&s.digest));
 }
 
-/// Prints both clocks as a raw record; `boot_id` is the text of the kernel's file.
-pub(super) fn clock(out: &mut Out<'_>, form: Output, boot_id: &[u8], monotonic: u64, ahead: u64) {
-    if form != Output::Raw {
-        return;
+/// Which start of the machine this is, for raw records: `/proc/sys/kernel/random/boot_id`, zeros where there is none.
+pub(super) struct Boot([u8; 16]);
+
+impl Boot {
+    /// Reads it where the form has it.
+    pub(super) fn read<K: Kernel>(kernel: &mut K, form: Output) -> Boot {
+        let mut text = [0; 40];
+        let text = match form {
+            Output::Raw => {
+                read_file(kernel, c"/proc/sys/kernel/random/boot_id", &mut text).unwrap_or_default()
+            }
+            _ => &[],
+        };
+        let mut digits = text.iter().filter_map(|&b| char::from(b).to_digit(16));
+        Boot([(); 16].map(|()| {
+            let mut digit = || digits.next().unwrap_or(0) as u8;
+            digit() << 4 | digit()
+        }))
     }
-    let mut digits = boot_id.iter().filter_map(|&b| char::from(b).to_digit(16));
-    let id = [(); 16].map(|()| {
-        let mut digit = || digits.next().unwrap_or(0) as u8;
-        digit() << 4 | digit()
-    });
-    raw::put_clock(out, &id, monotonic, monotonic.wrapping_add(ahead));
+}
+
+/// Prints the monotonic clock and how far the wall clock is ahead of it as a raw record.
+pub(super) fn clock(out: &mut Out<'_>, form: Output, boot: &Boot, (monotonic, ahead): (u64, u64)) {
+    if form == Output::Raw {
+        raw::put_clock(out, &boot.0, monotonic, monotonic.wrapping_add(ahead));
+    }
 }
 
 /// Prints an event of object number `object`.

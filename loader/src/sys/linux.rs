@@ -3,8 +3,8 @@
 use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
-    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
-    Shared, Sys, Uname, linux_names,
+    Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
+    Region, Shared, Sys, Uname, linux_names,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -20,6 +20,8 @@ const IOC_ENABLE: usize = 0x2400;
 const IOC_SET_BPF: usize = 0x4004_2408;
 /// `PERF_FLAG_FD_CLOEXEC`
 const PERF_CLOEXEC: usize = 8;
+/// `openat(2)` and its kin: relative to the working directory.
+const AT_FDCWD: usize = -100isize as usize;
 /// `SFD_CLOEXEC` and `EPOLL_CLOEXEC`, which are `O_CLOEXEC` and the same on our architectures.
 const CLOEXEC: usize = 0o2000000;
 
@@ -78,12 +80,13 @@ impl Kernel for Linux {
         let flags = match how {
             Open::Read => OFlags::RDONLY,
             Open::Append => OFlags::WRONLY | OFlags::APPEND,
+            Open::Create => OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE,
         };
         // not rustix's, whose owned descriptors bring a panic for -1
-        const AT_FDCWD: usize = -100isize as usize;
+        const MODE: usize = 0o644;
         let flags = (flags | OFlags::CLOEXEC | OFlags::LARGEFILE).bits() as usize;
         // SAFETY: the path is NUL-terminated.
-        unsafe { syscall(nr::__NR_openat, AT_FDCWD, path.as_ptr() as usize, flags, 0, 0) }.map(fd)
+        unsafe { syscall(nr::__NR_openat, AT_FDCWD, path.as_ptr() as usize, flags, MODE, 0) }.map(fd)
     }
 
     fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
@@ -102,6 +105,22 @@ impl Kernel for Linux {
 
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
         Ok(rustix::io::write(borrowed(fd), bytes)?)
+    }
+
+    fn connect(&mut self, to: &Address) -> Sys<Fd> {
+        // SOCK_STREAM or SOCK_DGRAM with SOCK_CLOEXEC and SOCK_NONBLOCK, which are O_CLOEXEC and O_NONBLOCK
+        const NONBLOCK: usize = 0o4000;
+        let kind = CLOEXEC | NONBLOCK | if to.packets() { 2 } else { 1 };
+        // SAFETY: no addresses in it.
+        let fd = unsafe { syscall(nr::__NR_socket, to.family().into(), kind, 0, 0, 0) }.map(fd)?;
+        let bytes = to.bytes();
+        // SAFETY: the kernel reads the address by its length.
+        let done =
+            unsafe { syscall(nr::__NR_connect, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0) };
+        if done.is_err() {
+            self.close(fd);
+        }
+        done.map(|_| fd)
     }
 
     fn close(&mut self, fd: Fd) {

@@ -12,6 +12,7 @@ mod map;
 mod raw;
 mod region;
 mod shared;
+mod socket;
 
 pub use errno::Errno;
 pub use fd::Fd;
@@ -20,6 +21,7 @@ pub use map::{MapFd, MapSpec};
 pub use raw::exit;
 pub use region::{Region, bytes, slots};
 pub use shared::Shared;
+pub use socket::Address;
 
 use crate::btf_id::AttachTo;
 use core::ffi::CStr;
@@ -34,6 +36,8 @@ pub enum Open {
     Read,
     /// For appending lines, as tracefs's `kprobe_events` wants.
     Append,
+    /// For appending, made where it is not there, readable by everyone.
+    Create,
 }
 
 /// Types of a program's functions and lines, as `BPF_PROG_LOAD` takes them.
@@ -151,6 +155,10 @@ pub trait Kernel {
     fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize>;
     /// `write(2)`, which may write less.
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize>;
+    /// `renameat(2)`
+    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()>;
+    /// `socket(2)` and `connect(2)`: one that does not block.
+    fn connect(&mut self, to: &Address) -> Sys<Fd>;
     /// `close(2)`. For a link, perf event or program this is what detaches and frees it.
     fn close(&mut self, fd: Fd);
     /// Length of a file, by `lseek(2)` to its end.
@@ -159,8 +167,6 @@ pub trait Kernel {
     fn mkdir(&mut self, path: &CStr) -> Sys<()>;
     /// `unlinkat(2)` of a file, or of an empty folder.
     fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()>;
-    /// `renameat2(2)`
-    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()>;
     /// `flock(2)` for this open file alone, without waiting: `EAGAIN` where another has it. Ends when the file is closed,
     /// and so with the process, however it ends.
     fn lock(&mut self, fd: Fd) -> Sys<()>;

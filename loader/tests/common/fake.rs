@@ -2,8 +2,8 @@
 
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
 use corelet_loader::sys::{
-    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
-    Shared, Sys, Uname,
+    Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
+    Region, Shared, Sys, Uname,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
@@ -328,6 +328,11 @@ impl Kernel for Fake {
             }
         }
         Ok(bytes.len())
+    }
+
+    fn connect(&mut self, _: &Address) -> Sys<Fd> {
+        self.call()?;
+        Err(Errno::ENOENT)
     }
 
     fn close(&mut self, fd: Fd) {

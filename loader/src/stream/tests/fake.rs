@@ -2,11 +2,11 @@
 //! slow as the test says.
 
 use crate::sys::{
-    Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec, Region,
-    Shared, Sys, Uname,
+    Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
+    Region, Shared, Sys, Uname,
 };
 use std::collections::{HashMap, VecDeque};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 pub(super) const PAGE: u32 = 4096;
 
@@ -50,6 +50,16 @@ pub(super) struct Fake {
     pub(super) told: HashMap<i32, u64>,
     /// Whether the kernel does not know `PERF_FORMAT_LOST`.
     pub(super) old: bool,
+    /// `--output` and `--rotate`.
+    pub(super) to: Option<CString>,
+    pub(super) rotate: u64,
+    /// Content of the output's file, and of those that it was before with both names.
+    pub(super) file: Vec<u8>,
+    pub(super) renamed: Vec<(CString, CString, Vec<u8>)>,
+    /// Whether somebody listens on the socket, to whom it was connected, and what was sent.
+    pub(super) listens: bool,
+    pub(super) connected: Vec<Address>,
+    pub(super) packets: Vec<Vec<u8>>,
     /// Section `HINTS` of the object.
     pub(super) hints: Vec<u8>,
     pub(super) files: HashMap<String, String>,
@@ -66,7 +76,16 @@ impl Kernel for Fake {
             return Ok(bytes.len());
         }
         if let Some(e) = self.write_error {
+            self.listens = false;
             return Err(e);
+        }
+        if fd == Fd(300) {
+            self.file.extend(bytes);
+            return Ok(bytes.len());
+        }
+        if fd == Fd(400) {
+            self.packets.push(bytes.to_vec());
+            return Ok(bytes.len());
         }
         assert!(fd == Fd::STDOUT && bytes.len() <= 4096 && self.room > 0, "a write that may block");
         let n = bytes.len().min(self.room);
@@ -76,7 +95,7 @@ impl Kernel for Fake {
     }
 
     fn writable(&mut self, fd: Fd) -> bool {
-        fd == Fd::STDOUT && (self.room > 0 || self.write_error.is_some())
+        [300, 400].contains(&fd.0) || fd == Fd::STDOUT && (self.room > 0 || self.write_error.is_some())
     }
 
     fn read_dir(&mut self, _: Fd, _: &mut [u8]) -> Sys<usize> {
@@ -84,6 +103,16 @@ impl Kernel for Fake {
     }
 
     fn close(&mut self, _: Fd) {}
+
+    fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()> {
+        self.renamed.push((from.to_owned(), to.to_owned(), std::mem::take(&mut self.file)));
+        Ok(())
+    }
+
+    fn connect(&mut self, to: &Address) -> Sys<Fd> {
+        self.connected.push(*to);
+        if self.listens { Ok(Fd(400)) } else { Err(Errno(111)) }
+    }
 
     fn map_shared(&mut self, fd: Fd, offset: u32, len: usize, _: bool) -> Sys<Shared> {
         let shared = self.shared.get(&(fd.0, offset)).cloned().ok_or(Errno::EINVAL)?;
@@ -168,7 +197,10 @@ impl Kernel for Fake {
         Ok(ready.into_iter().collect())
     }
 
-    fn open(&mut self, path: &CStr, _: Open) -> Sys<Fd> {
+    fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd> {
+        if how == Open::Create {
+            return Ok(Fd(300));
+        }
         let file = self.files.get(path.to_str().unwrap()).ok_or(Errno::ENOENT)?;
         self.open.push((file.clone().into(), 0));
         Ok(Fd(4999 + self.open.len() as i32))
@@ -195,9 +227,6 @@ impl Kernel for Fake {
     fn remove(&mut self, _: &CStr, _: bool) -> Sys<()> {
         unreachable!()
     }
-    fn rename(&mut self, _: &CStr, _: &CStr) -> Sys<()> {
-        unreachable!()
-    }
     fn lock(&mut self, _: Fd) -> Sys<()> {
         unreachable!()
     }
@@ -214,7 +243,7 @@ impl Kernel for Fake {
         unreachable!()
     }
     fn file_len(&mut self, _: Fd) -> Sys<u64> {
-        unreachable!()
+        Ok(self.file.len() as u64)
     }
     fn uname(&mut self) -> Uname {
         unreachable!()

@@ -2,6 +2,7 @@
 
 mod fake;
 mod results;
+mod sinks;
 
 use super::*;
 use crate::job::{OpenMap, STREAM_PER_CPU};
@@ -212,10 +213,13 @@ fn stream(
         views: &views.iter().flat_map(record).collect::<Vec<_>>(),
     };
     let deadline = kernel.deadline;
+    let to = kernel.to.clone();
     let mut memory = vec![0xcc; (STREAM_FIXED + 2 * STREAM_PER_CPU) as usize];
     let job = Job {
         sources: &[source],
         output: form,
+        to: to.as_deref(),
+        rotate: kernel.rotate,
         deadline,
         interval: kernel.interval,
         stop: Fd(3),
