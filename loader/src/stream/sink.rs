@@ -39,17 +39,18 @@ pub(super) struct Sink<'a> {
 /// What `--output` says; `None` for what it does not take.
 pub(super) fn parse(to: Option<&CStr>, limit: u64) -> Option<Kind<'_>> {
     let Some(path) = to else { return Some(Kind::Stdout) };
-    let bytes = path.to_bytes();
-    if bytes == b"syslog" {
+    // of text, since that of bytes brings a panic; what is none is a file's name
+    let text = path.to_str().unwrap_or_default();
+    if text == "syslog" {
         return Some(Kind::Packets(Address::unix(b"/dev/log", true)?, SYSLOG));
     }
-    if let Some(path) = bytes.strip_prefix(b"unix:") {
-        return Address::unix(path, false).map(Kind::Stream);
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Address::unix(path.as_bytes(), false).map(Kind::Stream);
     }
-    let Some(host) = bytes.strip_prefix(b"udp:") else {
+    let Some(host) = text.strip_prefix("udp:") else {
         return Some(Kind::File { path, limit, written: 0 });
     };
-    let mut parts = host.split(|&b| matches!(b, b'.' | b':'));
+    let mut parts = host.as_bytes().split(|&b| matches!(b, b'.' | b':'));
     let mut number = || decimal(core::str::from_utf8(parts.next()?).ok()?);
     let mut address = [0; 4];
     for byte in &mut address {
