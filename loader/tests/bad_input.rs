@@ -67,6 +67,9 @@ fn wrong_command_lines_are_usage() {
         &["run", "/p", "--for"],
         &["run", "/p", "--for", "soon"],
         &["run", "/p", "--set", "x"],
+        &["run", "/p", "--interval", "0"],
+        &["run", "/p", "--rotate", "0"],
+        &["run", "/p", "--output", ""],
         &["run", "/p", "--fast"],
     ] {
         let mut k = Fake::new(Vec::new());

@@ -232,7 +232,9 @@ pub(super) struct Asked {
 /// Addresses of one entry that are in no stack: `MAX_STACK` of BCC's biostacks is 20.
 const ASKED: usize = 24;
 
+// Cold, like the rest of this module: by their mangled names link.ld could not tell them from what loading runs.
 impl Symbols for Asked {
+    #[cold]
     fn frame(&self, stack: Stack, _: usize) -> Option<u64> {
         let mut stacks = self.stacks.get();
         if let Some(place) = stacks.get_mut(usize::from(stack.pid.is_some())) {
@@ -242,6 +244,7 @@ impl Symbols for Asked {
         None
     }
 
+    #[cold]
     fn name(&self, pid: Option<u32>, address: u64) -> Option<(&[u8], u64)> {
         let mut addresses = self.addresses.get();
         if let (None, Some(place)) = (pid, addresses.get_mut(self.count.get())) {
@@ -260,12 +263,14 @@ pub(super) struct Fetched<'s> {
 }
 
 impl Symbols for Fetched<'_> {
+    #[cold]
     fn frame(&self, stack: Stack, frame: usize) -> Option<u64> {
         let place = usize::from(stack.pid.is_some());
         let fetched = self.stacks.get(place).is_some_and(|s| *s == Some(stack));
         self.all.frames.get(place).filter(|_| fetched)?.get(frame).copied()
     }
 
+    #[cold]
     fn name(&self, pid: Option<u32>, address: u64) -> Option<(&[u8], u64)> {
         if pid.is_some() { self.all.user.name(address) } else { self.all.kernel.name(address) }
     }

@@ -14,6 +14,8 @@ pub struct Address {
 }
 
 impl Address {
+    #[cold] // no memory where there is no socket (link.ld)
+    #[inline(never)]
     fn new(family: u16, rest: impl Iterator<Item = u8>, packets: bool) -> Option<Address> {
         let mut a = Address { bytes: [0; FAMILY + 108], len: 0, packets };
         for b in family.to_ne_bytes().into_iter().chain(rest) {
@@ -24,11 +26,13 @@ impl Address {
     }
 
     /// A socket in the file system, of datagrams or of a stream; `None` for a path that is too long.
+    #[cold]
     pub fn unix(path: &[u8], packets: bool) -> Option<Address> {
         Address::new(AF_UNIX, path.iter().copied().chain([0]), packets).filter(|_| !path.is_empty())
     }
 
     /// A UDP port of an IPv4 address.
+    #[cold]
     pub fn udp(address: [u8; 4], port: u16) -> Address {
         let rest = port.to_be_bytes().into_iter().chain(address).chain([0; 8]);
         Address::new(AF_INET, rest, true).unwrap_or(Address {
