@@ -11,6 +11,7 @@ pub mod cost;
 pub mod foreign;
 pub mod libbpf;
 pub mod linked;
+pub mod maps;
 pub mod names;
 pub mod newest;
 pub mod packages;
@@ -49,6 +50,8 @@ pub struct Outcome {
     pub insns: usize,
     /// Of those the ones whose map descriptor or kernel id was left out.
     pub masked: usize,
+    /// Maps compared with those that libbpf creates, and what they hold from the start.
+    pub maps: maps::Compared,
     /// Instructions left out between the whole and minima, since they take the kernel's id of a type.
     pub ids: usize,
     /// Bytes of all minima: ours, without the integer `long`, and bpftool's.
@@ -103,6 +106,7 @@ impl Outcome {
         self.relocations += other.relocations;
         self.insns += other.insns;
         self.masked += other.masked;
+        self.maps.add(other.maps);
         self.ids += other.ids;
         self.bytes.0 += other.bytes.0;
         self.bytes.1 += other.bytes.1;
@@ -181,6 +185,15 @@ impl One<'_> {
                 }
             }
             Err(e) => self.fail(&format!("{e:#}"), outcome),
+        }
+        match maps::compare(self.bytes, &loaded.events) {
+            Ok(compared) => {
+                for what in &compared.differences {
+                    self.fail(what, outcome);
+                }
+                outcome.maps.add(compared);
+            }
+            Err(e) => self.fail(&format!("maps: {e:#}"), outcome),
         }
         Ok(())
     }

@@ -2,14 +2,16 @@
 //! words, and what it left in the kernel, which must be nothing.
 
 use crate::objects::Objects;
+use crate::oracle::maps::EVERY_TYPE;
 use crate::tools::output::{self, Output};
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
 use corelet_core::pack::{Arch, CRITICAL, Crc, ENTRY_LEN, HEADER_LEN, Table, section};
 use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
+use corelet_host_tools::kernel::config::Value;
 use corelet_host_tools::manifest::{self, Manifest};
-use corelet_host_tools::pack::{self, Input, Options, Section, build, container};
+use corelet_host_tools::pack::{self, File, Input, Options, Section, build, container, map_memory};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
@@ -22,7 +24,7 @@ const DRIVER: &str = include_str!("refusals/driver.sh");
 /// One try on the board.
 struct Try {
     name: String,
-    /// What of the driver runs it: `one`, `hidden`, `running` or `rewritten`.
+    /// What of the driver runs it: `one`, `hidden`, `shown`, `jitless`, `running`, `pinned` or `rewritten`.
     how: &'static str,
     /// Arguments, the pack among them.
     args: String,
@@ -31,11 +33,16 @@ struct Try {
     says: Vec<String>,
 }
 
+/// Name of the try that tells what the kernel takes for each map.
+const MAPS: &str = "maps";
+
 /// The tries, and the files that they need.
 #[derive(Default)]
 struct Tries {
     list: Vec<Try>,
     files: Vec<(String, Vec<u8>)>,
+    /// What each map of [`MAPS`] may take: name and bytes, on a machine of one CPU and pages of 4 KiB, and for each further CPU.
+    limits: Vec<(String, u64, u64)>,
 }
 
 impl Tries {
@@ -103,6 +110,7 @@ pub fn run(
     })?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     let mut outcome = Outcome::default();
+    memory_of_maps(&tries, &outputs, &mut outcome);
     for one in &tries.list {
         let found = outputs.iter().find(|o| o.label == one.name);
         let found = found.with_context(|| format!("{}: the board said nothing of it", one.name))?;
@@ -117,6 +125,27 @@ pub fn run(
         }
     }
     Ok(outcome)
+}
+
+/// Holds what the kernel counts for each map against what the pack's formula allows it.
+fn memory_of_maps(tries: &Tries, outputs: &[Output], outcome: &mut Outcome) {
+    let said = outputs.iter().find(|o| o.label == MAPS).map_or(&[][..], |o| &o.errors);
+    let mut all = outputs.iter().flat_map(|o| &o.errors);
+    let cpus = all.find_map(|l| l.strip_prefix("yes  CPUs: ")?.parse().ok()).unwrap_or(1);
+    for (map, one, further) in &tries.limits {
+        let most = one + further * (cpus - 1);
+        let start = format!("  map {MAPS}.{map}: ");
+        let bytes =
+            said.iter().find_map(|l| l.strip_prefix(&start)?.strip_suffix(" bytes")?.parse::<u64>().ok());
+        match bytes {
+            Some(bytes) if bytes <= most => {
+                outcome.lines.push(format!("map {map}: {bytes} bytes by the kernel's count, at most {most}"));
+            }
+            other => outcome
+                .failures
+                .push(format!("map {map}: {other:?} bytes, where the formula says at most {most}")),
+        }
+    }
 }
 
 /// Whether the loader did as it must.
@@ -175,6 +204,7 @@ fn tries(kernel: &pack::Kernel<'_>, objects: &Objects) -> Result<Tries> {
     tries.add("verifier", refused.clone(), "", 1, &["writes_through_a_number", "log", "invalid mem access"]);
     tries.add("log-size", refused, "--log-size 256", 1, &["writes_through_a_number", "--log-size", "log"]);
 
+    maps(&mut tries, kernel)?;
     let path = tries.file("rewritten", good);
     tries.list.push(Try {
         name: "rewritten".to_owned(),
@@ -184,6 +214,82 @@ fn tries(kernel: &pack::Kernel<'_>, objects: &Objects) -> Result<Tries> {
         says: Vec::new(),
     });
     Ok(tries)
+}
+
+/// Maps of every type, what they hold from the start, symbols, pins; the kernel's compiler on and off; and what `doctor` says.
+fn maps(tries: &mut Tries, kernel: &pack::Kernel<'_>) -> Result<()> {
+    let build = |callback: bool, entries: u32| -> Result<Vec<u8>> {
+        let mut manifest = Manifest::default();
+        let disabled: &[&str] = if callback { &["holders", "called"] } else { &["callback"] };
+        for program in disabled {
+            let disabled =
+                manifest::Program { presence: manifest::Presence::Disabled, ..manifest::Program::default() };
+            manifest.programs.insert((*program).to_owned(), disabled);
+        }
+        let size = manifest::Map { max_entries: Some(entries), ..manifest::Map::default() };
+        manifest.maps.insert("corelet_pinned".to_owned(), size);
+        manifest.results.push(manifest::ResultSpec {
+            name: "checked".to_owned(),
+            from: manifest::ResultFrom::Variable("checked".to_owned()),
+            how: manifest::ResultHow::Counters(manifest::Labels::Numbers),
+            key: None,
+            value: None,
+            unit: None,
+            sort: None,
+            rows: 0,
+            clear: false,
+        });
+        let input = Input { name: MAPS.to_owned(), bytes: EVERY_TYPE.to_vec(), manifest };
+        container(&build(&[input], std::slice::from_ref(kernel), &Options::default())?.sections)
+    };
+    let pack = build(false, 1)?;
+    let file = File::parse(&pack)?;
+    for map in file.records::<corelet_core::pack::Map<'_>>(section::MAPS, 0)? {
+        let most = map_memory(&map);
+        let (one, two) = (most.bytes(1, 4096), most.bytes(2, 4096));
+        tries.limits.push((map.name.to_owned(), one, two - one));
+    }
+    let path = tries.file(MAPS, pack.clone());
+    let says = ["verified: 2 programs, 28 maps", "kernel memory: "].map(str::to_owned).to_vec();
+    let args = format!("verify {path} --memory");
+    tries.list.push(Try { name: MAPS.to_owned(), how: "one", args, code: 0, says });
+    // what a map of maps, a map of programs, symbols and variables should be, eight counters; the one that stays 0 is behind the tail call
+    let says = [
+        "made",
+        "stays",
+        "ready: 2 programs, 28 maps",
+        "ready: 2 programs, 27 maps",
+        "has max_entries 1, the pack's 2",
+    ];
+    let other = tries.file("maps-other", build(false, 2)?);
+    let args = format!("{path} {other}");
+    let says = says.map(str::to_owned).to_vec();
+    tries.list.push(Try { name: "pinned".to_owned(), how: "pinned", args, code: 0, says });
+
+    let path = tries.file("callback", build(true, 1)?);
+    let args = format!("verify {path}");
+    let try_of = |name: &str, how, code, says: &str| Try {
+        name: name.to_owned(),
+        how,
+        args: args.clone(),
+        code,
+        says: vec![says.to_owned()],
+    };
+    tries.list.push(try_of("callback", "one", 0, "verified"));
+    // a kernel that always has its compiler on does not take a 0
+    let always = kernel.config.is_some_and(|c| c.get("CONFIG_BPF_JIT_ALWAYS_ON") == Some(&Value::Yes));
+    let (code, says) = if always { (0, "verified") } else { (4, "net.core.bpf_jit_enable=1") };
+    tries.list.push(try_of("callback-interpreted", "jitless", code, says));
+    tries.list.push(Try {
+        name: "doctor".to_owned(),
+        how: "shown",
+        args: "doctor /corelet/right.pack".to_owned(),
+        code: 0,
+        says: ["yes  BTF: ", "yes  JIT: ", "yes  tracefs: ", "yes  opensnoop: has a target for this kernel"]
+            .map(str::to_owned)
+            .to_vec(),
+    });
+    Ok(())
 }
 
 fn tool(name: &'static str, objects: &Objects, kernel: &pack::Kernel<'_>) -> Result<Vec<Section>> {

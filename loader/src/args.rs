@@ -30,6 +30,7 @@ corelet-loader unload NAME             undo load
 corelet-loader status [NAME] [--json]  what is loaded, and what runs by a name
 corelet-loader preflight PACK --build-id HEX [OPTIONS]
                                        whether PACK will load on that kernel
+corelet-loader doctor [PACK] [--json]  what this kernel has and lacks for packs
 corelet-loader --version | --help
 
   --json                 events and reports as JSON, one object a line
@@ -53,7 +54,7 @@ corelet-loader --version | --help
                          where no build id matches
   --only-targets         refuse a pack that has no target for this kernel, and
                          do not relocate with the kernel's own types
-  --max-kernel-mem BYTES refuse a pack whose maps may take more (K, M)
+  --max-kernel-mem BYTES refuse a pack that may take more of it (K, M)
   --log-size BYTES       of the verifier's log of a refused program (64K)
   --memory               report memory and time of loading
   --touch BYTES          touch that much memory besides, to check a meter
@@ -78,6 +79,8 @@ pub enum Command {
     Unload,
     /// Print what is loaded.
     Status,
+    /// Print what the kernel has and lacks.
+    Doctor,
 }
 
 /// A parsed command line.
@@ -199,7 +202,7 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" | "load" | "unload" | "status" => &[],
+        "verify" | "run" | "preflight" | "load" | "unload" | "status" | "doctor" => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
         other => return Err(usage(kernel, "unknown command", other)),
@@ -215,6 +218,7 @@ pub fn parse<'a, K: Kernel>(
             "load" => Command::Load,
             "unload" => Command::Unload,
             "status" => Command::Status,
+            "doctor" => Command::Doctor,
             _ => Command::Verify,
         },
         packs: Vec::new(),
@@ -282,7 +286,7 @@ pub fn parse<'a, K: Kernel>(
             return Err(usage(kernel, "bad value for", name));
         }
     }
-    if o.packs.is_empty() && o.command != Command::Status {
+    if o.packs.is_empty() && !matches!(o.command, Command::Status | Command::Doctor) {
         return Err(usage(kernel, "no PACK or NAME", "is named"));
     }
     if (o.command == Command::Preflight) == o.build_id.is_empty() {

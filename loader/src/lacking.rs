@@ -64,6 +64,12 @@ fn of_category(category: &str) -> &'static str {
     }
 }
 
+/// Whether probes can be made by tracefs's `kprobe_events`.
+#[cold]
+pub fn has_kprobe_events<K: Kernel>(kernel: &mut K) -> bool {
+    tracefs::root(kernel).is_ok() && !is_missing_in_tracefs(kernel, "/kprobe_events", "")
+}
+
 #[cold]
 fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, folder: &str, name: &str) -> bool {
     let Ok(root) = tracefs::root(kernel) else { return false };

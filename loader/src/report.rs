@@ -1,14 +1,18 @@
 //! What the loader says of itself: what it loaded, the memory it takes, what was lost.
 
+use crate::choose::Chosen;
 use crate::identity::read_file;
-use crate::job::{Output, Summary};
+use crate::job::{Output, Source, Summary};
 use crate::number;
+use crate::run;
 use crate::say::{
     Arg::{E, N, S},
     bare, say,
 };
 use crate::session::Session;
-use crate::sys::{Errno, Kernel, Sys};
+use crate::sys::{Errno, Fd, Kernel, Sys};
+use crate::tracefs::Path;
+use corelet_core::pack::{Checked, Map, section};
 
 /// Says that everything is loaded, or attached and running.
 pub fn ready<K: Kernel>(kernel: &mut K, session: &Session<'_>, what: &str) {
@@ -53,5 +57,48 @@ pub fn memory<K: Kernel>(kernel: &mut K, output: Output, started: u64) {
         bare(kernel, "{\"memory\":{\"rss_kib\":%,\"anonymous_kib\":%,\"load_us\":%}}", &args);
     } else {
         say(kernel, "memory: % KiB resident, % KiB of it anonymous; loaded in % us", &args);
+    }
+}
+
+/// Bytes that the kernel counts for a map (`memlock` of its fdinfo, exact from 6.4).
+#[cold]
+fn of_map<K: Kernel>(kernel: &mut K, map: Fd) -> Sys<u32> {
+    let mut path = Path::new();
+    path.text("/proc/self/fdinfo/").number(map.0 as u32);
+    let mut text = [0; 512];
+    let text = read_file(kernel, path.as_cstr()?, &mut text)?;
+    let lines = text.split(|&b| b == b'\n');
+    lines.into_iter().find_map(|l| number::first(l.strip_prefix(b"memlock:")?)).ok_or(Errno::EINVAL)
+}
+
+/// Says how much memory the kernel takes for each map by its own count, and what the pack's formula says for everything.
+#[cold]
+#[inline(never)]
+pub fn kernel_memory<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    chosen: &[Chosen<'_>],
+    sources: &[Source<'_>],
+) {
+    let json = session.options.output == Output::Json;
+    let mut sum = 0u64;
+    for source in sources {
+        let maps = Checked::<Map<'_>>::new(source.maps, section::MAPS);
+        for (map, open) in maps.zip(source.open).filter(|(_, open)| open.map.fd().0 >= 0) {
+            let bytes = match of_map(kernel, open.map.fd()) {
+                Ok(bytes) => bytes,
+                Err(e) => return say(kernel, "cannot read a map's /proc/self/fdinfo: %", &[E(e)]),
+            };
+            sum = sum.saturating_add(bytes.into());
+            if !json {
+                bare(kernel, "  map %.%: % bytes", &[S(source.name), S(map.name), N(bytes.into())]);
+            }
+        }
+    }
+    let args = [N(sum), N(run::kernel_memory(chosen, &session.identity))];
+    if json {
+        bare(kernel, "{\"kernel_memory\":{\"maps_bytes\":%,\"at_most\":%}}", &args);
+    } else {
+        say(kernel, "kernel memory: % bytes of maps; with buffers and programs at most %", &args);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{Command, Options};
 use crate::choose::{Chosen, choose, have_all};
+use crate::doctor;
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
@@ -49,6 +50,9 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
 
 fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) -> Done<()> {
     let options = session.options;
+    if options.command == Command::Doctor {
+        return doctor::run(kernel, session);
+    }
     // first of all, so that a signal while loading does not leave a probe in tracefs
     let stop = match kernel.stop_fd() {
         Ok(fd) => session.ledger.keep(kernel, fd)?,
@@ -98,6 +102,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     touch(kernel, options.touch)?;
     if options.memory {
         report::memory(kernel, options.output, started);
+        report::kernel_memory(kernel, session, &chosen, &objects.sources);
     }
     match options.command {
         Command::Run if session.counts.waiting == 0 && session.counts.iterators > 0 => {
@@ -114,14 +119,18 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     Ok(())
 }
 
-/// Checks the kernel memory that the maps may take, before anything is created.
+/// Kernel memory that maps, buffers and programs may take, by the packs' formulas.
+pub fn kernel_memory(chosen: &[Chosen<'_>], id: &Identity) -> u64 {
+    chosen.iter().fold(0, |sum, c| sum.saturating_add(c.memory.maps.bytes(id.cpus, id.page_size)))
+}
+
+/// Checks the kernel memory that the pack may take, before anything is created.
 fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<'_>]) -> Done<()> {
     let Some(limit) = session.options.max_kernel_mem else { return Ok(()) };
     let id = &session.identity;
-    let need =
-        chosen.iter().fold(0u64, |sum, c| sum.saturating_add(c.memory.maps.bytes(id.cpus, id.page_size)));
+    let need = kernel_memory(chosen, id);
     if need > limit.into() {
-        let form = "the maps may take % bytes of kernel memory on % CPUs; --max-kernel-mem allows %";
+        let form = "maps, buffers and programs may take % bytes of kernel memory on % CPUs; --max-kernel-mem allows %";
         return Err(fail(kernel, Exit::NotPortable, form, &[N(need), N(id.cpus.into()), N(limit.into())]));
     }
     Ok(())

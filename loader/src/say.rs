@@ -48,7 +48,8 @@ pub fn bare<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
     print(kernel, Fd::STDERR, "%\n", &[Arg::P(form, args)]);
 }
 
-/// Writes text to `fd`, by one `write(2)` where it has no more than [`BUFFER`] bytes.
+/// Writes text to `fd`, by one `write(2)` where it has no more than [`BUFFER`] bytes. On standard output quotes and backslashes in
+/// text become `'` and `/`, so that it may stand within a string of JSON.
 #[inline(never)]
 pub fn print<K: Kernel>(kernel: &mut K, fd: Fd, form: &str, args: &[Arg<'_>]) {
     let mut line = Line { kernel, fd, buffer: [0; BUFFER], len: 0 };
@@ -129,7 +130,12 @@ impl<K: Kernel> Words for Line<'_, K> {
     #[inline(never)]
     fn text(&mut self, text: &str) {
         for b in text.bytes() {
-            self.byte(if b < b' ' || b == 0x7f { b'?' } else { b });
+            self.byte(match b {
+                b'"' if self.fd == Fd::STDOUT => b'\'',
+                b'\\' if self.fd == Fd::STDOUT => b'/',
+                0..b' ' | 0x7f => b'?',
+                _ => b,
+            });
         }
     }
 

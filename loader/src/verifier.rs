@@ -11,6 +11,7 @@ use crate::say::{
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
+use corelet_core::insn::UNCREATED_MAP;
 use corelet_core::kconfig;
 use corelet_core::link::Placed;
 use corelet_core::pack::{Attach, Program};
@@ -18,6 +19,9 @@ use corelet_core::relo::{ReloKind, Spec};
 
 /// How the verifier prints the call that poison puts in an instruction's place.
 const POISON: &[u8] = b"call unknown#195896080";
+
+/// How the verifier prints the call that takes the place of a load of a map which was not created, before its number.
+const UNCREATED: &[u8] = b"invalid func unknown#";
 
 /// Explains why `first`, the error of loading without a log, came.
 #[cold]
@@ -73,6 +77,10 @@ pub fn explain<K: Kernel>(
     if let Some(insn) = poisoned {
         blame(kernel, s, placed, insn, arena);
     }
+    if let Some(map) = uncreated_map(log).and_then(|number| s.maps().at(number).ok()) {
+        let args = [S(map.name), N(map.map_type.into())];
+        bare(kernel, "  it uses map %, which was not created: this kernel has no maps of type %", &args);
+    }
     if !log.is_empty() {
         // kernels from 6.4 on keep the end of a log that does not fit, older ones its start
         let cut = match (again, session.identity.is_at_least(6, 4)) {
@@ -108,6 +116,13 @@ fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u
     describe(kernel, s, &relo, spec, "  it reads what this kernel does not have: %", S(""));
 }
 
+/// The number of the map that was not created and is used in an instruction that is reached.
+fn uncreated_map(log: &[u8]) -> Option<u16> {
+    let at = log.windows(UNCREATED.len()).position(|w| w == UNCREATED)?;
+    let number = crate::number::first(log.get(at.saturating_add(UNCREATED.len())..)?)?;
+    number.checked_sub(UNCREATED_MAP as u32)?.try_into().ok()
+}
+
 /// The number at the start of a log line such as `12: (85) call …`.
 fn insn_of(line: &[u8]) -> Option<u32> {
     let colon = line.iter().position(|&b| b == b':')?;
@@ -127,7 +142,7 @@ fn poisoned_insn(log: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{last_insn, poisoned_insn};
+    use super::{last_insn, poisoned_insn, uncreated_map};
 
     #[test]
     fn instructions_are_found_in_a_log() {
@@ -135,6 +150,12 @@ mod tests {
             invalid func unknown#195896080\nprocessed 2 insns\n";
         assert_eq!(last_insn(log), Some(1));
         assert_eq!(poisoned_insn(log), Some(1));
+        assert_eq!(uncreated_map(log), None);
+        assert_eq!(
+            uncreated_map(b"7: (85) call unknown#2001000003\ninvalid func unknown#2001000003\n"),
+            Some(3)
+        );
+        assert_eq!(uncreated_map(b"invalid func unknown#2002000003\n"), None);
         assert_eq!(last_insn(b"processed 2 insns\n"), None);
         assert_eq!(poisoned_insn(b"3: (85) call bpf_probe_read#4\n"), None);
     }

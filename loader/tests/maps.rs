@@ -150,6 +150,17 @@ fn a_map_that_the_kernel_lacks_is_not_created_or_is_another() {
     let mut running = Fake::new(pack(MapFate::Absent));
     assert_eq!(run(&mut running, RUN), 0, "{}", running.stderr);
 
+    // where a program uses it after all, the verifier's words are made plain
+    let mut k = Fake::new(pack(MapFate::Absent));
+    let log = "1: (85) call unknown#2001000000\ninvalid func unknown#2001000000\n";
+    k.refuse = Some(("handle_open".into(), Errno::EINVAL, log.into()));
+    assert_eq!(run(&mut k, &["verify", "/p"]), 1);
+    assert!(
+        k.stderr.contains("uses map events, which was not created: this kernel has no maps of type 27"),
+        "{}",
+        k.stderr
+    );
+
     let mut k = Fake::new(pack(MapFate::PerfBuffer));
     assert_eq!(run(&mut k, RUN), 0, "{}", k.stderr);
     let m = k.maps[0];

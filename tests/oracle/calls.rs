@@ -20,12 +20,48 @@ pub mod command {
     pub const MAP_FREEZE: u32 = 22;
 }
 
+/// Offsets in the attribute of `BPF_MAP_CREATE`, in bytes.
+pub mod map {
+    /// `u32`, `enum bpf_map_type`.
+    pub const TYPE: usize = 0;
+    /// `u32`
+    pub const KEY_SIZE: usize = 4;
+    /// `u32`
+    pub const VALUE_SIZE: usize = 8;
+    /// `u32`
+    pub const MAX_ENTRIES: usize = 12;
+    /// `u32`, `BPF_F_*`.
+    pub const FLAGS: usize = 16;
+    /// `u32`, descriptor of a map such as are in it.
+    pub const INNER: usize = 20;
+    /// 16 bytes, NUL-padded.
+    pub const NAME: usize = 28;
+    /// `u32`, type of a key; 0 for none.
+    pub const KEY_TYPE: usize = 52;
+    /// `u32`, type of a value; 0 for none.
+    pub const VALUE_TYPE: usize = 56;
+    /// `u64`, its lower half.
+    pub const EXTRA: usize = 64;
+}
+
+/// Offsets in the attribute of `BPF_MAP_UPDATE_ELEM`, in bytes.
+pub mod update {
+    /// `u32`, descriptor of the map.
+    pub const MAP: usize = 0;
+    /// Address of the key.
+    pub const KEY: usize = 8;
+    /// Address of the value.
+    pub const VALUE: usize = 16;
+}
+
 /// Offsets in the attribute of `BPF_PROG_LOAD`, in bytes.
 pub mod prog {
     /// `u32`, number of instructions.
     pub const INSN_CNT: usize = 4;
     /// Address of the instructions.
     pub const INSNS: usize = 8;
+    /// 16 bytes, NUL-padded.
+    pub const NAME: usize = 48;
     /// `u32`, descriptor of the types.
     pub const BTF_FD: usize = 72;
     /// Address of `struct bpf_func_info`s, instructions counted in instructions.

@@ -58,6 +58,39 @@ running() {
     report
 }
 
+# The same, with what it prints.
+shown() {
+    name=$1 before=$(held)
+    shift
+    timeout 30 /corelet/corelet-loader "$@" >/tmp/out 2>/tmp/err
+    rc=$?
+    cat /tmp/out >>/tmp/err
+    report
+}
+
+# The same on a kernel whose compiler is off.
+jitless() {
+    echo 0 >/proc/sys/net/core/bpf_jit_enable
+    one "$@"
+    echo 1 >/proc/sys/net/core/bpf_jit_enable
+}
+
+# A map that is pinned by its name: the first run makes the pin, the second uses it, and a pack of another definition is refused. It
+# stays until it is removed here.
+pinned() {
+    name=$1 before=$(held) pin=/sys/fs/bpf/corelet_pinned
+    [ -d /sys/fs/bpf ] && ! grep -q ' /sys/fs/bpf bpf ' /proc/mounts && mount -t bpf none /sys/fs/bpf
+    timeout 30 /corelet/corelet-loader run "$2" --for 1 >/tmp/out 2>/tmp/err
+    rc=$?
+    [ -e $pin ] && echo "pin: made" >>/tmp/err
+    timeout 30 /corelet/corelet-loader run "$2" --for 1 >/tmp/out 2>>/tmp/err || rc=$?
+    cat /tmp/out >>/tmp/err
+    timeout 30 /corelet/corelet-loader verify "$3" 2>>/tmp/err && rc=9
+    [ -e $pin ] && echo "pin: stays" >>/tmp/err
+    rm -f $pin
+    report
+}
+
 # A pack that is rewritten without pause while one loader after the other reads it.
 rewritten() {
     name=$1 good=$2 before=$(held) pack=/tmp/rewritten.pack

@@ -92,13 +92,22 @@ fn pack(name: &str, object: &[u8], manifest: Option<&str>, kernel: &[Opened]) ->
     let programs =
         Records::new(bytes(section::PROGRAMS), section::PROGRAMS).collect::<Result<Vec<Program<'_>>, _>>()?;
     let (mut words, mut optional) = (Vec::new(), Vec::new());
-    for choice in Records::<Choice>::new(bytes(section::PLAN), section::PLAN) {
-        let choice = choice?;
+    let choices = Records::new(bytes(section::PLAN), section::PLAN).collect::<Result<Vec<Choice>, _>>()?;
+    let mut sets = std::collections::BTreeMap::new();
+    for choice in &choices {
+        if let Decision::OneOf { group, set } = choice.decision {
+            let first = sets.entry(group).or_insert(set);
+            *first = set.min(*first);
+        }
+    }
+    for choice in choices {
         let Some(program) = programs.get(usize::from(choice.program)) else { continue };
         match choice.decision {
             Decision::Skip(_) => continue,
             Decision::IfPresent => optional.push(program.name.to_owned()),
-            Decision::Load => {}
+            // the device takes the first set that it can attach; libbpf is given the first
+            Decision::OneOf { group, set } if sets.get(&group).is_some_and(|first| *first < set) => continue,
+            Decision::OneOf { .. } | Decision::Load => {}
         }
         words.push(match target(&program.attach) {
             Some(target) => format!("{}:{target}", program.name),

@@ -69,6 +69,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     }
     let (theirs, ours) = oracle::names::compare(&folder(context, "names"), &mut *on_stderr())?;
     context.note(&format!("SEC() names: libbpf's {theirs} as ours, which are {ours}"))?;
+    others.push(("maps of every type".to_owned(), oracle::maps::EVERY_TYPE.to_vec()));
     let mut outcome = oracle::Outcome::default();
     let mut kernels = kernels()?;
     let (riscv, kernel) = &kernels[1];
@@ -92,13 +93,16 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     }
     ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!(
-        "{} objects on {} kernels: {} relocations and {} instructions as libbpf's (descriptors and ids left out of {}); minima \
-         {} bytes in all, bpftool's {} ({} ids of types left out); {theirs} SEC() names as libbpf has them",
+        "{} objects on {} kernels: {} relocations, {} instructions (descriptors and ids left out of {}), {} maps and {} contents \
+         of them as libbpf's; minima {} bytes in all, bpftool's {} ({} ids of types left out); {theirs} SEC() names as libbpf has \
+         them",
         packaged.len() + others.len(),
         kernels.len(),
         outcome.relocations,
         outcome.insns,
         outcome.masked,
+        outcome.maps.maps,
+        outcome.maps.contents,
         outcome.bytes.0,
         outcome.bytes.1,
         outcome.ids

@@ -41,6 +41,6 @@ impl Formula {
 pub struct Memory {
     /// Memory that the loader asks for before it reads anything else of the pack.
     pub work: Formula,
-    /// Kernel memory of the maps and event buffers: an estimate from above, by the kernel's own accounting rules.
+    /// Kernel memory of the maps, event buffers and programs: an estimate from above, by the kernel's own accounting rules.
     pub maps: Formula,
 }

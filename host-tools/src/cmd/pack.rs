@@ -401,6 +401,15 @@ fn say_unresolved(report: &ObjectReport) {
                 report.name, t.release
             );
         }
+        let (programs, off) = &t.needs_jit;
+        if !programs.is_empty() {
+            eprintln!(
+                "warning: {} on {}: only the kernel's compiler (JIT), {off}, can run {}",
+                report.name,
+                t.release,
+                programs.join(", ")
+            );
+        }
         for (map, fate) in &t.map_fates {
             let what = match fate {
                 MapFate::PerfBuffer => "a perf event array takes the ring buffer's place",

@@ -13,6 +13,7 @@ mod bare;
 mod closure;
 mod collect;
 mod file;
+mod jit;
 mod kconfig;
 mod map_plan;
 mod maps;
@@ -33,6 +34,7 @@ pub use apart::target_files;
 pub use bare::relocation_bytes;
 pub(crate) use collect::reached;
 pub use file::File;
+pub use memory::of_map as map_memory;
 pub use modules::WithModules;
 pub use plan::decisions;
 pub use reads::WideRead;
@@ -198,6 +200,23 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
     }
     built.sections.extend(targets);
     Ok(built)
+}
+
+/// The sections of an object alone, whatever its programs attach to and a kernel has: what becomes of its maps, for comparisons.
+///
+/// # Errors
+/// The object is malformed, or has maps that no loader of ours makes.
+pub fn object_sections(input: &Input) -> Result<Vec<Section>> {
+    let mut index = vec![0; type_count(&input.bytes)?];
+    let object = Object::parse(&input.bytes, &mut index)?;
+    let manifest = varying::fitted(&object, &input.manifest)?;
+    let c = collect::Collected::new(object, &manifest)?;
+    let options = Options::default();
+    let types = types::build(&c, &manifest, &strings(&c, &options)?)?;
+    let maps = object::Maps::new(&c, &manifest, &types)?;
+    let digest = Sha256::digest(&input.bytes).into();
+    let who = object::Identity { name: &input.name, alone: true, digest };
+    object::sections(0, &who, &c, &manifest, &types, &maps, &options)
 }
 
 /// Strings that records refer to by offset: names of kernel symbols, and source lines where they are wanted.

@@ -8,7 +8,7 @@ use super::object::typeless;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, attach_ids, map_plan, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, attach_ids, jit, map_plan, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
@@ -61,6 +61,8 @@ pub struct TargetReport {
     pub wide_reads: Vec<WideRead>,
     /// Weak symbols and functions of the kernel that this version's loader takes for missing.
     pub absent: Vec<String>,
+    /// Programs that only the kernel's compiler can run, with the reason; and why it may be off.
+    pub needs_jit: (Vec<String>, &'static str),
     /// Maps of types that the kernel lacks, and what becomes of them.
     pub map_fates: Vec<(String, MapFate)>,
     /// What it takes.
@@ -165,7 +167,14 @@ impl Job<'_, '_> {
         ];
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));
-        let maps = maps.map(|m| memory::of_map(&m)).fold(Formula::default(), |a, b| a.plus(&b));
+        let maps = maps.map(|m| memory::of_map(&m));
+        let inner = self.maps.inner.iter().map(|i| memory::of_map(&i.def));
+        let loaded_programs = (0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i]));
+        let of_programs = loaded_programs.map(|i| {
+            let functions: Vec<u32> = c.functions_of(std::iter::once(i)).into_iter().collect();
+            memory::of_program(functions.iter().map(|&f| c.functions[f as usize].insn_count()))
+        });
+        let maps = maps.chain(inner).chain(of_programs).fold(Formula::default(), |a, b| a.plus(&b));
         let memory = Memory { work: pack::work(&sizes, lengths), maps };
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
         sections.push(looked.section(self.owner)?);
@@ -177,6 +186,10 @@ impl Job<'_, '_> {
         let name = |map: u16| self.maps.maps[usize::from(map)].name.to_owned();
         report.map_fates = map_plan.iter().map(|c| (name(c.map), c.fate)).collect();
         report.wide_reads = reads.find(&programs);
+        if let Some(off) = jit::may_be_off(kernel.arch, kernel.config) {
+            let programs = (0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i]));
+            report.needs_jit = (jit::needs(c, programs), off);
+        }
         Ok((sections, report))
     }
 
@@ -377,6 +390,7 @@ impl Job<'_, '_> {
             absent: Vec::new(),
             modules: Vec::new(),
             wide_reads: Vec::new(),
+            needs_jit: (Vec::new(), ""),
             map_fates: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,

@@ -154,6 +154,17 @@ impl Fake {
             (EVENT_ID, b"613\n".to_vec()),
             (PMU, b"6\n".to_vec()),
             ("/sys/bus/event_source/devices/kprobe/format/retprobe", b"config:0\n".to_vec()),
+            ("/proc/self/status", b"Name:\tx\nCapEff:\t000001ffffffffff\n".to_vec()),
+            (
+                "/proc/self/limits",
+                b"Max locked memory         8388608              8388608              bytes\n".to_vec(),
+            ),
+            ("/proc/self/mounts", b"sysfs /sys sysfs rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\n".to_vec()),
+            ("/proc/sys/net/core/bpf_jit_enable", b"1\n".to_vec()),
+            ("/proc/sys/kernel/perf_event_paranoid", b"2\n".to_vec()),
+            ("/proc/sys/kernel/unprivileged_bpf_disabled", b"2\n".to_vec()),
+            ("/proc/sys/kernel/kptr_restrict", b"1\n".to_vec()),
+            ("/proc/kallsyms", b"10 T _stext\n".to_vec()),
             ("/proc/self/smaps_rollup", b"x\nRss:      72 kB\nAnonymous:     20 kB\n".to_vec()),
         ] {
             fake.files.insert(path.into(), bytes);
