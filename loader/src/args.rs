@@ -202,7 +202,8 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" | "load" | "unload" | "status" | "doctor" => &[],
+        "verify" | "run" | "preflight" | "load" | "unload" | "status" => &[],
+        "doctor" if cfg!(feature = "doctor") => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
         other => return Err(usage(kernel, "unknown command", other)),

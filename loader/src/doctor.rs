@@ -15,7 +15,7 @@ use crate::lacking;
 use crate::number;
 use crate::say::{
     Arg::{self, E, N, P, S, X},
-    failed, print,
+    apart, failed, print,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapSpec, Open, Sys};
@@ -61,12 +61,8 @@ impl<K: Kernel> Doctor<'_, K> {
         let advice = if there { S("") } else { advice };
         let named = [S(name), S(if there { "true" } else { "false" }), value, advice];
         if self.json {
-            print(
-                self.kernel,
-                Fd::STDOUT,
-                "{\"check\":\"%\",\"ok\":%,\"value\":\"%\",\"advice\":\"%\"}\n",
-                &named,
-            );
+            let form = apart!("{\"check\":\"%\",\"ok\":%,\"value\":\"%\",\"advice\":\"%\"}\n");
+            print(self.kernel, Fd::STDOUT, form, &named);
         } else if there {
             print(self.kernel, Fd::STDOUT, "yes  %: %\n", &[S(name), value]);
         } else {
@@ -80,7 +76,9 @@ impl<K: Kernel> Doctor<'_, K> {
         self.line("kernel", true, P("% % %", &args), S(""));
         let there = !id.build_id.is_empty();
         let value = if there { X(&id.build_id) } else { S("none") };
-        let advice = "the kernel's image has no build id, so targets are found by --allow-release, or the kernel's own types serve";
+        let advice = apart!(
+            "the kernel's image has no build id, so targets are found by --allow-release, or the kernel's own types serve"
+        );
         self.line("build id", there, value, S(advice));
         self.line("CPUs", true, N(id.cpus.into()), S(""));
     }
@@ -94,17 +92,17 @@ impl<K: Kernel> Doctor<'_, K> {
             "capabilities",
             may,
             P("effective set %", &[X(&set)]),
-            S("run it as root, or with CAP_BPF and CAP_PERFMON"),
+            S(apart!("run it as root, or with CAP_BPF and CAP_PERFMON")),
         );
         let spec = MapSpec { map_type: 2, key_size: 4, value_size: 4, max_entries: 1, ..MapSpec::default() };
         let made = self.kernel.map_create(&spec, 1).map(|map| self.kernel.close(map.fd()));
         let lacking = [S(kconfig::BPF_SYSCALL)];
         let advice = match made {
             Err(Errno::ENOSYS) => P("this kernel lacks %", &lacking),
-            _ => S("run it as root, or with CAP_BPF; another security module may forbid it"),
+            _ => S(apart!("run it as root, or with CAP_BPF; another security module may forbid it")),
         };
         let value = match made {
-            Ok(()) => S("maps can be created"),
+            Ok(()) => S(apart!("maps can be created")),
             Err(e) => E(e),
         };
         self.line("bpf(2)", made.is_ok(), value, advice);
@@ -120,16 +118,16 @@ impl<K: Kernel> Doctor<'_, K> {
             "memlock",
             there,
             P("%%", &value),
-            S("ulimit -l unlimited, or CAP_SYS_RESOURCE: this kernel charges maps to it"),
+            S(apart!("ulimit -l unlimited, or CAP_SYS_RESOURCE: this kernel charges maps to it")),
         );
         capabilities
     }
 
     fn files(&mut self, may: bool) {
         let vmlinux = c"/sys/kernel/btf/vmlinux";
-        self.file("BTF", vmlinux, S("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF"));
+        self.file("BTF", vmlinux, S(apart!("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF")));
         let jit = c"/proc/sys/net/core/bpf_jit_enable";
-        self.number("JIT", jit, |n| n > 0, S("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused"));
+        self.number("JIT", jit, |n| n > 0, S(apart!("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused")));
         let perf = [S(kconfig::PERF_EVENTS)];
         let paranoid = c"/proc/sys/kernel/perf_event_paranoid";
         self.file("perf events", paranoid, P("this kernel lacks %", &perf));
@@ -138,35 +136,44 @@ impl<K: Kernel> Doctor<'_, K> {
             "perf_event_paranoid",
             paranoid,
             limit,
-            S("run it as root or with CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1"),
+            S(apart!("run it as root or with CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1")),
         );
         let unprivileged = c"/proc/sys/kernel/unprivileged_bpf_disabled";
         self.number(
             "unprivileged_bpf_disabled",
             unprivileged,
             |n| may || n == 0,
-            S("run it as root or with CAP_BPF"),
+            S(apart!("run it as root or with CAP_BPF")),
         );
         let hidden = |n| n == 0 || may && n < 2;
-        self.number("kptr_restrict", c"/proc/sys/kernel/kptr_restrict", hidden, S("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden"));
+        self.number("kptr_restrict", c"/proc/sys/kernel/kptr_restrict", hidden, S(apart!("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden")));
         self.file(
             "kallsyms",
             c"/proc/kallsyms",
-            S("this kernel lacks CONFIG_KALLSYMS, for addresses of kernel symbols and their names in stacks"),
+            S(apart!(
+                "this kernel lacks CONFIG_KALLSYMS, for addresses of kernel symbols and their names in stacks"
+            )),
         );
         match tracefs::root(self.kernel) {
             Ok(root) => self.line("tracefs", true, S(root), S("")),
-            Err(e) => self.line("tracefs", false, E(e), S("mount -t tracefs none /sys/kernel/tracing")),
+            Err(e) => {
+                self.line("tracefs", false, E(e), S(apart!("mount -t tracefs none /sys/kernel/tracing")))
+            }
         }
-        let mounted = contains(self.kernel, c"/proc/self/mounts", b" /sys/fs/bpf bpf ");
+        let mounted = is_mounted(self.kernel);
         let value = if mounted == Ok(true) { "/sys/fs/bpf" } else { "not mounted" };
-        self.line("bpffs", mounted == Ok(true), S(value), S("mount -t bpf none /sys/fs/bpf: pins need it"));
+        self.line(
+            "bpffs",
+            mounted == Ok(true),
+            S(value),
+            S(apart!("mount -t bpf none /sys/fs/bpf: pins need it")),
+        );
         let pmu = number_in(self.kernel, c"/sys/bus/event_source/devices/kprobe/type");
         let probes = [S(kconfig::KPROBE_EVENTS)];
         match pmu {
             Ok(_) => self.line("kprobes", true, S("as perf events"), S("")),
             Err(_) if lacking::has_kprobe_events(self.kernel) => {
-                self.line("kprobes", true, S("by kprobe_events of tracefs"), S(""));
+                self.line("kprobes", true, S(apart!("by kprobe_events of tracefs")), S(""));
             }
             Err(e) => self.line("kprobes", false, E(e), P("this kernel lacks %", &probes)),
         }
@@ -202,7 +209,9 @@ impl<K: Kernel> Doctor<'_, K> {
             let object = pack.object(self.kernel, entry.owner, &mut buffer)?;
             let there = choose::have(self.kernel, &files, &object.digest, &session.identity)?;
             let value = if there { "has a target for this kernel" } else { "has none for this kernel" };
-            let advice = "without one the kernel's own types serve where it has them; corelet target makes one of its image";
+            let advice = apart!(
+                "without one the kernel's own types serve where it has them; corelet target makes one of its image"
+            );
             self.line(object.name, there, S(value), S(advice));
             let digest = object.digest;
             let plan = self.plan(&files, &digest, &mut buffer)?;
@@ -257,7 +266,7 @@ impl<K: Kernel> Doctor<'_, K> {
                 (false, true) => "%: %, but it is optional",
                 (false, false) => "%: %",
             };
-            let advice = "the pack's manifest can say that it is optional, or name alternatives";
+            let advice = apart!("the pack's manifest can say that it is optional, or name alternatives");
             self.line(program.name, found.is_ok() || optional, P(form, &why), S(advice));
         }
         Ok(())
@@ -303,10 +312,11 @@ fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
     Ok(if line.trim_ascii_start().starts_with(b"unlimited") { None } else { number::first(line) })
 }
 
-/// Whether a file holds `needle`, of 32 bytes at most.
-fn contains<K: Kernel>(kernel: &mut K, path: &CStr, needle: &[u8]) -> Sys<bool> {
-    const OVERLAP: usize = 32;
-    let file = kernel.open(path, Open::Read)?;
+/// Whether a bpffs is mounted where pins are.
+fn is_mounted<K: Kernel>(kernel: &mut K) -> Sys<bool> {
+    const LINE: &[u8] = b" /sys/fs/bpf bpf ";
+    const OVERLAP: usize = LINE.len();
+    let file = kernel.open(c"/proc/self/mounts", Open::Read)?;
     let mut window = [0u8; 512];
     let found = loop {
         let n = match kernel.read(file, window.get_mut(OVERLAP..).unwrap_or_default()) {
@@ -316,7 +326,7 @@ fn contains<K: Kernel>(kernel: &mut K, path: &CStr, needle: &[u8]) -> Sys<bool> 
             Err(e) => break Err(e),
         };
         let end = n.saturating_add(OVERLAP);
-        if window.get(..end).is_some_and(|w| w.windows(needle.len()).any(|w| w == needle)) {
+        if window.get(..end).is_some_and(|w| w.windows(LINE.len()).any(|w| w == LINE)) {
             break Ok(true);
         }
         for at in 0..OVERLAP {

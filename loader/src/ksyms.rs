@@ -10,7 +10,7 @@ use crate::exit::{Done, Exit};
 use crate::object::Sections;
 use crate::say::{
     Arg::{S, X},
-    bad, fail, failed,
+    apart, bad, fail, failed,
 };
 use crate::sys::{Errno, Fd, Kernel, Open};
 use corelet_core::pack::{Fixup, FixupKind};
@@ -48,14 +48,18 @@ pub fn resolve<K: Kernel>(kernel: &mut K, s: &Sections<'_>, used: &[u8], insns: 
         Err(e) => return Err(failed(kernel, "/proc/kallsyms", e)),
     }
     if let Some(name) = symbols.hidden {
-        let form = "%: the kernel hides the address of %: this needs root or CAP_SYSLOG, and sysctl kernel.kptr_restrict below 2";
+        let form = apart!(
+            "%: the kernel hides the address of %: this needs root or CAP_SYSLOG, and sysctl kernel.kptr_restrict below 2"
+        );
         return Err(fail(kernel, Exit::Missing, form, &[S(s.object.name), S(name)]));
     }
     for (fixup, name, weak) in symbols.wanted() {
         if !weak && bad(kernel, s.path, symbols.get(&fixup))? == 0 {
             let whose = s.programs().find(|p| p.functions().any(|f| f == fixup.function));
             let program = whose.map_or("", |p| p.name);
-            let form = "%: program % needs the symbol %, which this kernel does not have (variables are there with CONFIG_KALLSYMS_ALL)";
+            let form = apart!(
+                "%: program % needs the symbol %, which this kernel does not have (variables are there with CONFIG_KALLSYMS_ALL)"
+            );
             return Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(program), S(name)]));
         }
     }
@@ -175,7 +179,9 @@ impl<'x, 'a> Symbols<'x, 'a> {
             }
             let before = bad(kernel, self.s.path, self.get(&fixup))?;
             if before != 0 && before != value {
-                let form = "%: the kernel has two symbols %, at % and %: no program can mean one of them by its name";
+                let form = apart!(
+                    "%: the kernel has two symbols %, at % and %: no program can mean one of them by its name"
+                );
                 let (a, b) = (before.to_be_bytes(), value.to_be_bytes());
                 return Err(fail(
                     kernel,

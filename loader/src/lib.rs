@@ -33,6 +33,7 @@ pub mod attach;
 pub mod btf_id;
 pub mod choose;
 pub mod directory;
+#[cfg(feature = "doctor")]
 pub mod doctor;
 pub mod exit;
 pub mod file;

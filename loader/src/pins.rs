@@ -9,7 +9,7 @@ use crate::job::Source;
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, N, S},
-    fail,
+    apart, fail,
 };
 use crate::session::{MAX_PINS, Session};
 use crate::sys::{Errno, Kernel, MapFd, MapSpec, Sys};
@@ -61,8 +61,10 @@ pub fn find<K: Kernel>(
     ];
     for (what, there, ours) in pairs {
         if there != ours {
-            let form = "%: map %: the map that is pinned as %% has % %, the pack's %: it is another program's or version's; \
-                        remove the pin when nobody needs it any more";
+            let form = apart!(
+                "%: map %: the map that is pinned as %% has % %, the pack's %: it is another program's or version's; \
+                        remove the pin when nobody needs it any more"
+            );
             let args = [S(s.object.name), S(map.name), S(FOLDER), S(map.name), S(what), N(there), N(ours)];
             return Err(fail(kernel, Exit::NotPortable, form, &args));
         }
@@ -109,11 +111,12 @@ fn at<T>(name: &str, call: impl FnOnce(&core::ffi::CStr) -> Sys<T>) -> Sys<T> {
 #[cold]
 fn cannot<K: Kernel>(kernel: &mut K, object: &str, map: &str, e: Errno) -> Exit {
     let (exit, why) = match e {
-        Errno::EPERM | Errno::ENOENT => {
-            (Exit::Missing, "; is a bpffs mounted there, and is this root? mount -t bpf none /sys/fs/bpf")
-        }
-        Errno::EACCES | Errno::EINVAL => (Exit::NotPortable, "; what is there is no map of ours"),
-        Errno::EEXIST => (Exit::Again, "; another loader pinned one in the meantime"),
+        Errno::EPERM | Errno::ENOENT => (
+            Exit::Missing,
+            apart!("; is a bpffs mounted there, and is this root? mount -t bpf none /sys/fs/bpf"),
+        ),
+        Errno::EACCES | Errno::EINVAL => (Exit::NotPortable, apart!("; what is there is no map of ours")),
+        Errno::EEXIST => (Exit::Again, apart!("; another loader pinned one in the meantime")),
         _ => (e.exit(), ""),
     };
     fail(kernel, exit, "%: map %: pin %%: %%", &[S(object), S(map), S(FOLDER), S(map), E(e), S(why)])

@@ -2,6 +2,7 @@
 
 use crate::args::{Command, Options};
 use crate::choose::{Chosen, choose, have_all};
+#[cfg(feature = "doctor")]
 use crate::doctor;
 use crate::exit::{Done, Exit};
 use crate::file::PackFile;
@@ -50,6 +51,7 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
 
 fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) -> Done<()> {
     let options = session.options;
+    #[cfg(feature = "doctor")]
     if options.command == Command::Doctor {
         return doctor::run(kernel, session);
     }

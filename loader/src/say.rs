@@ -6,6 +6,16 @@ use crate::number::hex_digit;
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::{Error, Words, relo::SpecText};
 
+/// A text as a variable of the function that says it, which `link.ld` can put where it is no memory until it is said; literals lie
+/// among all others.
+macro_rules! apart {
+    ($text:literal) => {{
+        static TEXT: [u8; $text.len()] = corelet_core::words::bytes($text);
+        core::str::from_utf8(&TEXT).unwrap_or_default()
+    }};
+}
+pub(crate) use apart;
+
 /// Longest part of a line that is written at once.
 const BUFFER: usize = 256;
 

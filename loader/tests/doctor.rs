@@ -1,5 +1,7 @@
 //! `doctor` against a fake kernel that has everything, and one that lacks one thing after the other.
 
+#![cfg(feature = "doctor")]
+
 mod common;
 
 use common::fake::{Fake, TRACING};

@@ -151,6 +151,9 @@ pub fn pack(data: &[u8]) {
         let _ = file.record::<Target<'_>>(section::TARGET, owner);
         let _ = file.records::<KernelId>(section::IDS, owner);
         let _ = file.records::<Choice>(section::PLAN, owner);
+        let _ = file.records::<pack::MapChoice>(section::MAP_PLAN, owner);
+        let _ = file.records::<pack::InnerMap<'_>>(section::INNER_MAPS, owner);
+        let _ = file.records::<pack::MapValue>(section::MAP_VALUES, owner);
         let _ = file.records::<pack::Module<'_>>(section::MODULES, owner);
         if let Ok(memory) = file.record::<Memory>(section::MEMORY, owner) {
             let _ = (memory.work.bytes(u32::MAX, 4096), memory.work.plus(&memory.maps));

@@ -169,6 +169,9 @@ fn packs(file: &'static [u8]) {
     all::<Target<'_>>(section::TARGET);
     all::<KernelId>(section::IDS);
     all::<Choice>(section::PLAN);
+    all::<pack::MapChoice>(section::MAP_PLAN);
+    all::<pack::InnerMap<'_>>(section::INNER_MAPS);
+    all::<pack::MapValue>(section::MAP_VALUES);
     for memory in all::<Memory>(section::MEMORY).flatten() {
         see(memory.work.plus(&memory.maps).bytes(word() as u32, word() as u32));
     }
