@@ -64,23 +64,23 @@ impl<K: Kernel> Doctor<'_, K> {
             let form = apart!("{\"check\":\"%\",\"ok\":%,\"value\":\"%\",\"advice\":\"%\"}\n");
             print(self.kernel, Fd::STDOUT, form, &named);
         } else if there {
-            print(self.kernel, Fd::STDOUT, "yes  %: %\n", &[S(name), value]);
+            print(self.kernel, Fd::STDOUT, apart!("yes  %: %\n"), &[S(name), value]);
         } else {
-            print(self.kernel, Fd::STDOUT, "no   %: %; %\n", &[S(name), value, advice]);
+            print(self.kernel, Fd::STDOUT, apart!("no   %: %; %\n"), &[S(name), value, advice]);
         }
     }
 
     fn identity(&mut self, session: &Session<'_>) {
         let id = &session.identity;
         let args = [S(&id.uname.release), S(&id.uname.version), S(&id.uname.machine)];
-        self.line("kernel", true, P("% % %", &args), S(""));
+        self.line(apart!("kernel"), true, P(apart!("% % %"), &args), S(""));
         let there = !id.build_id.is_empty();
-        let value = if there { X(&id.build_id) } else { S("none") };
+        let value = if there { X(&id.build_id) } else { S(apart!("none")) };
         let advice = apart!(
             "the kernel's image has no build id, so targets are found by --allow-release, or the kernel's own types serve"
         );
-        self.line("build id", there, value, S(advice));
-        self.line("CPUs", true, N(id.cpus.into()), S(""));
+        self.line(apart!("build id"), there, value, S(advice));
+        self.line(apart!("CPUs"), true, N(id.cpus.into()), S(""));
     }
 
     /// What this process may do; gives its capabilities.
@@ -91,27 +91,27 @@ impl<K: Kernel> Doctor<'_, K> {
         self.line(
             "capabilities",
             may,
-            P("effective set %", &[X(&set)]),
+            P(apart!("effective set %"), &[X(&set)]),
             S(apart!("run it as root, or with CAP_BPF and CAP_PERFMON")),
         );
         let spec = MapSpec { map_type: 2, key_size: 4, value_size: 4, max_entries: 1, ..MapSpec::default() };
         let made = self.kernel.map_create(&spec, 1).map(|map| self.kernel.close(map.fd()));
         let lacking = [S(kconfig::BPF_SYSCALL)];
         let advice = match made {
-            Err(Errno::ENOSYS) => P("this kernel lacks %", &lacking),
+            Err(Errno::ENOSYS) => P(apart!("this kernel lacks %"), &lacking),
             _ => S(apart!("run it as root, or with CAP_BPF; another security module may forbid it")),
         };
         let value = match made {
             Ok(()) => S(apart!("maps can be created")),
             Err(e) => E(e),
         };
-        self.line("bpf(2)", made.is_ok(), value, advice);
+        self.line(apart!("bpf(2)"), made.is_ok(), value, advice);
         // from 5.11 on memory is charged to the cgroup, and the loader raises the limit where it may
         let free = session.identity.is_at_least(5, 11) || capabilities & SYS_RESOURCE != 0;
         let limit = memlock(self.kernel);
         let value = match limit {
-            Ok(Some(bytes)) => [N(bytes.into()), S(" bytes")],
-            _ => [S("unlimited"), S("")],
+            Ok(Some(bytes)) => [N(bytes.into()), S(apart!(" bytes"))],
+            _ => [S(apart!("unlimited")), S("")],
         };
         let there = free || matches!(limit, Ok(None));
         self.line(
@@ -124,41 +124,44 @@ impl<K: Kernel> Doctor<'_, K> {
     }
 
     fn files(&mut self, may: bool) {
-        let vmlinux = c"/sys/kernel/btf/vmlinux";
-        self.file("BTF", vmlinux, S(apart!("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF")));
-        let jit = c"/proc/sys/net/core/bpf_jit_enable";
-        self.number("JIT", jit, |n| n > 0, S(apart!("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused")));
+        let vmlinux = path(apart!("/sys/kernel/btf/vmlinux\0"));
+        self.file(apart!("BTF"), vmlinux, S(apart!("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF")));
+        let jit = path(apart!("/proc/sys/net/core/bpf_jit_enable\0"));
+        self.number(apart!("JIT"), jit, |n| n > 0, S(apart!("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused")));
         let perf = [S(kconfig::PERF_EVENTS)];
-        let paranoid = c"/proc/sys/kernel/perf_event_paranoid";
-        self.file("perf events", paranoid, P("this kernel lacks %", &perf));
+        let paranoid = path(apart!("/proc/sys/kernel/perf_event_paranoid\0"));
+        self.file(apart!("perf events"), paranoid, P(apart!("this kernel lacks %"), &perf));
         let limit = |n| may || n < 2;
         self.number(
-            "perf_event_paranoid",
+            apart!("perf_event_paranoid"),
             paranoid,
             limit,
             S(apart!("run it as root or with CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1")),
         );
-        let unprivileged = c"/proc/sys/kernel/unprivileged_bpf_disabled";
+        let unprivileged = path(apart!("/proc/sys/kernel/unprivileged_bpf_disabled\0"));
         self.number(
-            "unprivileged_bpf_disabled",
+            apart!("unprivileged_bpf_disabled"),
             unprivileged,
             |n| may || n == 0,
             S(apart!("run it as root or with CAP_BPF")),
         );
         let hidden = |n| n == 0 || may && n < 2;
-        self.number("kptr_restrict", c"/proc/sys/kernel/kptr_restrict", hidden, S(apart!("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden")));
+        self.number(apart!("kptr_restrict"), path(apart!("/proc/sys/kernel/kptr_restrict\0")), hidden, S(apart!("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden")));
         self.file(
-            "kallsyms",
-            c"/proc/kallsyms",
+            apart!("kallsyms"),
+            path(apart!("/proc/kallsyms\0")),
             S(apart!(
                 "this kernel lacks CONFIG_KALLSYMS, for addresses of kernel symbols and their names in stacks"
             )),
         );
         match tracefs::root(self.kernel) {
-            Ok(root) => self.line("tracefs", true, S(root), S("")),
-            Err(e) => {
-                self.line("tracefs", false, E(e), S(apart!("mount -t tracefs none /sys/kernel/tracing")))
-            }
+            Ok(root) => self.line(apart!("tracefs"), true, S(root), S("")),
+            Err(e) => self.line(
+                apart!("tracefs"),
+                false,
+                E(e),
+                S(apart!("mount -t tracefs none /sys/kernel/tracing")),
+            ),
         }
         let mounted = is_mounted(self.kernel);
         let value = if mounted == Ok(true) { "/sys/fs/bpf" } else { "not mounted" };
@@ -168,14 +171,14 @@ impl<K: Kernel> Doctor<'_, K> {
             S(value),
             S(apart!("mount -t bpf none /sys/fs/bpf: pins need it")),
         );
-        let pmu = number_in(self.kernel, c"/sys/bus/event_source/devices/kprobe/type");
+        let pmu = number_in(self.kernel, path(apart!("/sys/bus/event_source/devices/kprobe/type\0")));
         let probes = [S(kconfig::KPROBE_EVENTS)];
         match pmu {
-            Ok(_) => self.line("kprobes", true, S("as perf events"), S("")),
+            Ok(_) => self.line(apart!("kprobes"), true, S(apart!("as perf events")), S("")),
             Err(_) if lacking::has_kprobe_events(self.kernel) => {
-                self.line("kprobes", true, S(apart!("by kprobe_events of tracefs")), S(""));
+                self.line(apart!("kprobes"), true, S(apart!("by kprobe_events of tracefs")), S(""));
             }
-            Err(e) => self.line("kprobes", false, E(e), P("this kernel lacks %", &probes)),
+            Err(e) => self.line(apart!("kprobes"), false, E(e), P(apart!("this kernel lacks %"), &probes)),
         }
     }
 
@@ -208,7 +211,11 @@ impl<K: Kernel> Doctor<'_, K> {
             let mut buffer = [0; SMALL];
             let object = pack.object(self.kernel, entry.owner, &mut buffer)?;
             let there = choose::have(self.kernel, &files, &object.digest, &session.identity)?;
-            let value = if there { "has a target for this kernel" } else { "has none for this kernel" };
+            let value = if there {
+                apart!("has a target for this kernel")
+            } else {
+                apart!("has none for this kernel")
+            };
             let advice = apart!(
                 "without one the kernel's own types serve where it has them; corelet target makes one of its image"
             );
@@ -248,7 +255,7 @@ impl<K: Kernel> Doctor<'_, K> {
         let Some(entry) = pack.table().find(section::PROGRAMS, owner) else { return Ok(()) };
         let bytes = match self.kernel.region(entry.len as usize) {
             Ok(bytes) => bytes,
-            Err(e) => return Err(failed(self.kernel, "memory for the pack", e)),
+            Err(e) => return Err(failed(self.kernel, apart!("memory for the pack"), e)),
         };
         pack.read(self.kernel, &entry, bytes)?;
         for (number, program) in (0..).zip(Checked::<Program<'_>>::new(bytes, section::PROGRAMS)) {
@@ -263,7 +270,7 @@ impl<K: Kernel> Doctor<'_, K> {
             let why = [S(program.section), E(found.err().unwrap_or(Errno::ENOENT))];
             let form = match (found.is_ok(), optional) {
                 (true, _) => "%",
-                (false, true) => "%: %, but it is optional",
+                (false, true) => apart!("%: %, but it is optional"),
                 (false, false) => "%: %",
             };
             let advice = apart!("the pack's manifest can say that it is optional, or name alternatives");
@@ -289,10 +296,15 @@ impl<K: Kernel> Doctor<'_, K> {
     }
 }
 
+/// A path whose NUL is in the text, as `apart` takes it.
+fn path(text: &'static str) -> &'static CStr {
+    tracefs::until_nul(text.as_bytes())
+}
+
 /// The capabilities that this process has in effect.
 fn capabilities<K: Kernel>(kernel: &mut K) -> Sys<u64> {
     let mut text = [0; 1536];
-    let text = read_file(kernel, c"/proc/self/status", &mut text)?;
+    let text = read_file(kernel, path(apart!("/proc/self/status\0")), &mut text)?;
     let digits = text.split(|&b| b == b'\n').find_map(|l| l.strip_prefix(b"CapEff:")).unwrap_or_default();
     digits
         .trim_ascii()
@@ -304,7 +316,7 @@ fn capabilities<K: Kernel>(kernel: &mut K) -> Sys<u64> {
 /// `RLIMIT_MEMLOCK` in bytes; `None` for no limit.
 fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
     let mut text = [0; 2048];
-    let text = read_file(kernel, c"/proc/self/limits", &mut text)?;
+    let text = read_file(kernel, path(apart!("/proc/self/limits\0")), &mut text)?;
     let line = text
         .split(|&b| b == b'\n')
         .find_map(|l| l.strip_prefix(b"Max locked memory"))
@@ -316,7 +328,7 @@ fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
 fn is_mounted<K: Kernel>(kernel: &mut K) -> Sys<bool> {
     const LINE: &[u8] = b" /sys/fs/bpf bpf ";
     const OVERLAP: usize = LINE.len();
-    let file = kernel.open(c"/proc/self/mounts", Open::Read)?;
+    let file = kernel.open(path(apart!("/proc/self/mounts\0")), Open::Read)?;
     let mut window = [0u8; 512];
     let found = loop {
         let n = match kernel.read(file, window.get_mut(OVERLAP..).unwrap_or_default()) {

@@ -20,6 +20,7 @@ use corelet_core::{Endian, insn};
 const WINDOW: usize = 2048;
 
 /// Whether the programs name such symbols.
+#[inline(never)]
 pub fn any(s: &Sections<'_>) -> bool {
     s.fixups().any(|f| matches!(f.kind, FixupKind::KsymAddress { .. }))
 }
@@ -89,10 +90,16 @@ struct Symbols<'x, 'a> {
 impl<'x, 'a> Symbols<'x, 'a> {
     /// The loads of symbols' addresses in functions that are loaded, with the name and whether it may be missing.
     fn wanted(&self) -> impl Iterator<Item = (Fixup, &'a str, bool)> + use<'x, 'a> {
-        let (s, used) = (self.s, self.used);
-        s.fixups().filter(move |f| used.get(usize::from(f.function)) == Some(&1)).filter_map(|fixup| {
-            let FixupKind::KsymAddress { name_off, weak } = fixup.kind else { return None };
-            Some((fixup, s.btf.string(name_off), weak))
+        let (s, used, mut fixups) = (self.s, self.used, self.s.fixups());
+        core::iter::from_fn(move || {
+            loop {
+                let fixup = fixups.next()?;
+                if let FixupKind::KsymAddress { name_off, weak } = fixup.kind
+                    && used.get(usize::from(fixup.function)) == Some(&1)
+                {
+                    return Some((fixup, s.btf.string(name_off), weak));
+                }
+            }
         })
     }
 

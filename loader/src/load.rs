@@ -237,11 +237,7 @@ fn into_kernel<K: Kernel>(
         }
     }
     if !s.parts.get(section::MAP_VALUES).is_empty() {
-        let program_fd = |number: u16| {
-            let before = flags.get(..usize::from(number))?.iter().filter(|&&f| f == 1).count();
-            is_chosen(number).then(|| session.ledger.get(first.saturating_add(before)))?
-        };
-        maps::hold(kernel, (s, place), &session.to_pin, open, &program_fd)?;
+        maps::hold(kernel, session, (s, place), open, (flags, first))?;
     }
     let mut next = first;
     if let Some(source) = objects.sources.get_mut(place) {

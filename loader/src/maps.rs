@@ -75,12 +75,8 @@ pub fn create<K: Kernel>(
 ) -> Done<()> {
     let machine = (session.identity.cpus, session.identity.page_size);
     for ((number, mut map), slot) in (0u16..).zip(s.maps()).zip(open) {
-        if !s.parts.get(section::MAP_PLAN).is_empty() {
-            match fate(s, number) {
-                None => {}
-                Some(MapFate::PerfBuffer) => map = map.as_perf_buffer(),
-                Some(MapFate::Absent) => continue,
-            }
+        if !s.parts.get(section::MAP_PLAN).is_empty() && is_absent(s, number, &mut map) {
+            continue;
         }
         let mut spec = spec(s.object.name, &map, machine, btf);
         if map.role == MapRole::Pinned
@@ -123,11 +119,16 @@ fn attempt<K: Kernel>(kernel: &mut K, spec: &mut MapSpec, cpus: u32) -> Sys<MapF
     }
 }
 
-/// What becomes of a map on this target, where that is not what the map's record says.
+/// Whether a map is not created on this target; one that is another there becomes that.
 #[cold]
-fn fate(s: &Sections<'_>, number: u16) -> Option<MapFate> {
+#[inline(never)]
+fn is_absent(s: &Sections<'_>, number: u16, map: &mut Map<'_>) -> bool {
     let mut plan = s.parts.records::<MapChoice>(section::MAP_PLAN);
-    plan.find(|c| c.map == number).map(|c| c.fate)
+    let fate = plan.find(|c| c.map == number).map(|c| c.fate);
+    if fate == Some(MapFate::PerfBuffer) {
+        *map = map.as_perf_buffer();
+    }
+    fate == Some(MapFate::Absent)
 }
 
 /// Of a map of maps, a map such as are in it, which is closed when the outer one is created.
@@ -151,21 +152,26 @@ fn pattern<K: Kernel>(
     }
 }
 
-/// Puts maps and programs into the maps that hold them from the start. `program_fd` gives a loaded program's descriptor. Maps in a map
-/// that was pinned before stay as they are, as libbpf leaves them.
+/// Puts maps and programs into the maps that hold them from the start. `chosen` has a 1 for each program that is loaded, the first of
+/// which the ledger has as number `first`. Maps in a map that was pinned before stay as they are, as libbpf leaves them.
 #[cold]
 #[inline(never)]
 pub fn hold<K: Kernel>(
     kernel: &mut K,
+    session: &Session<'_>,
     (s, place): (&Sections<'_>, usize),
-    new_pins: &[(u8, u16)],
     open: &[OpenMap],
-    program_fd: &dyn Fn(u16) -> Option<Fd>,
+    (chosen, first): (&[u8], usize),
 ) -> Done<()> {
+    let program_fd = |number: u16| {
+        let (before, rest) = chosen.split_at_checked(usize::from(number))?;
+        let before = before.iter().filter(|&&f| f == 1).count();
+        rest.first().filter(|&&f| f == 1).and_then(|_| session.ledger.get(first.saturating_add(before)))
+    };
     let fd_of = |map: u16| open.get(usize::from(map)).map(|m| m.map.fd()).filter(|fd| fd.0 >= 0);
     for value in s.parts.records::<MapValue>(section::MAP_VALUES) {
         let map = bad(kernel, s.path, s.maps().at(value.map))?;
-        let was_pinned = map.role == MapRole::Pinned && !new_pins.contains(&(place as u8, value.map));
+        let was_pinned = map.role == MapRole::Pinned && !session.to_pin.contains(&(place as u8, value.map));
         let held = match value.holds {
             Holds::Map { .. } if was_pinned => continue,
             Holds::Map { map } => fd_of(map),

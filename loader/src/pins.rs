@@ -98,6 +98,8 @@ fn pin_all<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, sources: &[Sour
 }
 
 /// An object and one of its maps.
+#[cold]
+#[inline(never)]
 fn named<'s, 'm>(sources: &'s [Source<'m>], (place, number): (u8, u16)) -> Option<(&'s Source<'m>, Map<'m>)> {
     let source = sources.get(usize::from(place))?;
     let map = Checked::new(source.maps, section::MAPS).at(number).ok()?;

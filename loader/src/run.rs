@@ -122,6 +122,8 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
 }
 
 /// Kernel memory that maps, buffers and programs may take, by the packs' formulas.
+#[cold]
+#[inline(never)]
 pub fn kernel_memory(chosen: &[Chosen<'_>], id: &Identity) -> u64 {
     chosen.iter().fold(0, |sum, c| sum.saturating_add(c.memory.maps.bytes(id.cpus, id.page_size)))
 }
