@@ -91,8 +91,9 @@ fn pack(name: &str, object: &[u8], manifest: Option<&str>, kernel: &[Opened]) ->
     let bytes = |id| sections.iter().find(|s| s.id == id).map_or(&[][..], |s| &s.bytes);
     let programs =
         Records::new(bytes(section::PROGRAMS), section::PROGRAMS).collect::<Result<Vec<Program<'_>>, _>>()?;
+    let choices =
+        Records::<Choice>::new(bytes(section::PLAN), section::PLAN).collect::<Result<Vec<_>, _>>()?;
     let (mut words, mut optional) = (Vec::new(), Vec::new());
-    let choices = Records::new(bytes(section::PLAN), section::PLAN).collect::<Result<Vec<Choice>, _>>()?;
     let mut sets = std::collections::BTreeMap::new();
     for choice in &choices {
         if let Decision::OneOf { group, set } = choice.decision {
@@ -100,14 +101,15 @@ fn pack(name: &str, object: &[u8], manifest: Option<&str>, kernel: &[Opened]) ->
             *first = set.min(*first);
         }
     }
-    for choice in choices {
-        let Some(program) = programs.get(usize::from(choice.program)) else { continue };
-        match choice.decision {
-            Decision::Skip(_) => continue,
-            Decision::IfPresent => optional.push(program.name.to_owned()),
+    for (program, number) in programs.iter().zip(0u16..) {
+        match choices.iter().find(|choice| choice.program == number).map(|choice| choice.decision) {
+            Some(Decision::Skip(_)) => continue,
+            Some(Decision::IfPresent) => optional.push(program.name.to_owned()),
             // the device takes the first set that it can attach; libbpf is given the first
-            Decision::OneOf { group, set } if sets.get(&group).is_some_and(|first| *first < set) => continue,
-            Decision::OneOf { .. } | Decision::Load => {}
+            Some(Decision::OneOf { group, set }) if sets.get(&group).is_some_and(|first| *first < set) => {
+                continue;
+            }
+            Some(Decision::OneOf { .. } | Decision::Load) | None => {}
         }
         words.push(match target(&program.attach) {
             Some(target) => format!("{}:{target}", program.name),
