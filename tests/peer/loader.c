@@ -259,10 +259,8 @@ int main(int argc, char **argv)
 	rollup = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
 	libbpf_set_print(say);
 	programs = load(argv[0], argv[1], each ? 0 : -1);
-	if (programs < 0) {
+	if (programs < 0)
 		printf("load=%d\n", -programs);
-		return 1;
-	}
 	for (i = 1; each && i < programs; i++)
 		load(argv[0], argv[1], i);
 	printf("resident=%lu\nanonymous=%lu\n", resident, anonymous);

@@ -21,6 +21,32 @@ struct Cell {
     is: String,
     /// KiB resident at the peak of loading: ours, 0 where it is not loaded, and libbpf's.
     kib: (u64, u64),
+    /// Why it is not as it should be, where libbpf does not say no too.
+    why: Option<String>,
+}
+
+impl Cell {
+    /// Whether it is right, cannot be shown, or is a no for an errno that libbpf met too on the same boot.
+    fn explains_itself(&self) -> bool {
+        let good = ["right", "not exercised: ", "loaded | "].iter().any(|good| self.is.starts_with(good));
+        let same = self.is.split_once(" | libbpf ").is_some_and(|(ours, theirs)| {
+            let words = |text: &'_ str| -> Vec<String> {
+                text.split(|c: char| !c.is_ascii_alphanumeric())
+                    .filter(|w| is_errno(w))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            let theirs = words(theirs);
+            words(ours).iter().any(|errno| theirs.contains(errno))
+        });
+        good || same
+    }
+}
+
+fn is_errno(word: &str) -> bool {
+    word.len() > 3
+        && word.starts_with('E')
+        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// By board and tool.
@@ -44,6 +70,9 @@ pub fn differences(board: &str, rows: &[Row]) -> Result<Vec<String>> {
             out.push(format!("{board}: {}: not in the reference; it is {is}", row.tool));
             continue;
         };
+        if !cell.explains_itself() && cell.why.is_none() {
+            out.push(format!("{board}: {}: the reference does not say why it is {}", row.tool, cell.is));
+        }
         if cell.is != is {
             out.push(format!("{board}: {}: {is}; the reference says {}", row.tool, cell.is));
         }
@@ -71,4 +100,26 @@ pub fn write(board: &str, rows: &[Row]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Row, State};
+
+    #[test]
+    fn every_no_of_the_reference_is_one_of_libbpf_too_or_has_a_reason() {
+        for (board, cells) in reference().unwrap() {
+            for (tool, cell) in cells {
+                assert!(cell.explains_itself() || cell.why.is_some(), "{board}: {tool}: {}", cell.is);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_reference_is_a_difference_and_so_is_too_much_memory() {
+        let row = Row { tool: "none".to_owned(), state: State::Right, kib: (Some(MOST + 1), 400) };
+        let found = differences("no-board", &[row]).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
 }

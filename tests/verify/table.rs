@@ -94,7 +94,7 @@ fn rows(
 
 /// Packages of Debian whose programs trace with objects of their own, each with the suites' newest version.
 const OTHERS: [&str; 7] = [
-    "bpftune",
+    "libbpftune0",
     "pwru",
     "systemd",
     "systemd-container",

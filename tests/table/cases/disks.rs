@@ -42,7 +42,12 @@ pub(super) const CASES: &[Case] = &[
         prepare: DISK,
         work: READS,
         clean: FREE,
-        check: |output| some(output, 1, &[("key", Is(output.fact("dev")?, DEV)), ("bytes", Number(BYTES))]),
+        check: |output| {
+            // the first request has none before it
+            let requests =
+                [("bytes", Number(BYTES - 4096)), ("sequential", Number(15)), ("random", Number(0))];
+            some(output, 1, &[&[("key", Is(output.fact("dev")?, DEV))], &requests[..]].concat())
+        },
         ..CASE
     },
     Case {
