@@ -39,7 +39,7 @@ enum BtfCommand {
     Convert(cmd::convert::Args),
     Min(cmd::min::Args),
     Dump(cmd::dump::Args),
-    Diff(cmd::diff::Args),
+    Diff(Box<cmd::diff::Args>),
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -48,7 +48,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Btf(BtfCommand::Convert(args)) => cmd::convert::run(args),
         Command::Btf(BtfCommand::Min(args)) => cmd::min::run(args),
         Command::Btf(BtfCommand::Dump(args)) => cmd::dump::run(args),
-        Command::Btf(BtfCommand::Diff(args)) => cmd::diff::run(args),
+        Command::Btf(BtfCommand::Diff(args)) => cmd::diff::run(*args),
         Command::ExtractObjects(args) => cmd::extract_objects::run(args),
         Command::Relocate(args) => cmd::relocate::run(args),
         Command::Pack(args) => cmd::pack::run(args),
