@@ -1,5 +1,5 @@
 //! The step that wraps real kernels as vendors do, by the tools that vendors use: U-Boot's `mkimage`, `dpkg-deb`, `rpmbuild`, the
-//! commands of `opkg-build`, `mke2fs`.
+//! commands of `opkg-build`, `mke2fs`, `mksquashfs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,13 @@ use crate::run::Outcome;
 /// The boards' kernels, and what wraps them.
 pub(crate) fn wants() -> Wants {
     let mut wants = boards::both_wants();
-    wants.needs.extend([&needs::MKIMAGE, &needs::DPKG_DEB, &needs::RPMBUILD, &needs::MKE2FS]);
+    wants.needs.extend([
+        &needs::MKIMAGE,
+        &needs::DPKG_DEB,
+        &needs::RPMBUILD,
+        &needs::MKE2FS,
+        &needs::MKSQUASHFS,
+    ]);
     wants
 }
 
@@ -86,6 +92,13 @@ fn wrapped(
     let mut mke2fs = Command::new("mke2fs");
     context.run(mke2fs.args(["-q", "-t", "ext4", "-d"]).arg(&root).arg(&file).arg("256M"))?;
     out.push(file);
+    for packing in ["gzip", "xz"] {
+        let file = folder.join(format!("a-kernel-{packing}.squashfs"));
+        let mut mksquashfs = Command::new("mksquashfs");
+        mksquashfs.arg(&root).arg(&file).args(["-quiet", "-no-progress", "-comp", packing]);
+        context.run(&mut mksquashfs)?;
+        out.push(file);
+    }
     Ok(out)
 }
 

@@ -13,7 +13,7 @@ use crate::progress::Spinner;
 /// Take a kernel's BTF out of the file that holds it.
 ///
 /// FILE is raw BTF, an ELF vmlinux or module, a kernel image as distributions and vendors ship it (Image, EFI zboot, bzImage,
-/// zImage, uImage, FIT, Android boot image, compressed or not), a package (.deb, .rpm, .ipk) or the image of a file system (ext4)
+/// zImage, uImage, FIT, Android boot image, compressed or not), a package (.deb, .rpm, .ipk) or the image of a file system (ext4, squashfs)
 /// with one of them in it, or a folder: a device's root file system, or the tree that a kernel was built in. What was found, and
 /// where, goes to the standard output (to the standard error with `-o -`).
 #[derive(clap::Args, Debug)]

@@ -568,7 +568,7 @@ impl<'p> Peel<'p> {
             Some((_, error)) => Err(error.context(format!("{name}: no kernel could be unpacked from it"))),
             None => bail!(
                 "not a kernel: none of raw BTF, ELF, Image, EFI zboot, bzImage, zImage, uImage, FIT, Android boot image, \
-                 package (.deb, .rpm, .ipk) or file system (ext4), and no compressed kernel inside (first bytes {:02x?})",
+                 package (.deb, .rpm, .ipk) or file system (ext4, squashfs), and no compressed kernel inside (first bytes {:02x?})",
                 &bytes[..bytes.len().min(8)]
             ),
         }

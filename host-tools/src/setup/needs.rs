@@ -96,6 +96,13 @@ pub const MKE2FS: Need = Need {
     why: "makes file systems with kernels in them, for the tests to open",
 };
 
+/// Makes images of squashfs.
+pub const MKSQUASHFS: Need = Need {
+    proof: Proof::Program(&["mksquashfs"]),
+    packages: &["squashfs-tools"],
+    why: "makes root file systems as small devices have them, for the tests to open",
+};
+
 /// The keys that Debian's suites are signed with.
 pub const KEYRING: Need = Need {
     proof: Proof::File(&[

@@ -8,7 +8,7 @@ for source in kernel sample.bpf unportable.bpf dropped.kernel dropped.bpf extern
     llvm-strip-19 -g "$source.o"
 done
 
-# a root file system with a kernel in it: needs e2fsprogs
+# a root file system with a kernel in it: needs e2fsprogs, squashfs-tools
 root=$(mktemp -d)
 mkdir -p "$root/boot" "$root/usr/lib/modules/6.1.0-test"
 cp kernel.o "$root/boot/vmlinux-6.1.0-test"
@@ -20,4 +20,8 @@ rm -f rootfs.ext4 rootfs.ext4.gz
 E2FSPROGS_FAKE_TIME=1 mke2fs -q -t ext4 -O ^has_journal -m 0 -N 64 -U 00000000-0000-0000-0000-000000000001 \
     -E hash_seed=00000000-0000-0000-0000-000000000001,root_owner=0:0 -d "$root" rootfs.ext4 256k
 gzip -9 -n rootfs.ext4
+for packing in gzip xz zstd lz4; do
+    rm -f "rootfs-$packing.squashfs"
+    mksquashfs "$root" "rootfs-$packing.squashfs" -quiet -no-progress -comp "$packing" -all-root -mkfs-time 0 -nopad -b 4096
+done
 rm -r "$root"

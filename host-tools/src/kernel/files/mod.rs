@@ -7,6 +7,7 @@ mod ext4;
 mod folder;
 mod pick;
 mod rpm;
+mod squashfs;
 
 pub use folder::modules;
 pub(super) use folder::read as folder;
@@ -29,6 +30,7 @@ pub(super) enum Holder {
     Ipk,
     Rpm,
     Ext4,
+    Squashfs,
 }
 
 /// What `bytes` are, if they are a package or a file system.
@@ -41,6 +43,8 @@ pub(super) fn detect(bytes: &[u8]) -> Option<Holder> {
         Some(Holder::Ipk)
     } else if ext4::is_ext4(bytes) {
         Some(Holder::Ext4)
+    } else if squashfs::is_squashfs(bytes) {
+        Some(Holder::Squashfs)
     } else {
         None
     }
@@ -54,6 +58,7 @@ impl Holder {
             Holder::Ipk => "opkg package",
             Holder::Rpm => "RPM package",
             Holder::Ext4 => "ext4 file system",
+            Holder::Squashfs => "squashfs",
         }
     }
 
@@ -67,7 +72,7 @@ impl Holder {
             Holder::Rpm => {
                 "; the image is in kernel-core or kernel-default, vmlinux with debug information in kernel-debuginfo"
             }
-            Holder::Ext4 => {
+            Holder::Ext4 | Holder::Squashfs => {
                 "; it is looked for in /boot and /lib/modules/RELEASE, and may be in a partition of its own"
             }
         }
@@ -83,6 +88,7 @@ impl Holder {
             Holder::Ipk => deb::read_ipk(bytes, limit),
             Holder::Rpm => rpm::read(bytes, limit),
             Holder::Ext4 => ext4::read(bytes, limit),
+            Holder::Squashfs => squashfs::read(bytes, limit),
         }
     }
 }
