@@ -5,8 +5,8 @@ use crate::pack::{File, relocation_bytes};
 use anyhow::{Context, Result};
 use corelet_core::btf::Type;
 use corelet_core::pack::{
-    Alias, Attach, Choice, Decision, Event, Map, Memory, Module, Object, Program, Relo, ResultMap, Target,
-    section,
+    Alias, Attach, Choice, Decision, Event, Holds, InnerMap, Map, MapRole, MapValue, Memory, Module, Object,
+    Program, Relo, ResultMap, Target, section,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,6 +42,10 @@ struct ObjectPart<'a> {
     spdx: &'a str,
     programs: Vec<ProgramPart<'a>>,
     maps: Vec<Map<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inner_maps: Vec<InnerMap<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    map_values: Vec<MapValue>,
     events: Vec<Event<'a>>,
     results: Vec<ResultMap<'a>>,
     options: Vec<Alias<'a>>,
@@ -154,11 +158,17 @@ fn object<'a>(file: &File<'a>, owner: u16) -> Result<ObjectPart<'a>> {
             .map(|p| ProgramPart { name: p.name, section: p.section, attach: p.attach })
             .collect(),
         maps: file.records(section::MAPS, owner)?,
+        inner_maps: file.records(section::INNER_MAPS, owner)?,
+        map_values: file.records(section::MAP_VALUES, owner)?,
         events: file.records(section::EVENTS, owner)?,
         results: file.records(section::RESULTS, owner)?,
         options: file.records(section::ALIASES, owner)?,
         relocations: file.records::<Relo>(section::RELOS, owner)?.len(),
     })
+}
+
+fn name_of<'a>(maps: &[Map<'a>], number: u16) -> &'a str {
+    maps.get(usize::from(number)).map_or("?", |m| m.name)
 }
 
 fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
@@ -205,12 +215,33 @@ pub fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
         for m in &o.maps {
             writeln!(
                 out,
-                "  map     {:<40} type {}, key {}, value {}, max_entries {}",
-                m.name, m.map_type, m.key_size, m.value_size, m.max_entries
+                "  map     {:<40} type {}, key {}, value {}, max_entries {}{}",
+                m.name,
+                m.map_type,
+                m.key_size,
+                m.value_size,
+                m.max_entries,
+                if m.role == MapRole::Pinned { ", pinned by its name" } else { "" }
             )?;
         }
         for a in &o.options {
             writeln!(out, "  option  {:<40} --set {}=VALUE, of the variable {}", a.name, a.name, a.variable)?;
+        }
+        for InnerMap { map, def } in &o.inner_maps {
+            let (outer, ty, key, value) =
+                (name_of(&o.maps, *map), def.map_type, def.key_size, def.value_size);
+            let entries = def.max_entries;
+            writeln!(
+                out,
+                "  maps in {outer:<40} type {ty}, key {key}, value {value}, max_entries {entries}"
+            )?;
+        }
+        for MapValue { map, key, holds } in &o.map_values {
+            let held = match *holds {
+                Holds::Map { map } => name_of(&o.maps, map),
+                Holds::Program { program } => o.programs.get(usize::from(program)).map_or("?", |p| p.name),
+            };
+            writeln!(out, "  map     {} holds {held} under {key}", name_of(&o.maps, *map))?;
         }
         writeln!(out, "  {} relocations", o.relocations)?;
     }
