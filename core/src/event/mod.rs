@@ -13,13 +13,13 @@
 //! * Arrays: `[1,2]`; of `char`, text up to the first NUL. An array of no elements (flexible) goes on to the record's end.
 //! * Integers: decimal; above 2^53 strings in JSON; wider than 64 bits in hexadecimal. Pointers and floating point numbers:
 //!   hexadecimal. Enums: the enumerator's name, else the number. Booleans: `true`, `false`.
-//! * A hint ([`crate::pack::Format`]) overrides the type.
+//! * A hint ([`Format`]) overrides the type.
 //! * Whatever a traced process can write is escaped, as the module `escape` says.
 //!
 //! A record may be shorter than its type: members that are not there, or of whose number a part is missing, are left out;
 //! an array is printed as far as it goes. It may be longer: the rest is padding. Perf buffers pad a record to 8 bytes with
 //! whatever was in the buffer, so a short record that ends inside a character array needs
-//! [`Format::Args`](crate::pack::Format::Args), which says how much of it is used.
+//! [`Format::Args`], which says how much of it is used.
 //!
 //! Printing takes no memory but the buffer, a stack that [`MAX_DEPTH`] bounds, and time linear in the record:
 //! four members or elements for each of its bytes and some thousands more, each with a walk over hints and enumerators.
