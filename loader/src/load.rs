@@ -245,11 +245,11 @@ fn into_kernel<K: Kernel>(
     }
     let memory = load(kernel, session, objects)?;
     if let command @ (Command::Run | Command::Load) = session.options.command {
-        for (number, program) in (0..).zip(s.programs()) {
+        for (number, mut program) in (0..).zip(s.programs()) {
             if is_chosen(number)
                 && let Some(prog) = session.ledger.get(next)
             {
-                let program = overrides::of(kernel, session, program)?;
+                overrides::apply(kernel, session, &mut program)?;
                 let before = (session.ledger.len(), session.ledger.tracefs_probes);
                 let attached = match program.attach {
                     Attach::Uprobe { .. } | Attach::Usdt { .. } => {

@@ -13,51 +13,56 @@ use corelet_core::pack::{Attach, Program};
 /// `BPF_PROG_TYPE_KPROBE`, of which all are that one of these can be given to.
 const KPROBE: u32 = 2;
 
-/// The program, attached to what the command line says of it, if it does.
+/// Attaches the program to what the command line says of it, if it does.
 ///
 /// # Errors
 /// [`Exit::Usage`], said, where it cannot be attached to that.
-#[inline(never)]
-pub fn of<'a, 'o: 'a, K: Kernel>(
+pub fn apply<'a, 'o: 'a, K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'o>,
-    program: Program<'a>,
-) -> Done<Program<'a>> {
-    if session.options.attaches.is_empty() {
-        return Ok(program);
-    }
-    replaced(kernel, session, program)
+    program: &mut Program<'a>,
+) -> Done<()> {
+    if session.options.attaches.is_empty() { Ok(()) } else { replace(kernel, session, program) }
 }
 
 #[cold]
 #[inline(never)]
-fn replaced<'a, 'o: 'a, K: Kernel>(
+fn replace<'a, 'o: 'a, K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'o>,
-    mut program: Program<'a>,
-) -> Done<Program<'a>> {
+    program: &mut Program<'a>,
+) -> Done<()> {
     for (i, &option) in session.options.attaches.iter().enumerate() {
-        let Some(what) = option.strip_prefix(program.name).and_then(|rest| rest.strip_prefix('=')) else {
+        let Some((_, what)) = halves(option, b'=').filter(|(name, _)| *name == program.name) else {
             continue;
         };
-        session.attaches_used |= 1u32.checked_shl(i as u32).unwrap_or(0);
-        match attach(&program, what) {
-            Some(attach) if program.prog_type == KPROBE => program.attach = attach,
-            _ => {
+        session.attaches_used |= 1 << (i & 31);
+        match attach(program, what).filter(|_| program.prog_type == KPROBE) {
+            Some(attach) => program.attach = attach,
+            None => {
                 let form = "--attach %: % (%) cannot be attached to that";
                 let args = [S(option), S(program.name), S(program.section)];
                 return Err(fail(kernel, Exit::Usage, form, &args));
             }
         }
     }
-    Ok(program)
+    Ok(())
+}
+
+/// What stands before and behind the first `byte`.
+#[cold]
+#[inline(never)]
+fn halves(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(text.bytes().position(|b| b == byte)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// What `what` is for `program`.
+#[cold]
 fn attach<'a>(program: &Program<'_>, what: &'a str) -> Option<Attach<'a>> {
     let ret = program.section.starts_with("kret") || program.section.starts_with("uret");
     let is_usdt = program.section.starts_with("usdt");
-    let Some((path, place)) = what.split_once(':') else {
+    let Some((path, place)) = halves(what, b':') else {
         let (symbol, offset) = behind(what)?;
         let offset = u32::try_from(offset).ok().filter(|&offset| offset == 0 || !ret)?;
         return (!is_usdt && !symbol.is_empty()).then_some(Attach::Kprobe { symbol, offset, ret });
@@ -65,7 +70,7 @@ fn attach<'a>(program: &Program<'_>, what: &'a str) -> Option<Attach<'a>> {
     if path.is_empty() || place.is_empty() {
         return None;
     }
-    match place.split_once(':') {
+    match halves(place, b':') {
         Some((provider, name)) if is_usdt && !name.is_empty() => Some(Attach::Usdt { path, provider, name }),
         None if !is_usdt => {
             let (symbol, offset) = behind(place)?;
@@ -78,7 +83,7 @@ fn attach<'a>(program: &Program<'_>, what: &'a str) -> Option<Attach<'a>> {
 /// A symbol and the bytes behind it, or no symbol and the bytes from the file's start.
 fn behind(place: &str) -> Option<(&str, u64)> {
     let number = |text| number::integer(text).filter(|&(negative, _)| !negative).map(|(_, n)| n);
-    match place.split_once('+') {
+    match halves(place, b'+') {
         Some((symbol, offset)) => Some((symbol, number(offset)?)),
         None => Some(number(place).map_or((place, 0), |offset| ("", offset))),
     }
@@ -87,7 +92,7 @@ fn behind(place: &str) -> Option<(&str, u64)> {
 /// Refuses `--attach` options that named no program of any object.
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, attach) in session.options.attaches.iter().enumerate() {
-        if session.attaches_used & 1u32.checked_shl(i as u32).unwrap_or(0) == 0 {
+        if session.attaches_used & (1 << (i & 31)) == 0 {
             return Err(fail(kernel, Exit::Usage, "--attach %: the pack has no such program", &[S(attach)]));
         }
     }

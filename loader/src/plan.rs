@@ -49,8 +49,8 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     let mut taken: Vec<u16, MAX_ALTERNATIVES> = Vec::new();
-    for (number, program) in (0..).zip(s.programs()) {
-        let program = overrides::of(kernel, session, program)?;
+    for (number, mut program) in (0..).zip(s.programs()) {
+        overrides::apply(kernel, session, &mut program)?;
         let why = match decision(s, number) {
             Decision::Load => None,
             Decision::OneOf { group, set } => {

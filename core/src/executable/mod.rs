@@ -6,7 +6,7 @@
 //! and its like, `include/uapi/linux/elf.h`); what counts as a match is libbpf's rule (`src/elf.c`, `src/usdt.c`).
 //!
 //! Memory: a window of 2 KiB on the stack. Time: one pass over a table of symbols and one over its names, in pieces, and a read
-//! for each symbol whose name can be the one; [`crate::limits::MAX_EXECUTABLE_SYMBOLS`] of them at most. The bytes may be
+//! for each symbol whose name can be the one, and the names of sections; [`crate::limits::MAX_EXECUTABLE_SYMBOLS`] of them at most. The bytes may be
 //! anything and may change meanwhile: then the answer is an error, or an offset at which the kernel finds what it finds.
 
 pub mod arg_spec;
@@ -19,8 +19,8 @@ mod version;
 
 pub use symbols::{Lookup, Symbol, Tables};
 
-use crate::bytes::{Bytes, Endian};
 use crate::error::{Error, Part, Result};
+use crate::limits::MAX_NAME_LEN;
 
 /// A file that is read at any place.
 pub trait File {
@@ -34,20 +34,21 @@ const ET_EXEC: u16 = 2;
 const SHT_NOBITS: u32 = 8;
 const PT_LOAD: u32 = 1;
 const PF_X: u32 = 1;
-/// Bytes of an ELF64 header, the longest record that is read at once.
-const HEADER_LEN: usize = 64;
+/// Bytes of a name with its NUL; a longer one is none that is looked for.
+const TEXT_LEN: usize = MAX_NAME_LEN;
+/// Bytes of the longest record, a header of ELF64.
+const RECORD_LEN: usize = 64;
 
 /// The file header, as far as it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Byte order.
-    pub endian: Endian,
     /// Whether addresses have 8 bytes.
     pub wide: bool,
     /// `e_type`: [`ET_DYN`], or a program that is mapped where it says.
     pub kind: u16,
     /// `e_machine`
     pub machine: u16,
+    big_endian: bool,
     phoff: u64,
     phnum: u16,
     shoff: u64,
@@ -72,24 +73,34 @@ struct Section {
     link: u32,
 }
 
-/// Fields of a record, whose places and lengths depend on the class.
-struct Fields<'b> {
-    bytes: Bytes<'b>,
+/// A header or an entry of a table, whose fields' places and lengths depend on the class.
+struct Record {
+    bytes: [u8; RECORD_LEN],
     wide: bool,
+    big_endian: bool,
 }
 
-impl Fields<'_> {
+impl Record {
+    /// The number that `len` bytes from `at` are; 0 outside of the record, where no field is.
+    #[inline(never)]
+    fn number(&self, at: usize, len: usize) -> u64 {
+        let field = self.bytes.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+        let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        if self.big_endian { field.iter().fold(0, join) } else { field.iter().rev().fold(0, join) }
+    }
+
     /// An address or offset, at one place of a 32-bit record and at another of a 64-bit one.
-    fn long(&self, narrow: usize, wide: usize) -> Result<u64> {
-        if self.wide { self.bytes.u64(wide) } else { Ok(self.bytes.u32(narrow)?.into()) }
+    #[inline(never)]
+    fn long(&self, narrow: usize, wide: usize) -> u64 {
+        if self.wide { self.number(wide, 8) } else { self.number(narrow, 4) }
     }
 
-    fn word(&self, narrow: usize, wide: usize) -> Result<u32> {
-        self.bytes.u32(if self.wide { wide } else { narrow })
+    fn word(&self, narrow: usize, wide: usize) -> u32 {
+        self.number(if self.wide { wide } else { narrow }, 4) as u32
     }
 
-    fn half(&self, narrow: usize, wide: usize) -> Result<u16> {
-        self.bytes.u16(if self.wide { wide } else { narrow })
+    fn half(&self, narrow: usize, wide: usize) -> u16 {
+        self.number(if self.wide { wide } else { narrow }, 2) as u16
     }
 }
 
@@ -98,57 +109,50 @@ impl<'f, F: File> Executable<'f, F> {
     ///
     /// # Errors
     /// [`Error::BadMagic`], [`Error::ElfClass`], [`Error::ElfType`], [`Error::BadValue`] where it is no ELF file or another kind of
-    /// one, [`Error::Truncated`], and those of `file`.
+    /// one, and those of `file`.
     pub fn new(file: &'f mut F) -> Result<Self> {
         const PART: Part = Part::ElfHeader;
-        let mut start = [0; HEADER_LEN];
-        let mut len = 0;
+        let head = Head {
+            wide: false,
+            kind: 0,
+            machine: 0,
+            big_endian: false,
+            phoff: 0,
+            phnum: 0,
+            shoff: 0,
+            shnum: 0,
+            shstrndx: 0,
+        };
+        let mut new = Executable { file, head };
+        let mut record = Record { bytes: [0; RECORD_LEN], wide: false, big_endian: false };
         // an ELF32 header is shorter, and so may the file be
-        while let Some(rest) = start.get_mut(len..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(len as u32, rest)? {
-                0 => break,
-                n => len = len.saturating_add(n),
-            }
-        }
-        let [0x7f, b'E', b'L', b'F', class, order, ..] = start else {
-            let found = start.first_chunk().map_or(0, |b| u32::from_be_bytes(*b));
+        new.fill_some(0, &mut record.bytes)?;
+        let [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), ..] = record.bytes else {
+            let found = record.bytes.first_chunk().map_or(0, |b| u32::from_be_bytes(*b));
             return Err(Error::BadMagic { part: PART, found });
         };
-        let wide = match class {
-            1 => false,
-            2 => true,
-            found => return Err(Error::ElfClass { found }),
+        (record.wide, record.big_endian) = (class == 2, order == 2);
+        let r = &record;
+        new.head = Head {
+            wide: r.wide,
+            kind: r.half(16, 16),
+            machine: r.half(18, 18),
+            big_endian: r.big_endian,
+            phoff: r.long(28, 32),
+            phnum: r.half(44, 56),
+            shoff: r.long(32, 40),
+            shnum: r.half(48, 60),
+            shstrndx: r.half(50, 62),
         };
-        let endian = match order {
-            1 => Endian::Little,
-            2 => Endian::Big,
-            n => return Err(Error::BadValue { part: PART, at: 5, found: n.into() }),
-        };
-        let bytes = Bytes::new(start.get(..len).unwrap_or(&start), endian, PART);
-        let f = Fields { bytes, wide };
-        let head = Head {
-            endian,
-            wide,
-            kind: bytes.u16(16)?,
-            machine: bytes.u16(18)?,
-            phoff: f.long(28, 32)?,
-            phnum: f.half(44, 56)?,
-            shoff: f.long(32, 40)?,
-            shnum: f.half(48, 60)?,
-            shstrndx: f.half(50, 62)?,
-        };
-        if head.kind != ET_DYN && head.kind != ET_EXEC {
-            return Err(Error::ElfType { found: head.kind });
+        if new.head.kind != ET_DYN && new.head.kind != ET_EXEC {
+            return Err(Error::ElfType { found: new.head.kind });
         }
-        let (phentsize, shentsize) = (f.half(42, 54)?, f.half(46, 58)?);
-        for (count, size, is, at) in
-            [(head.phnum, phentsize, head.segment_len(), 42), (head.shnum, shentsize, head.section_len(), 46)]
-        {
-            if count != 0 && usize::from(size) != is {
-                return Err(Error::BadValue { part: PART, at, found: size.into() });
-            }
+        let sizes = (u32::from(r.half(42, 54)) << 16) | u32::from(r.half(46, 58));
+        let wanted = ((new.head.segment_len() as u32) << 16) | new.head.section_len() as u32;
+        if sizes != wanted && new.head.shnum != 0 {
+            return Err(Error::BadValue { part: PART, at: 42, found: sizes });
         }
-        Ok(Executable { file, head })
+        Ok(new)
     }
 
     /// The file header.
@@ -157,22 +161,16 @@ impl<'f, F: File> Executable<'f, F> {
     }
 
     /// Fills `into` from `at`.
+    #[inline(never)]
     fn fill(&mut self, part: Part, at: u64, into: &mut [u8]) -> Result<()> {
-        let cut = Error::Truncated { part, at: at.min(u32::MAX.into()) as u32 };
-        let mut at = u32::try_from(at).map_err(|_| cut)?;
-        let mut rest = into;
-        while !rest.is_empty() {
-            let n = self.file.read_at(at, rest)?;
-            rest = match rest.get_mut(n..) {
-                Some(left) if n != 0 => left,
-                _ => return Err(cut),
-            };
-            at = at.checked_add(n as u32).ok_or(cut)?;
+        if self.fill_some(at, into)? < into.len() {
+            return Err(Error::Truncated { part, at: at.min(u32::MAX.into()) as u32 });
         }
         Ok(())
     }
 
     /// Fills as much of `into` as the file has from `at` on; how much.
+    #[inline(never)]
     fn fill_some(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
         let mut len = 0usize;
         while let Some(rest) = into.get_mut(len..).filter(|rest| !rest.is_empty()) {
@@ -185,107 +183,81 @@ impl<'f, F: File> Executable<'f, F> {
         Ok(len)
     }
 
-    /// The fields of a record.
-    fn fields<'b>(&self, bytes: &'b [u8], part: Part) -> Fields<'b> {
-        Fields { bytes: Bytes::new(bytes, self.head.endian, part), wide: self.head.wide }
+    /// The record of `len` bytes at `at`.
+    #[inline(never)]
+    fn record(&mut self, part: Part, at: u64, len: usize) -> Result<Record> {
+        let Head { wide, big_endian, .. } = self.head;
+        let mut record = Record { bytes: [0; RECORD_LEN], wide, big_endian };
+        self.fill(part, at, record.bytes.get_mut(..len).unwrap_or_default())?;
+        Ok(record)
     }
 
     /// The header of section `index`.
     ///
     /// # Errors
     /// [`Error::NoSuchIndex`], [`Error::Truncated`].
-    fn section(&mut self, index: u16) -> Result<Section> {
+    #[inline(never)]
+    fn section(&mut self, index: u32) -> Result<Section> {
         const PART: Part = Part::Sections;
-        if index >= self.head.shnum {
-            return Err(Error::NoSuchIndex { part: PART, index: index.into() });
+        if index >= self.head.shnum.into() {
+            return Err(Error::NoSuchIndex { part: PART, index });
         }
-        let mut record = [0; HEADER_LEN];
-        let record = record.get_mut(..self.head.section_len()).unwrap_or_default();
-        let before = u64::from(index).saturating_mul(record.len() as u64);
-        self.fill(PART, self.head.shoff.saturating_add(before), record)?;
-        let f = self.fields(record, PART);
+        let len = self.head.section_len();
+        let before = u64::from(index).saturating_mul(len as u64);
+        let r = self.record(PART, self.head.shoff.saturating_add(before), len)?;
         Ok(Section {
-            name: f.word(0, 0)?,
-            kind: f.word(4, 4)?,
-            addr: f.long(12, 16)?,
-            offset: f.long(16, 24)?,
-            size: f.long(20, 32)?,
-            link: f.word(24, 40)?,
+            name: r.word(0, 0),
+            kind: r.word(4, 4),
+            addr: r.long(12, 16),
+            offset: r.long(16, 24),
+            size: r.long(20, 32),
+            link: r.word(24, 40),
         })
     }
 
-    /// The section that a field of another names.
-    fn linked(&mut self, link: u32) -> Result<Section> {
-        let none = Error::NoSuchIndex { part: Part::Sections, index: link };
-        self.section(u16::try_from(link).map_err(|_| none)?)
-    }
-
-    /// The first section of the type `kind`.
-    fn of_kind(&mut self, kind: u32) -> Result<Option<Section>> {
-        for index in 0..self.head.shnum {
+    /// The first section of the type `kind`, and where a name is given, of that name.
+    #[inline(never)]
+    fn find_section(&mut self, kind: u32, name: &str) -> Result<Option<Section>> {
+        let names = match self.head.shstrndx {
+            0 => Section::default(),
+            index => self.section(index.into())?,
+        };
+        for index in 0..self.head.shnum.into() {
             let section = self.section(index)?;
-            if section.kind == kind {
-                return Ok(Some(section));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first section of this name.
-    fn named(&mut self, name: &str) -> Result<Option<Section>> {
-        if self.head.shnum == 0 {
-            return Ok(None);
-        }
-        let names = self.section(self.head.shstrndx)?;
-        for index in 0..self.head.shnum {
-            let section = self.section(index)?;
-            if self.is_text(&names, section.name, name.as_bytes())? {
-                return Ok(Some(section));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether `text` and then a NUL stand at `at` of a section of strings.
-    fn is_text(&mut self, strings: &Section, at: u32, text: &[u8]) -> Result<bool> {
-        let mut piece = [0; 64];
-        let (mut text, mut at) = (text, u64::from(at));
-        loop {
-            let (here, rest) = text.split_at_checked(piece.len()).unwrap_or((text, &[]));
-            let is_last = here.len() < piece.len();
-            let wanted = here.len().saturating_add(usize::from(is_last));
-            let into = piece.get_mut(..wanted).unwrap_or_default();
-            if at.saturating_add(wanted as u64) > strings.size
-                || self.fill_some(strings.offset.saturating_add(at), into)? < wanted
-                || into.get(..here.len()) != Some(here)
+            if section.kind == kind
+                && (name.is_empty()
+                    || self.text(&names, section.name, &mut [0; TEXT_LEN])? == name.as_bytes())
             {
-                return Ok(false);
+                return Ok(Some(section));
             }
-            if is_last {
-                return Ok(into.last() == Some(&0));
-            }
-            (text, at) = (rest, at.saturating_add(wanted as u64));
         }
+        Ok(None)
+    }
+
+    /// The text at `at` of a section of strings, up to its NUL; empty where it has none in [`TEXT_LEN`] bytes.
+    #[inline(never)]
+    fn text<'t>(&mut self, strings: &Section, at: u32, into: &'t mut [u8; TEXT_LEN]) -> Result<&'t [u8]> {
+        let len = self.fill_some(strings.offset.saturating_add(at.into()), into)?;
+        let text = into.get(..len).unwrap_or_default();
+        let end = text.iter().position(|&b| b == 0).unwrap_or(0);
+        Ok(text.get(..end).unwrap_or_default())
     }
 
     /// The place in the file of an address in a segment that is executable, or in one that is not; `None` where there is none.
     ///
     /// # Errors
     /// [`Error::Truncated`].
+    #[inline(never)]
     fn in_segment(&mut self, address: u64, executable: bool) -> Result<Option<u64>> {
-        const PART: Part = Part::Sections;
+        let len = self.head.segment_len();
         let mut at = self.head.phoff;
         for _ in 0..self.head.phnum {
-            let mut record = [0; HEADER_LEN];
-            let record = record.get_mut(..self.head.segment_len()).unwrap_or_default();
-            self.fill(PART, at, record)?;
-            at = at.saturating_add(record.len() as u64);
-            let f = self.fields(record, PART);
-            let (offset, start, size) = (f.long(4, 8)?, f.long(8, 16)?, f.long(20, 40)?);
-            let Some(inside) = address.checked_sub(start).filter(|&inside| inside < size) else { continue };
-            if f.word(0, 0)? == PT_LOAD {
-                let fits = (f.word(24, 4)? & PF_X != 0) == executable;
-                return Ok(offset.checked_add(inside).filter(|_| fits));
+            let r = self.record(Part::Sections, at, len)?;
+            at = at.saturating_add(len as u64);
+            let inside = address.wrapping_sub(r.long(8, 16));
+            if r.word(0, 0) == PT_LOAD && inside < r.long(20, 40) {
+                let fits = (r.word(24, 4) & PF_X != 0) == executable;
+                return Ok(r.long(4, 8).checked_add(inside).filter(|_| fits));
             }
         }
         Ok(None)

@@ -6,12 +6,13 @@ use super::{Executable, File};
 use crate::error::{Error, Part, Result};
 use crate::limits::MAX_USDT_NOTE;
 
+const SHT_PROGBITS: u32 = 1;
 const SHT_NOTE: u32 = 7;
 /// `NT_STAPSDT`
 const STAPSDT: u32 = 3;
-const OWNER: &[u8; 8] = b"stapsdt\0";
-/// Bytes of a note before its owner's name: lengths of name and descriptor, type.
-const NOTE_HEAD: usize = 12;
+const OWNER: &[u8] = b"stapsdt\0";
+/// Bytes of a note before its descriptor: lengths of name and descriptor, type, the owner's name.
+const HEAD_LEN: usize = 12 + OWNER.len();
 
 /// The probes of a file, one after another.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +53,8 @@ impl Notes {
     /// # Errors
     /// Those of a file that is broken, and of reading.
     pub fn of<F: File>(file: &mut Executable<'_, F>) -> Result<Option<Notes>> {
-        let Some(section) = file.named(".note.stapsdt")?.filter(|s| s.kind == SHT_NOTE) else {
-            return Ok(None);
-        };
-        let base = file.named(".stapsdt.base")?.map_or(0, |s| s.addr);
+        let Some(section) = file.find_section(SHT_NOTE, ".note.stapsdt")? else { return Ok(None) };
+        let base = file.find_section(SHT_PROGBITS, ".stapsdt.base")?.map_or(0, |s| s.addr);
         Ok(Some(Notes { at: section.offset, end: section.offset.saturating_add(section.size), base }))
     }
 
@@ -74,21 +73,20 @@ impl Notes {
         }
         let at = self.at;
         let bad = |found| Error::BadValue { part: PART, at: at.min(u32::MAX.into()) as u32, found };
-        let mut head = [0; NOTE_HEAD + OWNER.len()];
-        file.fill(PART, at, &mut head)?;
-        let f = file.fields(&head, PART).bytes;
-        let (name_len, len, kind) = (f.u32(0)?, f.u32(4)?, f.u32(8)?);
-        if (kind, name_len) != (STAPSDT, OWNER.len() as u32) || !head.ends_with(OWNER) {
+        let r = file.record(PART, at, HEAD_LEN)?;
+        let (name_len, len, kind) = (r.word(0, 0), r.word(4, 4), r.word(8, 8));
+        if (kind, name_len) != (STAPSDT, OWNER.len() as u32) || r.bytes.get(12..HEAD_LEN) != Some(OWNER) {
             return Err(bad(kind));
         }
-        let start = at.saturating_add(head.len() as u64);
+        let start = at.saturating_add(HEAD_LEN as u64);
         let into = text.get_mut(..len as usize).ok_or_else(|| bad(len))?;
         file.fill(PART, start, into)?;
+        let addresses = if r.wide { 24 } else { 12 };
+        let r = file.record(PART, start, addresses)?;
+        let (address, base, semaphore) = (r.long(0, 0), r.long(4, 8), r.long(8, 16));
         // descriptors are padded to four bytes, in both classes
         self.at = start.saturating_add(u64::from(len).saturating_add(3) & !3);
-        let f = file.fields(into, PART);
-        let (address, base, semaphore) = (f.long(0, 0)?, f.long(4, 8)?, f.long(8, 16)?);
-        let mut strings = into.get(if f.wide { 24 } else { 12 }..).unwrap_or_default();
+        let mut strings = into.get(addresses..).unwrap_or_default();
         let mut next = || {
             let end = strings.iter().position(|&b| b == 0).unwrap_or(strings.len());
             let text = strings.get(..end).and_then(|text| core::str::from_utf8(text).ok());

@@ -1,7 +1,7 @@
 //! Versions of symbols of shared objects: `.gnu.version` has a number for each symbol, `.gnu.version_d` the names of the numbers.
 //! Source: Linux Standard Base Core, "Symbol Versioning".
 
-use super::{Executable, File, Section};
+use super::{Executable, File, TEXT_LEN};
 use crate::error::{Part, Result};
 use crate::limits::MAX_VERSIONS;
 
@@ -15,33 +15,23 @@ const VERDEF_LEN: usize = 20;
 impl<F: File> Executable<'_, F> {
     /// Whether dynamic symbol number `symbol` is of the version `name`.
     pub(super) fn is_version(&mut self, symbol: u32, name: &str) -> Result<bool> {
-        let (Some(numbers), Some(defs)) = (self.of_kind(SHT_GNU_VERSYM)?, self.of_kind(SHT_GNU_VERDEF)?)
+        const PART: Part = Part::Symbols;
+        let (Some(numbers), Some(defs)) =
+            (self.find_section(SHT_GNU_VERSYM, "")?, self.find_section(SHT_GNU_VERDEF, "")?)
         else {
             return Ok(false);
         };
-        let mut number = [0; 2];
-        let at = u64::from(symbol).saturating_mul(2);
-        if at >= numbers.size {
-            return Ok(false);
-        }
-        self.fill(Part::Symbols, numbers.offset.saturating_add(at), &mut number)?;
-        let number = self.head.endian.u16(number) & NUMBER;
-        self.is_named(&defs, number, name)
-    }
-
-    fn is_named(&mut self, defs: &Section, number: u16, name: &str) -> Result<bool> {
-        let strings = self.linked(defs.link)?;
+        let strings = self.section(defs.link)?;
+        let before = u64::from(symbol).saturating_mul(2);
+        let number = self.record(PART, numbers.offset.saturating_add(before), 2)?.half(0, 0) & NUMBER;
         let mut at = defs.offset;
         for _ in 0..MAX_VERSIONS {
-            let mut def = [0; VERDEF_LEN];
-            self.fill(Part::Symbols, at, &mut def)?;
-            let f = self.fields(&def, Part::Symbols).bytes;
-            if f.u16(4)? & NUMBER == number {
-                let mut aux = [0; 4];
-                self.fill(Part::Symbols, at.saturating_add(f.u32(12)?.into()), &mut aux)?;
-                return self.is_text(&strings, self.head.endian.u32(aux), name.as_bytes());
+            let def = self.record(PART, at, VERDEF_LEN)?;
+            if def.half(4, 4) & NUMBER == number {
+                let aux = self.record(PART, at.saturating_add(def.word(12, 12).into()), 4)?;
+                return Ok(self.text(&strings, aux.word(0, 0), &mut [0; TEXT_LEN])? == name.as_bytes());
             }
-            match f.u32(16)? {
+            match def.word(16, 16) {
                 0 => break,
                 next => at = at.saturating_add(next.into()),
             }

@@ -5,6 +5,7 @@ use crate::tracefs::Path;
 use corelet_core::Error;
 use corelet_core::Part;
 use corelet_core::executable::{Executable, File};
+use corelet_core::words::{bytes, nth};
 
 /// Where Debian and its like have the libraries of one architecture.
 const MULTIARCH: &str = if cfg!(target_arch = "aarch64") {
@@ -18,36 +19,39 @@ const MULTIARCH: &str = if cfg!(target_arch = "aarch64") {
 };
 
 /// Where libraries are looked for, and where programs are: what the environment would say is not asked, so that a service finds
-/// the same as a shell.
-const LIBRARIES: [&str; 4] = ["/usr/lib64/", "/usr/lib/", "/lib64/", "/lib/"];
-const PROGRAMS: [&str; 6] =
-    ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/bin/", "/sbin/"];
+/// the same as a shell. Behind those of libraries, the same of one architecture.
+static LIBRARIES: [u8; LIBRARY_TEXT.len()] = bytes(LIBRARY_TEXT);
+const LIBRARY_TEXT: &str = "/usr/lib64/ /usr/lib/ /lib64/ /lib/";
+static PROGRAMS: [u8; PROGRAM_TEXT.len()] = bytes(PROGRAM_TEXT);
+const PROGRAM_TEXT: &str = "/usr/bin/ /usr/sbin/ /usr/local/bin/ /usr/local/sbin/ /bin/ /sbin/";
 
 /// Opens the file `name`, or where that is no path, what it names; puts its path into `path`.
 ///
 /// # Errors
 /// `ENOENT` where it is nowhere.
+#[cold]
+#[inline(never)]
 pub(super) fn open<K: Kernel>(kernel: &mut K, name: &str, path: &mut Path) -> Sys<Fd> {
     if name.bytes().any(|b| b == b'/') {
         return at(kernel, path, ["", "", "", name]);
     }
-    let is_library = name.ends_with(".so") || name.contains(".so.");
-    let (folders, below) = if is_library {
-        (&LIBRARIES[..], &[("", ""), (MULTIARCH, "/")][..])
-    } else {
-        (&PROGRAMS[..], &[("", "")][..])
-    };
-    for folder in folders {
-        for (sub, slash) in below {
-            match at(kernel, path, [folder, sub, slash, name]) {
-                Err(Errno::ENOENT) => {}
-                other => return other,
-            }
+    let is_library = name.ends_with(".so") || name.as_bytes().windows(4).any(|part| part == b".so.");
+    let folders: &'static [u8] = if is_library { &LIBRARIES } else { &PROGRAMS };
+    for n in 0.. {
+        let Some(folder) = nth(folders, b' ', n) else { break };
+        let mut found = at(kernel, path, [folder, "", "", name]);
+        if found == Err(Errno::ENOENT) && is_library {
+            found = at(kernel, path, [folder, MULTIARCH, "/", name]);
+        }
+        if found != Err(Errno::ENOENT) {
+            return found;
         }
     }
     Err(Errno::ENOENT)
 }
 
+#[cold]
+#[inline(never)]
 fn at<K: Kernel>(kernel: &mut K, path: &mut Path, parts: [&str; 4]) -> Sys<Fd> {
     *path = Path::new();
     for part in parts {

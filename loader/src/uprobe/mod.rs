@@ -7,6 +7,7 @@
 mod event;
 mod file;
 mod usdt;
+mod words;
 
 pub use event::remove;
 
@@ -28,6 +29,7 @@ use corelet_core::{Error, Limit};
 use event::Spot;
 use file::Trouble;
 use heapless::Vec;
+use words::Form;
 
 /// Places that one program is attached to: 4 KiB of the stack. `pthread_*` of glibc has some 150.
 const MAX_PLACES: usize = 512;
@@ -64,12 +66,7 @@ pub fn attach<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, job: &Job<'_
     let fd = match file::open(kernel, name, &mut path) {
         Ok(fd) => fd,
         Err(Errno::ENOENT) => {
-            return job.absent(
-                kernel,
-                session,
-                "% is not there: --attach %=PATH:… names another file",
-                &[S(name), S(job.program.name)],
-            );
+            return job.absent(kernel, session, Form::NoFile, &[S(name), S(job.program.name)]);
         }
         Err(e) => return Err(job.no_file(kernel, name, Trouble::Call(e))),
     };
@@ -87,6 +84,8 @@ pub fn attach<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, job: &Job<'_
 }
 
 /// Finds the functions and attaches to all of them.
+#[cold]
+#[inline(never)]
 fn to_functions<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
@@ -94,7 +93,8 @@ fn to_functions<K: Kernel>(
     (path, fd): (&Path, Fd),
     (symbol, behind, ret): (&str, u64, bool),
 ) -> Done<bool> {
-    let multi = matches!(job.program.expected_attach_type, MULTI | SESSION);
+    let attach_type = job.program.expected_attach_type;
+    let multi = matches!(attach_type, MULTI | SESSION);
     let mut places: Vec<u64, MAX_PLACES> = Vec::new();
     let mut thumb = false;
     let mut take = |found: Symbol| {
@@ -106,37 +106,37 @@ fn to_functions<K: Kernel>(
         }
         Ok(())
     };
-    let found = if symbol.is_empty() {
-        take(Symbol { offset: 0, thumb: false }).map(|()| None).map_err(Trouble::Bytes)
-    } else if multi {
-        file::with(kernel, fd, |executable| executable.matching(symbol, &mut take))
-            .map(|tables| Some(Lookup::Absent(tables)))
-    } else {
-        file::with(kernel, fd, |executable| match executable.find(symbol)? {
-            Lookup::Found(symbol) => take(symbol).map(|()| None),
-            other => Ok(Some(other)),
-        })
-    };
+    let found = file::with(kernel, fd, |executable| {
+        if symbol.is_empty() {
+            take(Symbol { offset: 0, thumb: false })?;
+        } else if multi {
+            return Ok(Lookup::Absent(executable.matching(symbol, &mut take)?));
+        } else {
+            match executable.find(symbol)? {
+                Lookup::Found(symbol) => take(symbol)?,
+                other => return Ok(other),
+            }
+        }
+        Ok(Lookup::Absent(Tables::default()))
+    });
     let found = match found {
         Ok(found) => found,
         Err(trouble) => return Err(job.no_file(kernel, path.as_str(), trouble)),
     };
     if thumb {
-        let form = "% of % is of Thumb instructions, which Linux cannot probe";
-        return job.absent(kernel, session, form, &[S(symbol), S(path.as_str())]);
+        return job.absent(kernel, session, Form::Thumb, &[S(symbol), S(path.as_str())]);
     }
     if places.is_empty() {
         return job.no_symbol(kernel, session, (path, symbol), found);
     }
     let pid = session.options.pid;
     if multi {
-        let attach_type = job.program.expected_attach_type;
-        let spec =
-            MultiSpec { path: path.as_cstr().unwrap_or_default(), offsets: &places, ret, pid, attach_type };
-        match kernel.link_uprobe_multi(job.prog, &spec) {
+        let path = path.as_cstr().unwrap_or_default();
+        match kernel.link_uprobe_multi(job.prog, &MultiSpec { path, offsets: &places, ret, pid, attach_type })
+        {
             Ok(link) => return session.ledger.keep(kernel, link).map(|_| true),
-            // before 6.6; a session is more than its places one by one
-            Err(Errno::EINVAL) if attach_type == MULTI => {}
+            // before 6.6, and kernels of 32 bits; a session is more than its places one by one
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP) if attach_type == MULTI => {}
             Err(e) => return Err(refuse(kernel, job.s, job.program, e)),
         }
     }
@@ -148,6 +148,8 @@ fn to_functions<K: Kernel>(
 
 impl Job<'_, '_> {
     /// Attaches to one place, with the cookie that the program gets there.
+    #[cold]
+    #[inline(never)]
     fn to_place<K: Kernel>(
         &self,
         kernel: &mut K,
@@ -167,70 +169,67 @@ impl Job<'_, '_> {
         }
     }
 
-    /// Ends with the reason why the program cannot be attached, or where it is optional, says it and goes on.
+    /// Ends with the reason why the program cannot be attached.
+    #[cold]
+    #[inline(never)]
+    fn refuse<K: Kernel>(&self, kernel: &mut K, exit: Exit, form: Form, args: &[Arg<'_>]) -> Exit {
+        let (object, name, section) = (S(self.s.object.name), S(self.program.name), S(self.program.section));
+        fail(kernel, exit, Form::CannotAttach.text(), &[object, name, section, P(form.text(), args)])
+    }
+
+    /// The same, but where it is optional, says the reason and goes on without it.
     #[cold]
     #[inline(never)]
     fn absent<K: Kernel>(
         &self,
         kernel: &mut K,
         session: &mut Session<'_>,
-        form: &str,
+        form: Form,
         args: &[Arg<'_>],
     ) -> Done<bool> {
-        let (object, name, section) = (S(self.s.object.name), S(self.program.name), S(self.program.section));
-        let args = [object, name, section, P(form, args)];
-        if optional(self.s, self.number) {
-            session.counts.skipped = session.counts.skipped.saturating_add(1);
-            say(kernel, "%: skipped % (%): %", &args);
-            return Ok(false);
+        if !optional(self.s, self.number) {
+            return Err(self.refuse(kernel, Exit::NotPortable, form, args));
         }
-        Err(fail(kernel, Exit::NotPortable, "%: cannot attach % (%): %", &args))
+        session.counts.skipped = session.counts.skipped.saturating_add(1);
+        let (object, name, section) = (S(self.s.object.name), S(self.program.name), S(self.program.section));
+        say(kernel, Form::Skipped.text(), &[object, name, section, P(form.text(), args)]);
+        Ok(false)
     }
 
     /// Says which symbols were looked at in vain.
+    #[cold]
+    #[inline(never)]
     fn no_symbol<K: Kernel>(
         &self,
         kernel: &mut K,
         session: &mut Session<'_>,
         (path, symbol): (&Path, &str),
-        found: Option<Lookup>,
+        found: Lookup,
     ) -> Done<bool> {
         let (path, symbol) = (S(path.as_str()), S(symbol));
-        let tables = match found {
-            Some(Lookup::Indirect) => {
-                let form = "% of % is chosen when a program starts (IFUNC): name one of its functions";
-                return self.absent(kernel, session, form, &[symbol, path]);
-            }
-            Some(Lookup::Ambiguous) => {
-                let form = "% has two functions %: name an offset in the file instead";
-                return self.absent(kernel, session, form, &[path, symbol]);
-            }
-            Some(Lookup::Absent(tables)) => tables,
-            _ => Tables::default(),
+        let (tables, form) = match found {
+            Lookup::Indirect => return self.absent(kernel, session, Form::Indirect, &[symbol, path]),
+            Lookup::Ambiguous => return self.absent(kernel, session, Form::Ambiguous, &[path, symbol]),
+            Lookup::Absent(tables) if tables.symtab => (tables, Form::Nothing),
+            Lookup::Absent(tables) if tables.dynsym => (tables, Form::OnlyDynsym),
+            _ => (Tables::default(), Form::NoSymbols),
         };
-        let which = match (tables.dynsym, tables.symtab) {
-            (_, true) => "",
-            (true, false) => "; it is stripped: these are those of .dynsym",
-            (false, false) => "; it is stripped of all symbols: name an offset in the file instead",
-        };
-        let args = [symbol, path, N(tables.functions.into()), S(which)];
-        self.absent(kernel, session, "% is none of the functions of %: % looked at%", &args)
+        let args = [symbol, path, N(tables.functions.into()), S(form.text())];
+        self.absent(kernel, session, Form::NoSymbol, &args)
     }
 
     /// Says why a file cannot be read.
     #[cold]
+    #[inline(never)]
     fn no_file<K: Kernel>(&self, kernel: &mut K, path: &str, trouble: Trouble) -> Exit {
-        let (exit, why) = match trouble {
+        let (exit, form, why) = match trouble {
             Trouble::Call(e) if e.exit() == Exit::Again => return failed(kernel, path, e),
-            Trouble::Call(e) => (e.exit(), E(e)),
+            Trouble::Call(e) => (e.exit(), Form::BadFile, E(e)),
             Trouble::Bytes(Error::TooMany { limit, .. }) => {
-                let form = "%: cannot attach %: % has more than % places or symbols for it";
-                let args = [S(self.s.object.name), S(self.program.name), S(path), N(limit.into())];
-                return fail(kernel, Exit::NotPortable, form, &args);
+                (Exit::NotPortable, Form::TooMany, N(limit.into()))
             }
-            Trouble::Bytes(error) => (Exit::NotPortable, B(error)),
+            Trouble::Bytes(error) => (Exit::NotPortable, Form::BadFile, B(error)),
         };
-        let args = [S(self.s.object.name), S(self.program.name), S(path), why];
-        fail(kernel, exit, "%: cannot attach %: %: %", &args)
+        self.refuse(kernel, exit, form, &[S(path), why])
     }
 }

@@ -5,13 +5,11 @@
 
 use super::event::Spot;
 use super::file;
+use super::words::Form;
 use super::{Job, refuse};
 use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
-use crate::say::{
-    Arg::{N, S},
-    fail,
-};
+use crate::say::Arg::{N, S};
 use crate::session::Session;
 use crate::sys::{Fd, Kernel};
 use crate::tracefs::Path;
@@ -61,22 +59,18 @@ pub(super) fn attach<K: Kernel>(
         };
     if head.machine != MACHINE.0 || head.wide != cfg!(target_pointer_width = "64") {
         let args = [S(path.as_str()), N(head.machine.into())];
-        return job.absent(kernel, session, "% is of another machine (%)", &args);
+        return job.absent(kernel, session, Form::OtherMachine, &args);
     }
     let Some(mut notes) = notes else {
-        return job.absent(kernel, session, "% has no USDT probes (.note.stapsdt)", &[S(path.as_str())]);
+        return job.absent(kernel, session, Form::NoProbes, &[S(path.as_str())]);
     };
     let has_cookies = session.identity.is_at_least(5, 15);
     if !has_cookies && head.kind == ET_DYN {
-        let form =
-            "% is position-independent; before 5.15 only programs that are not can have USDT probes attached";
-        return job.absent(kernel, session, form, &[S(path.as_str())]);
+        return job.absent(kernel, session, Form::NoCookies, &[S(path.as_str())]);
     }
     let Some(specs) = map(job, SPECS).filter(|m| m.map.value_len() == SPEC_LEN && m.map.key_len() == 4)
     else {
-        let form = "%: % has no map % as this loader fills it: it is of another libbpf";
-        let args = [S(job.s.object.name), S(job.program.name), S(SPECS)];
-        return Err(fail(kernel, Exit::NotPortable, form, &args));
+        return Err(job.refuse(kernel, Exit::NotPortable, Form::NoSpecs, &[S(SPECS)]));
     };
     let ips = map(job, IP_TO_SPEC).filter(|m| m.map.value_len() == 4 && m.map.key_len() == 8);
     // the last spec: the places of a probe mostly have the same
@@ -111,10 +105,8 @@ pub(super) fn attach<K: Kernel>(
         }
         let id = session.usdt_specs.saturating_sub(1);
         if id >= specs.max_entries {
-            let form =
-                "%: map % has room for % places: compile the object with a larger BPF_USDT_MAX_SPEC_CNT";
-            let args = [S(job.s.object.name), S(SPECS), N(specs.max_entries.into())];
-            return Err(fail(kernel, Exit::NotPortable, form, &args));
+            let args = [S(SPECS), N(specs.max_entries.into())];
+            return Err(job.refuse(kernel, Exit::NotPortable, Form::FullSpecs, &args));
         }
         let mut filled = kernel.map_update(&specs.map, &id.to_ne_bytes(), &spec);
         if let Some(ips) = ips.filter(|_| head.kind != ET_DYN && filled.is_ok() && !has_cookies) {
@@ -130,18 +122,21 @@ pub(super) fn attach<K: Kernel>(
     }
     if places == 0 {
         let args = [S(provider), S(name), S(path.as_str()), N(seen)];
-        return job.absent(kernel, session, "%:% is none of the USDT probes of %: % looked at", &args);
+        return job.absent(kernel, session, Form::NoProbe, &args);
     }
     Ok(true)
 }
 
 /// The object's map of this name.
+#[cold]
+#[inline(never)]
 fn map<'x>(job: &Job<'x, '_>, name: &str) -> Option<&'x OpenMap> {
     job.s.maps().zip(job.open).find(|(map, _)| map.name == name).map(|(_, open)| open)
 }
 
 /// Says which argument's place is not understood.
 #[cold]
+#[inline(never)]
 fn not_understood<K: Kernel>(
     kernel: &mut K,
     job: &Job<'_, '_>,
@@ -153,7 +148,6 @@ fn not_understood<K: Kernel>(
     let words = if cfg!(target_pointer_width = "64") { 24 } else { 12 };
     let mut strings = text.get(words..).unwrap_or_default().split(|&b| b == 0);
     let args = strings.nth(2).and_then(|args| core::str::from_utf8(args).ok()).unwrap_or("");
-    let form = "%: cannot attach %: % has argument % of its probe at a place that is not understood: %";
-    let of = [S(job.s.object.name), S(job.program.name), S(path.as_str()), N(number as u64), S(args)];
-    Err(fail(kernel, Exit::NotPortable, form, &of))
+    let of = [S(path.as_str()), N(number as u64), S(args)];
+    Err(job.refuse(kernel, Exit::NotPortable, Form::Argument, &of))
 }
