@@ -65,6 +65,9 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
     let file = || manifest.file.clone();
     let marks = mark(c, manifest)?;
     let mut w = BtfWriter::new(btf.endian());
+    // as libbpf, so that the kernel verifies hidden functions with their callers (usdt.bpf.h has such)
+    let hidden = |function: &u32| !c.functions[*function as usize].global;
+    w.make_static(c.func_infos.iter().filter(|(function, _)| hidden(function)).map(|(_, &func)| func));
     let moved = w.push_marked(btf, &marks)?;
     let relos = c.relos.iter().map(|(_, r)| {
         let access = moved_access(btf, r, &moved)?;

@@ -6,7 +6,7 @@ use super::mark::{Keep, Marks};
 use anyhow::{Context, Result, ensure};
 use corelet_core::btf::{Btf, Kind, MAGIC, Type};
 use corelet_core::{Endian, TypeId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A BTF blob being written.
 pub struct BtfWriter {
@@ -18,6 +18,8 @@ pub struct BtfWriter {
     string_start: u32,
     strings: Vec<u8>,
     offsets: HashMap<String, u32>,
+    /// FUNCs of the source that are written as static.
+    statics: BTreeSet<TypeId>,
 }
 
 /// Where the types of a source went.
@@ -52,6 +54,7 @@ impl BtfWriter {
             string_start: 0,
             strings: vec![0],
             offsets: HashMap::from([(String::new(), 0)]),
+            statics: BTreeSet::new(),
         }
     }
 
@@ -72,6 +75,11 @@ impl BtfWriter {
         self.strings.push(0);
         self.offsets.insert(text.to_owned(), at);
         at
+    }
+
+    /// Makes FUNCs of the source static, whatever they are there.
+    pub fn make_static(&mut self, functions: impl Iterator<Item = TypeId>) {
+        self.statics.extend(functions);
     }
 
     /// Id that the next type gets.
@@ -192,7 +200,12 @@ impl BtfWriter {
             _ => {}
         }
         let listed = t.kind().is_composite() || t.kind().is_enum();
-        let vlen = if listed { parts.len() as u32 } else { t.vlen() };
+        let vlen = match t.kind() {
+            // the linkage, BTF_FUNC_STATIC
+            Kind::Func if self.statics.contains(&t.id) => 0,
+            _ if listed => parts.len() as u32,
+            _ => t.vlen(),
+        };
         let size_or_type = if t.kind().refers_to_type() { moved.id(t.target()).0 } else { t.size() };
         self.push(btf.name(t), t.kind(), t.kflag(), vlen, size_or_type, &trailing)
     }
