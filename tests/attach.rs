@@ -56,7 +56,7 @@ const CALLS: RangeInclusive<i64> = 200..=2000;
 const OPENS: RangeInclusive<i64> = 2..=40;
 
 /// The counters, by their place in `hits`: `enum kind` of `kinds.bpf.c`.
-const COUNTERS: [&str; 17] = [
+const COUNTERS: [&str; 20] = [
     "KPROBE",
     "MULTI",
     "MULTI_RETURN",
@@ -74,6 +74,9 @@ const COUNTERS: [&str; 17] = [
     "BEFORE",
     "INSTEAD",
     "SLEEPABLE",
+    "FUNCTION",
+    "VARIABLE",
+    "MISSING",
 ];
 
 const fn kind(
@@ -107,6 +110,7 @@ const KINDS: &[Kind] = &[
     kind("fmod_ret", &["modify"], &[("MODIFY", OPENS)], &[Types]),
     kind("lsm", &["hook", "sleepable"], &[("HOOK", OPENS), ("SLEEPABLE", OPENS)], &[Types]),
     kind("freplace", &["caller", "instead"], &[("INSTEAD", READS), ("BEFORE", 0..=0)], &[Jit]),
+    kind("typed", &["typed"], &[("FUNCTION", CALLS), ("VARIABLE", CALLS), ("MISSING", CALLS)], &[Types, Jit]),
     kind("iter", &["tasks"], &[], &[Types]),
     Kind {
         more: "[programs.sample]\nperf = { type = \"software\", config = \"cpu-clock\", freq = 99 }\n",

@@ -38,6 +38,10 @@ pub const PSEUDO_MAP_VALUE: u8 = 2;
 pub const PSEUDO_FUNC: u8 = 4;
 /// `src_reg` of a call to a subprogram, relative in instructions.
 pub const PSEUDO_CALL: u8 = 1;
+/// `src_reg` of an `ld_imm64` of a typed kernel variable: `BPF_PSEUDO_BTF_ID`.
+pub const PSEUDO_BTF_ID: u8 = 3;
+/// `src_reg` of a call of a kernel function: `BPF_PSEUDO_KFUNC_CALL`.
+pub const PSEUDO_KFUNC_CALL: u8 = 2;
 /// Immediate of the call that poison puts in an instruction's place: `0xbad2310`, as libbpf and the kernel write.
 pub const POISON_IMM: i32 = 195_896_080;
 

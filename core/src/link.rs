@@ -14,8 +14,8 @@ pub mod old_helpers;
 use crate::bytes::Endian;
 use crate::error::{Error, Limit, Part, Result};
 use crate::insn::{
-    self, CALL, INSN_SIZE, Insn, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, UNCREATED_MAP,
-    UNRESOLVED_KFUNC,
+    self, CALL, INSN_SIZE, Insn, PSEUDO_BTF_ID, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD,
+    PSEUDO_MAP_VALUE, UNCREATED_MAP, UNRESOLVED_KFUNC,
 };
 use crate::pack::{Checked, Fixup, FixupKind, Function, Program};
 
@@ -61,7 +61,7 @@ impl<'a> Parts<'a> {
     ///
     /// # Errors
     /// [`Error::TooMany`] where `out` or `placed` is too small, [`Error::NoSuchIndex`] for a reference to what is not there
-    /// (kernel symbols and functions that are not weak among them: this version does not resolve them).
+    /// (kernel symbols and functions that are not weak among them, where the instruction does not name them already).
     pub fn link(
         &self,
         program: &Program<'_>,
@@ -113,13 +113,17 @@ impl<'a> Parts<'a> {
             let callee = placed.iter().find(|p| p.function == function).ok_or(missing(function.into()))?;
             Ok(callee.start.wrapping_sub(at).wrapping_sub(1) as i32)
         };
+        let first = insn::read(out, at, self.endian)?;
         let (src, imm, second) = match fixup.kind {
+            // whoever links has found it and put it into the instruction
+            FixupKind::Ksym { .. } if first.src == PSEUDO_BTF_ID => return Ok(()),
+            FixupKind::Kfunc { .. } if first.src == PSEUDO_KFUNC_CALL => return Ok(()),
             FixupKind::Map { map } => (PSEUDO_MAP_FD, fd(map)?, Some(0)),
             FixupKind::MapValue { map, offset } => (PSEUDO_MAP_VALUE, fd(map)?, Some(offset as i32)),
             FixupKind::Call { function } => (PSEUDO_CALL, distance(function)?, None),
             FixupKind::FunctionAddress { function } => (PSEUDO_FUNC, distance(function)?, Some(0)),
-            // this version resolves none, and a weak one may be missing: its address is 0, and the call that the program
-            // then guards is one that the verifier refuses if it is reached after all
+            // not found, as a weak one may be: its address is 0, and the call that the program then guards is one that the
+            // verifier refuses if it is reached after all
             FixupKind::Ksym { weak: true, .. } => (0, 0, Some(0)),
             FixupKind::Kfunc { weak: true, .. } => (0, UNRESOLVED_KFUNC, None),
             // the address is in the instruction already
@@ -128,7 +132,6 @@ impl<'a> Parts<'a> {
                 return Err(missing(name_off));
             }
         };
-        let first = insn::read(out, at, self.endian)?;
         if first.is_ld_imm64() != second.is_some() {
             // a poisoned instruction stays as it is: what it referred to does not matter any more
             return if first == Insn::POISON { Ok(()) } else { Err(Error::BadInsn { code: first.code }) };

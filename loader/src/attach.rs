@@ -93,6 +93,7 @@ pub fn try_out<K: Kernel>(
         license: c"GPL",
         btf: None,
         attach_to,
+        fd_array: &[],
     };
     let loaded = with_memlock(kernel, |k| k.prog_load(&spec, None));
     attach_to.close(kernel);

@@ -130,6 +130,7 @@ pub fn by_name<K: Kernel>(kernel: &mut K, name: &str, kind: Kind) -> Sys<AttachT
         license: c"GPL",
         btf: None,
         attach_to: AttachTo::default(),
+        fd_array: &[],
     };
     let prog = match kernel.prog_load(&spec, None) {
         Ok(prog) => prog,

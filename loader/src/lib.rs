@@ -66,6 +66,7 @@ pub mod stream;
 #[allow(unsafe_code, reason = "the one place that talks to the kernel")]
 pub mod sys;
 pub mod tracefs;
+pub mod typed;
 pub mod undo;
 pub mod uprobe;
 pub mod vars;

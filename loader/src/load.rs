@@ -27,6 +27,7 @@ use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Fd, Kernel, slots};
 use crate::tracefs::until_nul;
+use crate::typed::{self, FdArray};
 use crate::uprobe;
 use crate::vars;
 use corelet_core::Error;
@@ -191,6 +192,7 @@ fn into_kernel<K: Kernel>(
     objects: &mut Objects<'_, '_>,
     place: usize,
 ) -> Done<&'static mut [u8]> {
+    let mut array = FdArray::new();
     let flags = arena.take(kernel, s.programs().count())?;
     flags.fill(0);
     {
@@ -199,9 +201,12 @@ fn into_kernel<K: Kernel>(
         used.fill(0);
         plan::decide(kernel, session, s, flags, used)?;
         if chosen.own_types() {
-            kernel_btf::relocate(kernel, session, s, used, insns, arena)?;
+            kernel_btf::relocate(kernel, session, s, used, insns, arena.scope())?;
         } else {
-            relocate_all(kernel, session, chosen, s, used, insns, arena)?;
+            relocate_all(kernel, session, chosen, s, used, insns, arena.scope())?;
+        }
+        if typed::any(s) {
+            typed::resolve(kernel, session, s, used, insns, &mut array)?;
         }
         if ksyms::any(s) {
             ksyms::resolve(kernel, s, used, insns)?;
@@ -227,7 +232,9 @@ fn into_kernel<K: Kernel>(
         *slot = b;
     }
     let license = until_nul(license);
-    let linker = Linker { sections: s, insns, open, btf, license };
+    // one place alone is the kernel's own
+    let fd_array = if array.len() > 1 { array.as_slice() } else { &[] };
+    let linker = Linker { sections: s, insns, open, btf, license, fd_array };
     let is_chosen = |number: u16| flags.get(usize::from(number)) == Some(&1);
     let first = session.ledger.len();
     let loaded = Loaded { first, chosen: flags };

@@ -28,6 +28,8 @@ pub struct Linker<'x, 'a> {
     pub btf: Option<Fd>,
     /// The license.
     pub license: &'x CStr,
+    /// Modules' BTF; empty where no module's function is called.
+    pub fd_array: &'x [i32],
 }
 
 impl Linker<'_, '_> {
@@ -87,6 +89,7 @@ impl Linker<'_, '_> {
             license: self.license,
             btf,
             attach_to,
+            fd_array: self.fd_array,
         };
         let done = match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
             Ok(fd) => {

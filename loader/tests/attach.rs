@@ -6,6 +6,8 @@ use common::btf::Writer;
 use common::fake::{Fake, ITERATOR, Known, Thing};
 use common::pack::Sample;
 use common::run;
+use corelet_core::Endian;
+use corelet_core::insn::Insn;
 use corelet_core::pack::Attach;
 use corelet_loader::sys::Errno;
 
@@ -194,4 +196,32 @@ fn a_function_of_another_program_is_replaced() {
         assert!(ran(&sample, 1, |_| ()).stderr.contains("no program that is loaded before it"));
     }
     fails_cleanly(&sample, |_| ());
+}
+
+#[test]
+fn functions_of_the_kernel_are_called_by_their_ids() {
+    let sample = |weak| Sample { kfunc: Some(("bpf_task_release___flavor", weak)), ..Sample::default() };
+    let call = |k: &Fake| {
+        let program = k.progs.iter().find(|p| p.name == "handle_open").unwrap();
+        let bytes = program.insns.as_chunks().0[5];
+        let insn = Insn::decode(bytes, Endian::HOST);
+        (insn.src, insn.off, insn.imm)
+    };
+    let known = |id| move |k: &mut Fake| k.types.push(("bpf_task_release".to_owned(), id));
+    let k = ran(&sample(false), 0, known(Known::Own(55)));
+    assert_eq!((call(&k), k.fd_arrays.last().unwrap().len()), ((2, 0, 55), 0));
+    // of a module by the place of its BTF
+    let k = ran(&sample(false), 0, known(Known::OfModule(66)));
+    assert_eq!((call(&k), k.fd_arrays.last().unwrap().len()), ((2, 1, 66), 2));
+    fails_cleanly(&sample(false), known(Known::OfModule(66)));
+    let k = ran(&sample(true), 0, |_| ());
+    assert_eq!(call(&k), (0, 0, 2_002_000_000));
+    let k = ran(&sample(false), 4, |_| ());
+    assert!(
+        k.stderr.contains("need `bpf_task_release` of the kernel: CONFIG_DEBUG_INFO_BTF"),
+        "{}",
+        k.stderr
+    );
+    let k = ran(&sample(false), 1, |k| drop(k.files.insert(VMLINUX.into(), Vec::new())));
+    assert!(k.stderr.contains("neither the kernel nor a loaded module has it"), "{}", k.stderr);
 }

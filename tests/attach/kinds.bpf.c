@@ -13,7 +13,7 @@ static long (*bpf_seq_write)(void *seq, const void *data, u32 len) = (void *)127
 
 enum kind {
 	KPROBE, MULTI, MULTI_RETURN, SESSION, SYSCALL, SYSCALL_RETURN, RAW, RAW_WRITABLE, TRACEPOINT_BTF, ENTRY, EXIT, MODIFY,
-	HOOK, SAMPLE, BEFORE, INSTEAD, SLEEPABLE, KINDS
+	HOOK, SAMPLE, BEFORE, INSTEAD, SLEEPABLE, FUNCTION, VARIABLE, MISSING, KINDS
 };
 
 u64 hits[KINDS];
@@ -53,6 +53,29 @@ __attribute__((noinline)) int callee(int number)
 /* No raw tracepoint: the verifier then wants 0 of what replaces its functions. */
 SEC("kprobe/vfs_read") int caller(void *ctx) { return callee(1) - 1; }
 SEC("freplace/caller:callee") int instead(int number) { return hit(INSTEAD) + number; }
+
+extern void bpf_rcu_read_lock(void) __attribute__((section(".ksyms")));
+extern void bpf_rcu_read_unlock(void) __attribute__((section(".ksyms")));
+extern void bpf_no_such_function(void) __attribute__((section(".ksyms"), weak));
+extern const int bpf_prog_active __attribute__((section(".ksyms")));
+
+static const void *(*bpf_per_cpu_ptr)(const void *ptr, u32 cpu) = (void *)153;
+
+/* Functions of the kernel, one that it does not have, and a variable of its by its type. */
+SEC("tp_btf/sys_enter") int typed(void *ctx)
+{
+	bpf_rcu_read_lock();
+	hit(FUNCTION);
+	bpf_rcu_read_unlock();
+	if (bpf_no_such_function)
+		bpf_no_such_function();
+	else
+		hit(MISSING);
+	const int *active = bpf_per_cpu_ptr(&bpf_prog_active, 0);
+	if (active && *active >= 0)
+		hit(VARIABLE);
+	return 0;
+}
 
 struct bpf_iter_meta {
 	void *seq;

@@ -127,3 +127,27 @@ fn a_map_that_was_not_created_leaves_calls_that_the_verifier_refuses() {
     assert_eq!(linked[..4], [refused, refused, address, Insn { imm: 5, ..half }]);
     assert_eq!(linked[4], Insn { src: PSEUDO_MAP_FD, imm: 7, ..LOAD });
 }
+
+#[test]
+fn what_the_kernel_has_is_left_as_it_was_found() {
+    let (kfunc, ksym) = (
+        |weak| Fixup { function: 0, insn: 0, kind: FixupKind::Kfunc { name_off: 5, weak } },
+        |weak| Fixup { function: 0, insn: 1, kind: FixupKind::Ksym { name_off: 6, weak } },
+    );
+    let found = [
+        Insn { src: PSEUDO_KFUNC_CALL, imm: 77, off: 1, ..CALLS },
+        Insn { src: PSEUDO_BTF_ID, imm: 88, ..LOAD },
+        Insn { imm: 9, ..NO_INSN },
+        EXIT,
+    ];
+    for weak in [false, true] {
+        assert_eq!(link(&found, &[(0, 4)], &[kfunc(weak), ksym(weak)], &[]).unwrap(), found);
+    }
+    let not_found = [CALLS, LOAD, NO_INSN, EXIT];
+    let linked = link(&not_found, &[(0, 4)], &[kfunc(true), ksym(true)], &[]).unwrap();
+    assert_eq!((linked[0].src, linked[0].imm, linked[1]), (0, UNRESOLVED_KFUNC, LOAD));
+    for (fixup, index) in [(kfunc(false), 5), (ksym(false), 6)] {
+        let missing = Error::NoSuchIndex { part: Part::Insns, index };
+        assert_eq!(link(&not_found, &[(0, 4)], &[fixup], &[]), Err(missing));
+    }
+}

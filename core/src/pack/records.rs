@@ -325,8 +325,7 @@ pub enum FixupKind {
         /// The subprogram.
         function: u16,
     },
-    /// `ld_imm64` of a typed kernel symbol: its BTF id. This version's loader resolves none: a weak one is taken for missing, any
-    /// other refused.
+    /// `ld_imm64` of a typed kernel symbol: its BTF id.
     Ksym {
         /// Offset of its name in the BTF's strings.
         name_off: u32,

@@ -397,7 +397,7 @@ fn say_unresolved(report: &ObjectReport) {
         }
         for name in &t.absent {
             eprintln!(
-                "note: {} on {}: `{name}` of the kernel is weak, and this version's loader takes it for missing",
+                "note: {} on {}: the kernel itself has no `{name}`; it is weak, so missing unless a loaded module has it",
                 report.name, t.release
             );
         }

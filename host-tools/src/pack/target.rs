@@ -14,6 +14,7 @@ use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
+use corelet_core::btf::names;
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
 use corelet_core::object::Referent;
@@ -59,7 +60,7 @@ pub struct TargetReport {
     pub foreign_ids: Vec<(String, Relocation)>,
     /// Reads of more bytes than a member has.
     pub wide_reads: Vec<WideRead>,
-    /// Weak symbols and functions of the kernel that this version's loader takes for missing.
+    /// Weak symbols and functions that the kernel itself has not, so that some module must or they are missing.
     pub absent: Vec<String>,
     /// Programs that only the kernel's compiler can run, with the reason; and why it may be off.
     pub needs_jit: (Vec<String>, &'static str),
@@ -230,27 +231,29 @@ impl Job<'_, '_> {
         Ok(lacking)
     }
 
-    /// Typed kernel symbols and functions are for a later version of the loader. Returns the weak ones, which are taken for
-    /// missing.
+    /// Refuses programs that need symbols or functions of a kernel that has no types of its own, by which alone they are found.
+    /// Returns the weak ones that it has not: a module may have them.
     fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<BTreeSet<String>> {
         let c = self.c;
+        let own = self.kernel.own_types.then(|| self.kernel.types.btf());
         let mut absent = BTreeSet::new();
         for r in c.references.iter().filter(|r| chosen.contains(&r.function)) {
-            if let Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak } = r.to
-                && !typeless(c, ty)
-            {
-                let btf = c.object.btf();
-                let f = &c.functions[r.function as usize];
-                if weak {
-                    absent.insert(btf.name(&btf.ty(ty)?).to_owned());
-                    continue;
-                }
+            let (Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak }) = r.to else { continue };
+            if typeless(c, ty) {
+                continue;
+            }
+            let btf = c.object.btf();
+            let t = btf.ty(ty)?;
+            let (name, kind) = (btf.name(&t), t.kind());
+            let is_there = own.is_some_and(|own| own.find(names::essential(name), kind).is_some());
+            if weak && !is_there {
+                absent.insert(name.to_owned());
+            }
+            if !weak && self.kernel.has_btf() == Some(false) {
                 return Err(Failure::not_portable(format!(
-                    "program {} uses `{}` of the kernel (insn #{}), which this version's loader cannot resolve: disable the \
-                     program in the manifest if the tool works without it",
-                    f.name,
-                    btf.name(&btf.ty(ty)?),
-                    r.insn
+                    "program {} uses `{name}` of the kernel (insn #{}), which is found by the kernel's own types, and this one \
+                     has none (CONFIG_DEBUG_INFO_BTF): disable the program in the manifest if the tool works without it",
+                    c.functions[r.function as usize].name, r.insn
                 )));
             }
         }

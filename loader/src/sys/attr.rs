@@ -35,16 +35,16 @@ const PERF_FREQ: u64 = 1 << 10;
 /// `PERF_ATTR_SIZE_VER5`, which every kernel with BPF tracing links knows.
 const PERF_ATTR_SIZE: u32 = 112;
 
-/// An attribute of up to 120 bytes. 64-bit fields hold addresses, whatever the size of a pointer.
+/// An attribute of up to 128 bytes. 64-bit fields hold addresses, whatever the size of a pointer.
 #[repr(C, align(8))]
 pub(super) struct Attr {
-    words: [u32; 30],
+    words: [u32; 32],
     len: usize,
 }
 
 impl Attr {
     fn new(len: usize) -> Attr {
-        Attr { words: [0; 30], len }
+        Attr { words: [0; 32], len }
     }
 
     fn set(mut self, at: usize, value: u32) -> Attr {
@@ -119,6 +119,11 @@ impl Attr {
             .set(112, p.attach_to.of.map_or(0, |fd| fd.0 as u32));
         if let Some((log, len)) = log {
             a = a.set(24, 1).set(28, len as u32).address(32, log);
+        }
+        if !p.fd_array.is_empty() {
+            // older kernels have no such field, nor functions of modules
+            a.len = 128;
+            a = a.address(120, p.fd_array.as_ptr());
         }
         if let Some(b) = &p.btf {
             a = a.set(72, b.fd.0 as u32);

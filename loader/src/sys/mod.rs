@@ -72,6 +72,8 @@ pub struct ProgSpec<'a> {
     pub btf: Option<ProgBtf<'a>>,
     /// What it attaches to by its type.
     pub attach_to: AttachTo,
+    /// Descriptors of modules' BTF that calls of their functions refer to by their place; empty where there are none.
+    pub fd_array: &'a [i32],
 }
 
 /// A perf event: the fields of `struct perf_event_attr` that the loader uses.

@@ -82,6 +82,8 @@ pub struct Fake {
     /// Types by name; a kernel that has programs of type `syscall` finds them.
     pub types: Vec<(String, Known)>,
     pub no_syscall_programs: bool,
+    /// Of each loaded program.
+    pub fd_arrays: Vec<Vec<i32>>,
     pub no_trampolines: bool,
     /// `kprobe_events` shows what is left of them when one is removed.
     pub lists_probes: bool,
@@ -533,6 +535,7 @@ impl Kernel for Fake {
             }
             return Err(*e);
         }
+        self.fd_arrays.push(spec.fd_array.to_vec());
         self.progs.push(Loaded {
             name: name.clone(),
             insns: spec.insns.to_vec(),

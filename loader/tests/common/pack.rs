@@ -37,6 +37,8 @@ pub struct Sample {
     pub attach_id: Option<u32>,
     /// Makes the two programs alternatives, the kprobe the better one.
     pub alternatives: bool,
+    /// Makes the call one of a function of the kernel: its name, and whether it is weak.
+    pub kfunc: Option<(&'static str, bool)>,
     /// Leaves the field out of the target.
     pub poison: bool,
     /// Name and build id of modules that the target has types of.
@@ -68,6 +70,7 @@ impl Default for Sample {
             usdt_specs: 0,
             attach_id: None,
             alternatives: false,
+            kfunc: None,
             poison: false,
             modules: &[],
             formula: 0,
@@ -102,6 +105,7 @@ impl Sample {
         let task = b.structure("task_struct", 16, &[("pid", int, 8)]);
         let access = b.string("0:0");
         let ksym = self.ksym.map(|(name, weak)| FixupKind::KsymAddress { name_off: b.string(name), weak });
+        let kfunc = self.kfunc.map(|(name, weak)| FixupKind::Kfunc { name_off: b.string(name), weak });
         let proto = b.add("", 13, 0, int, &[]);
         let main = b.add("handle_open", 12, 1, proto, &[]);
         let helper = b.add("helper", 12, 0, proto, &[]);
@@ -254,7 +258,7 @@ impl Sample {
                 records(&[
                     fixup(1, FixupKind::Map { map: 0 }),
                     fixup(3, ksym.unwrap_or(FixupKind::MapValue { map: 2, offset: 4 })),
-                    fixup(5, FixupKind::Call { function: 1 }),
+                    fixup(5, kfunc.unwrap_or(FixupKind::Call { function: 1 })),
                 ]),
             ),
             (section::DATA, vec![1, 0, 0, 0, 1]),
