@@ -232,8 +232,11 @@ pub fn run(
         if !many {
             lacks.push((Multi, 4, "lacks CONFIG_FPROBE"));
         }
-        if !compiled {
-            lacks.push((Jit, 4, "sysctl net.core.bpf_jit_enable=1"));
+        match (compiled, the_board.arch.debian.as_str()) {
+            (false, _) => lacks.push((Jit, 4, "sysctl net.core.bpf_jit_enable=1")),
+            // 32-bit ARM's compiler leaves atomic additions to the interpreter, and with them the whole program
+            (true, "armhf") => lacks.push((Jit, 1, "Can attach to only JITed progs")),
+            (true, _) => {}
         }
         let board = Facts { types, lacks };
         for kind in &packed {

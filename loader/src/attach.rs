@@ -135,6 +135,21 @@ fn try_attach<K: Kernel>(
             path.text(name);
             kernel.raw_tracepoint_open(Some(path.as_cstr()?), prog).map(one)
         }
+        _ => other_ways(kernel, session, program, prog),
+    }
+}
+
+/// The ways that few tools go, apart: for the others they are no memory (link.ld).
+#[cold]
+#[inline(never)]
+fn other_ways<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    program: &Program<'_>,
+    prog: Fd,
+) -> Sys<[Option<Fd>; 2]> {
+    let one = |fd| [Some(fd), None];
+    match program.attach {
         Attach::Ksyscall { name, ret } => {
             let event = syscall(kernel, session, name, ret)?;
             to_event(kernel, prog, event, 0)

@@ -79,8 +79,7 @@ pub fn find<K: Kernel>(
 ) -> Sys<AttachTo> {
     match program.attach {
         Attach::Trace { module, name } if program.prog_type == EXT => {
-            let of = if module.is_empty() { name } else { module };
-            replaced(s, loaded.fd(session, s, of), name)
+            replaced(session, s, if module.is_empty() { name } else { module }, name, loaded)
         }
         Attach::Trace { name, .. } => of_kernel(kernel, s, number, program, name),
         _ => Ok(AttachTo::default()),
@@ -89,8 +88,14 @@ pub fn find<K: Kernel>(
 
 #[cold]
 #[inline(never)]
-fn replaced(s: &Sections<'_>, program: Option<Fd>, name: &str) -> Sys<AttachTo> {
-    let fd = program.ok_or(Errno::ENOENT)?;
+fn replaced(
+    session: &Session<'_>,
+    s: &Sections<'_>,
+    program: &str,
+    name: &str,
+    loaded: Loaded<'_>,
+) -> Sys<AttachTo> {
+    let fd = loaded.fd(session, s, program).ok_or(Errno::ENOENT)?;
     let function = s.btf.find(name, Kind::Func).ok_or(Errno::ENOENT)?;
     Ok(AttachTo { id: function.id.0, of: Some(fd), owned: false })
 }
@@ -117,6 +122,8 @@ fn of_kernel<K: Kernel>(
 }
 
 /// The type of this name and kind in the kernel's BTF or a module's.
+#[cold]
+#[inline(never)]
 pub fn by_name<K: Kernel>(kernel: &mut K, name: &str, kind: Kind) -> Sys<AttachTo> {
     let mut insns = [0; (LONGEST / 4 + AROUND) * INSN_SIZE];
     let insns = asking(name.as_bytes(), kind, &mut insns).ok_or(Errno::E2BIG)?;
@@ -152,6 +159,7 @@ pub fn by_name<K: Kernel>(kernel: &mut K, name: &str, kind: Kind) -> Sys<AttachT
 }
 
 /// The program that asks for a name: it writes the name onto its stack, and the answer into its context.
+#[cold]
 fn asking<'o>(name: &[u8], kind: Kind, out: &'o mut [u8]) -> Option<&'o [u8]> {
     const STACK: u8 = 10;
     let op = |code, dst, src, imm| Insn { code, dst, src, off: 0, imm };

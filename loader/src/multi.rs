@@ -34,6 +34,7 @@ pub fn attach<K: Kernel>(kernel: &mut K, prog: Fd, attach_type: u32, pattern: &s
 }
 
 /// Writes the names that fit, each once and with a NUL, into `out`; how many bytes.
+#[cold]
 fn collect<K: Kernel>(kernel: &mut K, pattern: &[u8], out: &mut [u8]) -> Sys<usize> {
     let mut path = Path::new();
     path.text(tracefs::root(kernel)?).text("/available_filter_functions");
@@ -46,6 +47,7 @@ fn collect<K: Kernel>(kernel: &mut K, pattern: &[u8], out: &mut [u8]) -> Sys<usi
     }
 }
 
+#[cold]
 fn lines<K: Kernel>(kernel: &mut K, file: Fd, pattern: &[u8], out: &mut [u8]) -> Sys<usize> {
     let mut piece = [0; PIECE];
     let (mut held, mut len) = (0usize, 0usize);
@@ -78,6 +80,7 @@ fn lines<K: Kernel>(kernel: &mut K, file: Fd, pattern: &[u8], out: &mut [u8]) ->
     }
 }
 
+#[cold]
 fn has(names: &[u8], name: &[u8]) -> bool {
     names.split(|&b| b == 0).any(|known| known == name)
 }

@@ -2,11 +2,14 @@
 //! Source: `glob_match`, libbpf `src/libbpf.c`.
 
 /// Whether `pattern` has to be looked for, and is no name itself.
+#[cold]
 pub fn is_pattern(pattern: &str) -> bool {
     pattern.bytes().any(|b| matches!(b, b'*' | b'?'))
 }
 
 /// Whether `name` fits `pattern`. Time: length × length at worst.
+#[cold]
+#[inline(never)]
 pub fn fits(name: &[u8], pattern: &[u8]) -> bool {
     let (mut n, mut p) = (0usize, 0usize);
     // behind the last `*`, and what it stood for so far

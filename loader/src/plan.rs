@@ -54,14 +54,7 @@ pub fn decide<K: Kernel>(
         let why = match decision(s, number) {
             Decision::Load => None,
             Decision::OneOf { group, set } => {
-                while taken.len() <= usize::from(group) {
-                    let group = taken.len() as u16;
-                    let first = alternative(kernel, session, s, group)?;
-                    if taken.push(first).is_err() {
-                        let many = Error::BadRecord { id: section::PLAN, index: number.into() };
-                        return bad(kernel, s.path, Err(many));
-                    }
-                }
+                alternatives(kernel, session, s, number, group, &mut taken)?;
                 (taken.get(usize::from(group)) != Some(&set)).then_some(OTHER_SET)
             }
             Decision::IfPresent => match present(kernel, session, s, number, &program) {
@@ -94,6 +87,27 @@ fn mark(flags: &mut [u8], number: u16) {
     if let Some(flag) = flags.get_mut(usize::from(number)) {
         *flag = 1;
     }
+}
+
+/// Chooses the sets of all groups up to `group`, which program number `number` is in.
+#[cold]
+#[inline(never)]
+fn alternatives<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    number: u16,
+    group: u16,
+    taken: &mut Vec<u16, MAX_ALTERNATIVES>,
+) -> Done<()> {
+    while taken.len() <= usize::from(group) {
+        let first = alternative(kernel, session, s, taken.len() as u16)?;
+        if taken.push(first).is_err() {
+            let many = Error::BadRecord { id: section::PLAN, index: number.into() };
+            return bad(kernel, s.path, Err(many));
+        }
+    }
+    Ok(())
 }
 
 /// The first set of a group of which all programs can be attached; what else is tried is said.
@@ -140,6 +154,7 @@ fn alternative<K: Kernel>(
 }
 
 /// Whether what a program attaches to is there.
+#[inline(never)]
 fn present<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,

@@ -104,10 +104,12 @@ pub fn resolve<K: Kernel>(
 }
 
 /// The instruction among those of all functions.
+#[cold]
 fn place(s: &Sections<'_>, fixup: &Fixup) -> corelet_core::Result<u32> {
     Ok(s.function(fixup.function)?.start.saturating_add(fixup.insn))
 }
 
+#[cold]
 fn set(
     insns: &mut [u8],
     at: u32,
@@ -133,6 +135,7 @@ fn set(
     insn::write(insns, next, Insn { imm, ..second }, Endian::HOST)
 }
 
+#[cold]
 fn copy(insns: &mut [u8], from: u32, at: u32, kind: Kind) -> corelet_core::Result<()> {
     let halves = if kind == Kind::Func { 1 } else { 2 };
     for half in 0..halves {
