@@ -28,3 +28,4 @@ pub mod streamed;
 pub mod table;
 pub mod tiny;
 pub mod tools;
+pub mod uprobe;

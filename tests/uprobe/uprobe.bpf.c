@@ -30,9 +30,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 enum kind { ENTER, LEAVE, MANY, TICK };
 
 struct event {
-	enum kind kind;
+	__u32 kind;
 	int first, second, third;
 };
+const struct event *event_type __attribute__((unused));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

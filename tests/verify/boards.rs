@@ -5,7 +5,7 @@ use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Fate;
 use corelet_tests::matrix::Mutants;
-use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, tiny};
+use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, tiny, uprobe};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -136,6 +136,27 @@ pub(crate) fn field(context: &mut Context<'_>) -> Result<Outcome> {
     outcome.lines.iter().try_for_each(|line| context.note(line))?;
     anyhow::ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!("{} runs of two tools in three boots", outcome.lines.len())))
+}
+
+/// What the boards for probes in user space take.
+pub(crate) fn uprobe_wants() -> Wants {
+    let mut all = Wants::default();
+    uprobe::BOARDS.iter().for_each(|board| all.and(&wants(board, &[])));
+    all
+}
+
+/// Probes in user space, on each of their boards.
+pub(crate) fn uprobe(context: &mut Context<'_>) -> Result<Outcome> {
+    let mut words = Vec::new();
+    for name in uprobe::BOARDS {
+        let board = Board::find(name)?;
+        let kernel = kernel_for(&board, &mut *on_stderr())?;
+        let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
+        let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+        let seen = uprobe::run(&board, &kernel, &loader, &mut *on_stderr())?;
+        words.push(format!("{name}: {seen}"));
+    }
+    Ok(Outcome::Passed(words.join(", ")))
 }
 
 /// A board's kernel, the loader for it, and objects of tools.

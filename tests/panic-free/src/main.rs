@@ -11,6 +11,8 @@ use corelet_core::btf::Btf;
 use corelet_core::btf_ext::{BtfExt, Record, Table};
 use corelet_core::event::raw::{self, Head};
 use corelet_core::event::{Out, Printer, Stack, Style, Symbols, add_cpu, print_lost, print_time, subtract};
+use corelet_core::executable::{Executable, File, arg_spec, notes::Notes};
+use corelet_core::limits::MAX_USDT_NOTE;
 use corelet_core::link::{Parts, Placed};
 use corelet_core::object::Object;
 use corelet_core::pack::{
@@ -73,6 +75,7 @@ extern "C" fn _start() -> ! {
     objects(bytes());
     packs(bytes());
     events(bytes());
+    executables();
     #[cfg(feature = "panic")]
     see(word() / word());
     loop {
@@ -245,4 +248,34 @@ fn events(types: &'static [u8]) {
     }
     see((raw::split_result(bytes()).is_ok(), raw::split_end(bytes()).is_ok()));
     see(out.bytes());
+}
+
+/// A file of bytes that the compiler cannot know, which says that it gave as many as it likes.
+struct Unknown;
+
+impl File for Unknown {
+    fn read_at(&mut self, at: u32, into: &mut [u8]) -> Result<usize, Error> {
+        into.fill(word() as u8 ^ at as u8);
+        Ok(word())
+    }
+}
+
+fn executables() {
+    let mut file = Unknown;
+    let Ok(mut executable) = Executable::new(&mut file).map_err(say) else { return };
+    let name = core::str::from_utf8(bytes()).unwrap_or("");
+    see(executable.find(name).map_err(say));
+    let tables = executable.matching(name, &mut |symbol| {
+        see(symbol);
+        Ok(())
+    });
+    see(tables.map_err(say));
+    let Ok(Some(mut notes)) = Notes::of(&mut executable).map_err(say) else { return };
+    let mut text = [0; MAX_USDT_NOTE];
+    while let Ok(Some(probe)) = notes.next(&mut executable, &mut text) {
+        see(probe.place(&mut executable).map_err(say));
+        for arch in [pack::Arch::X86_64, pack::Arch::Aarch64, pack::Arch::Arm, pack::Arch::Riscv64] {
+            see(arg_spec::spec(arch, probe.args));
+        }
+    }
 }
