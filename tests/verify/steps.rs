@@ -78,7 +78,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "field", what: "the AArch64 board from one kernel to another and back: targets installed apart, preflight's answers", full: false, wants: boards::aarch64_wants, run: boards::field },
     Step { name: "attach", what: "every way of attaching on the AArch64 board, counted; with the kernel's compiler on and off", full: false, wants: attach::wants, run: attach::run },
     Step { name: "attach-all", what: "the same on RISC-V, and on 32-bit ARM, whose kernel has no types", full: true, wants: attach::all_wants, run: attach::all },
-    Step { name: "uprobe", what: "uprobe, uretprobe, uprobe.multi and USDT on three architectures, and on a kernel of 5.10: what they read", full: false, wants: boards::uprobe_wants, run: boards::uprobe },
+    Step { name: "uprobe", what: "uprobe, uretprobe, uprobe.multi and USDT on three architectures, and on a kernel of 5.10: what they read", full: true, wants: boards::uprobe_wants, run: boards::uprobe },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
