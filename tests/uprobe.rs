@@ -34,6 +34,8 @@ run() {
     label=$1
     shift
     echo "begin $label"
+    # what the run before said must not be taken for this one's
+    : >/tmp/said
     $loader run /corelet/uprobe.pack --json "$@" >/tmp/events 2>/tmp/said &
     pid=$!
     until grep -q 'ready:' /tmp/said || ! kill -0 $pid; do sleep 0.1; done
