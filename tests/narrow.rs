@@ -28,6 +28,11 @@ const LINES: &[Line] = &[
     ("execsnoop", "ARGSIZE, argp);", "ARGSIZE, (const void *)(unsigned long)argp);"),
 ];
 
+/// Why a tool cannot be compiled for 32-bit ARM.
+pub fn without(tool: &str) -> Option<&'static str> {
+    (tool == "ksnoop").then_some("it reads a function's fifth argument, which 32-bit ARM passes on the stack")
+}
+
 /// Whether the board's kernel has pointers of 4 bytes.
 pub fn is(board: &Board) -> bool {
     board.arch.debian == "armhf"

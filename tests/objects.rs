@@ -1,7 +1,7 @@
 //! The real objects that boards run: out of Debian's package for AArch64, compiled from Debian's source for RISC-V.
 
 use crate::narrow;
-use crate::oracle::Named;
+use crate::oracle::{self, Named};
 use anyhow::{Context, Result, ensure};
 use corelet_boards::debian::Debian;
 use corelet_boards::{Board, Kernel, Missing, Progress};
@@ -11,6 +11,7 @@ use corelet_host_tools::cmd::extract_objects;
 use corelet_host_tools::kernel::packaged;
 use corelet_host_tools::setup::{Machine, needs};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,7 +70,28 @@ fn compiled(
         .collect()
 }
 
-/// Compiles every tool of the source package.
+/// Every tool for `board`, by its name without `-libbpf`: out of Debian's package for AArch64, compiled elsewhere.
+///
+/// # Errors
+/// As [`for_board`].
+pub fn all(
+    board: &Board,
+    kernel: &Kernel,
+    folder: &Path,
+    machine: &mut dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Named>> {
+    if board.arch.debian != "arm64" {
+        return all_compiled(board, kernel, folder, machine, progress);
+    }
+    let mut objects = oracle::packaged("arm64", progress)?;
+    for (name, _) in &mut objects {
+        *name = name.trim_end_matches("-libbpf").to_owned();
+    }
+    Ok(objects)
+}
+
+/// Compiles every tool of the source package that can be.
 ///
 /// # Errors
 /// As [`for_board`].
@@ -99,7 +121,7 @@ impl<'a> Goal<'a> {
     }
 }
 
-/// Compiles every tool of the source package.
+/// Compiles every tool of the source package, but for those of which [`narrow::without`] says that it cannot be done.
 ///
 /// # Errors
 /// As [`for_board`].
@@ -116,6 +138,7 @@ pub fn all_compiled_for(
         let name = entry?.file_name().to_string_lossy().into_owned();
         tools.extend(name.strip_suffix(".bpf.c").map(str::to_owned));
     }
+    tools.retain(|tool| !goal.narrow || narrow::without(tool).is_none());
     tools.sort();
     progress.step(&format!("compiling {} tools", tools.len()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -144,6 +167,8 @@ struct Compiler {
     headers: PathBuf,
     /// Whether the kernel's pointers have 4 bytes.
     narrow: bool,
+    /// Of all that objects are made of, but for their own source.
+    made_of: DefaultHasher,
 }
 
 impl Compiler {
@@ -165,7 +190,13 @@ impl Compiler {
         progress.step("writing vmlinux.h");
         let types = OwnedBtf::open(&packaged::types(kernel, progress)?)?;
         let header = completed(to_c(&types.view(), &Options::default())?);
-        std::fs::write(folder.join("vmlinux.h"), header)?;
+        std::fs::write(folder.join("vmlinux.h"), &header)?;
+        let mut made_of = DefaultHasher::new();
+        let version = Command::new(&clang).arg("--version").output().context("clang --version")?;
+        (header, version.stdout, goal.arch, goal.target, goal.narrow, headers).hash(&mut made_of);
+        for folder in [&*source, Path::new(narrow::HEADERS)] {
+            hash_headers(folder, &mut made_of).with_context(|| folder.display().to_string())?;
+        }
         Ok(Compiler {
             clang,
             arch: goal.arch.to_owned(),
@@ -174,9 +205,11 @@ impl Compiler {
             source,
             headers: headers.to_owned(),
             narrow: goal.narrow,
+            made_of,
         })
     }
 
+    /// Compiles a tool, or takes the object that was made of the same.
     fn compile(&self, tool: &str) -> Result<Vec<u8>> {
         let object = self.folder.join(format!("{tool}.bpf.o"));
         let mut command = Command::new(&self.clang);
@@ -186,16 +219,41 @@ impl Compiler {
             command.arg("-I").arg(include);
         }
         let mut source = self.source.join(format!("{tool}.bpf.c"));
+        let mut text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
         if self.narrow {
-            let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+            text = narrow::source(tool, text)?;
             source = self.folder.join(format!("{tool}.bpf.c"));
-            std::fs::write(&source, narrow::source(tool, text)?)?;
+            std::fs::write(&source, &text)?;
+        }
+        let mut made_of = self.made_of.clone();
+        text.hash(&mut made_of);
+        let (made_of, known) = (made_of.finish().to_string(), self.folder.join(format!("{tool}.made-of")));
+        if std::fs::read_to_string(&known).is_ok_and(|known| known == made_of)
+            && let Ok(bytes) = std::fs::read(&object)
+        {
+            return Ok(bytes);
         }
         command.arg("-c").arg(source).arg("-o").arg(&object);
         let output = command.output().with_context(|| self.clang.display().to_string())?;
         ensure!(output.status.success(), "{tool}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(std::fs::read(&object)?)
+        let bytes = std::fs::read(&object)?;
+        std::fs::write(known, made_of)?;
+        Ok(bytes)
     }
+}
+
+/// The headers of a folder and of those in it, in the order of their names.
+fn hash_headers(folder: &Path, made_of: &mut DefaultHasher) -> Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            hash_headers(&path, made_of)?;
+        } else if path.extension().is_some_and(|end| end == "h") {
+            (path.file_name(), std::fs::read(&path)?).hash(made_of);
+        }
+    }
+    Ok(())
 }
 
 /// A member that the tools' source names and kernels of the 6.12 series do not have yet, behind one that they have. That
@@ -209,8 +267,12 @@ extern struct task_struct *bpf_task_from_pid(s32 pid) __attribute__((weak, secti
 extern void bpf_task_release(struct task_struct *p) __attribute__((weak, section(\".ksyms\")));
 ";
 
+/// A struct of 32-bit ARM's kernel whose name the tools' source has for an enum.
+const TAKEN: &str = "struct op ";
+
 /// A kernel's header with what the tools' source needs and an older kernel, or one without BTF, lacks.
-fn completed(mut header: String) -> String {
+fn completed(header: String) -> String {
+    let mut header = header.replace(TAKEN, "struct op___of_kernel ");
     let (beside, member) = LATER;
     if !header.contains(member) {
         header = header.replacen(beside, &[beside, member].concat(), 1);

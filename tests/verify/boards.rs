@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
-use corelet_tests::fleet::Fate;
+use corelet_tests::fleet::Packed;
 use corelet_tests::matrix::Mutants;
 use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, tiny, uprobe};
 
@@ -285,35 +285,41 @@ fn costs_of(boards: &[&str], context: &mut Context<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed(words.join(", ")))
 }
 
-/// All tools on both boards: as Debian ships them for AArch64, compiled from source for RISC-V.
+/// All tools for the three boards, as Debian ships them for AArch64, compiled from source for the others: packed as the table
+/// says.
 pub(crate) fn fleet(context: &mut Context<'_>) -> Result<Outcome> {
+    of_fleet(context, false)
+}
+
+/// The same, and loaded on the boards as the table says.
+pub(crate) fn fleet_load(context: &mut Context<'_>) -> Result<Outcome> {
+    of_fleet(context, true)
+}
+
+fn of_fleet(context: &mut Context<'_>, load: bool) -> Result<Outcome> {
     let mut progress = on_stderr();
-    let mut words = Vec::new();
-    let mut failures = Vec::new();
-    for board in ["qemu-aarch64", "qemu-riscv64"] {
-        let board = Board::find(board)?;
+    let table = fleet::Table::committed()?;
+    let (mut words, mut failures) = (Vec::new(), Vec::new());
+    for name in &table.boards {
+        let board = Board::find(name)?;
         let kernel = kernel_for(&board, &mut *progress)?;
-        let objects = if board.arch.debian == "arm64" {
-            corelet_tests::oracle::packaged("arm64", &mut *progress)?
-        } else {
-            let folder = context.workspace.target.join("verify").join(&board.name);
-            objects::all_compiled(&board, &kernel, &folder, &mut context.machine, &mut *progress)?
-        };
-        let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
-        let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
-        let fates = fleet::run(&board, &kernel, &loader, &objects, &mut *progress)?;
-        for (name, fate) in &fates {
-            context.note(&format!("{}: {name}: {fate:?}", board.name))?;
-            if let Fate::Failed(code, _) = fate {
-                failures.push(format!("{}: {name}: exit code {code}", board.name));
+        let folder = context.workspace.target.join("verify").join(name);
+        let objects = objects::all(&board, &kernel, &folder, &mut context.machine, &mut *progress)?;
+        let packed = fleet::pack(&board, &kernel, &objects)?;
+        failures.extend(table.differences(name, &packed)?);
+        let packs = packed.values().filter(|outcome| matches!(outcome, Packed::Pack(_))).count();
+        let mut figures = format!("{name}: {packs} of {} packed", packed.len());
+        if load {
+            let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
+            let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+            let loaded = fleet::load(&board, &kernel, &loader, &packed, &mut *progress)?;
+            for (tool, outcome) in &loaded {
+                context.note(&format!("{name}: {tool}: {outcome:?}"))?;
             }
+            failures.extend(table.load_differences(name, &loaded)?);
+            figures += &format!(", {} loaded", loaded.values().filter(|outcome| outcome.is_ok()).count());
         }
-        let loaded = fates.iter().filter(|(_, f)| *f == Fate::Loaded).count();
-        words.push(format!(
-            "{}: {loaded} of {} loaded, the others refused on the PC",
-            board.name,
-            fates.len()
-        ));
+        words.push(figures);
     }
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(Outcome::Passed(words.join("; ")))

@@ -46,14 +46,8 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         let board = Board::find(board)?;
         let kernel = kernel_for(&board, &mut *progress)?;
         let folder = verify.join(format!("kernel-relo-{}", board.name));
-        let mut objects = if board.arch.debian == "arm64" {
-            oracle::packaged("arm64", &mut *progress)?
-        } else {
-            objects::all_compiled(&board, &kernel, &folder, &mut context.machine, &mut *progress)?
-        };
-        for (name, _) in &mut objects {
-            *name = name.trim_end_matches("-libbpf").to_owned();
-        }
+        let compiled = verify.join(&board.name);
+        let mut objects = objects::all(&board, &kernel, &compiled, &mut context.machine, &mut *progress)?;
         for package in PACKAGES {
             let others = oracle::of_package("amd64", package, &mut *progress)?;
             objects.extend(others.into_iter().map(|(name, bytes)| (format!("{package}/{name}"), bytes)));

@@ -76,7 +76,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     let compiled = objects::all_compiled(
         &Board::find(riscv)?,
         kernel,
-        &folder(context, riscv).join("compiled"),
+        &context.workspace.target.join("verify").join(riscv),
         &mut context.machine,
         &mut *on_stderr(),
     )?;
