@@ -17,7 +17,7 @@ pub const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/narrow");
 /// A tool, a line of its source, and that line for processes of 4-byte pointers.
 type Line = (&'static str, &'static str, &'static str);
 
-/// execsnoop reads `argv`, an array of pointers in the process's memory.
+/// execsnoop reads `argv`, an array of pointers in the process's memory; memleak puts a `size_t` into a map of 8 bytes.
 const LINES: &[Line] = &[
     (
         "execsnoop",
@@ -26,6 +26,7 @@ const LINES: &[Line] = &[
     ),
     ("execsnoop", "const char *argp;", "__u32 argp;"),
     ("execsnoop", "ARGSIZE, argp);", "ARGSIZE, (const void *)(unsigned long)argp);"),
+    ("memleak", "static int gen_alloc_enter(size_t size)", "static int gen_alloc_enter(__u64 size)"),
 ];
 
 /// Why a tool cannot be compiled for 32-bit ARM.
