@@ -24,6 +24,7 @@ pub mod peer;
 mod property;
 pub mod refusals;
 pub mod selfcheck;
+pub mod service;
 pub mod streamed;
 pub mod table;
 pub mod tiny;

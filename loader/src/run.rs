@@ -149,8 +149,10 @@ fn stream<K: Kernel>(
     objects: &Objects<'_, '_>,
     memory: &mut [u8],
 ) -> Done<()> {
-    let state = service::commit(kernel, session, &objects.sources)?;
-    if session.service.is_none() {
+    let mut state = None;
+    if session.service.is_some() {
+        state = service::commit(kernel, session, &objects.sources)?;
+    } else {
         service::clean(kernel);
     }
     let (options, id) = (session.options, &session.identity);

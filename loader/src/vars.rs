@@ -63,6 +63,8 @@ pub fn apply<K: Kernel>(
 }
 
 /// Writes `text` as a value of type `ty` into `place`.
+#[cold] // where nothing is set, its code is no memory
+#[inline(never)]
 fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Misfit> {
     let t = btf.skip_mods(ty).map_err(|_| Misfit::Kind(Kind::Unknown))?;
     let bits = (place.len() as u32).saturating_mul(8);
@@ -103,8 +105,6 @@ fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Mi
 }
 
 /// The two's complement of the number `text`, if it is one of `bits` bits.
-#[cold] // where nothing is set, its code is no memory
-#[inline(never)]
 fn ranged(text: &str, bits: u32, signed: bool) -> Result<u64, Misfit> {
     let misfit = Misfit::Range { bits, signed };
     let Some((negative, magnitude)) = integer(text).filter(|_| (1..=64).contains(&bits)) else {

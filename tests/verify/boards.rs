@@ -5,7 +5,7 @@ use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Packed;
 use corelet_tests::matrix::Mutants;
-use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, tiny, uprobe};
+use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, service, tiny, uprobe};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -122,6 +122,43 @@ pub(crate) fn refusals(context: &mut Context<'_>) -> Result<Outcome> {
     outcome.lines.iter().try_for_each(|line| context.note(line))?;
     anyhow::ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!("{} packs and command lines, nothing left loaded", outcome.lines.len())))
+}
+
+/// What both AArch64 boards take.
+pub(crate) fn service_wants() -> Wants {
+    let mut wants = aarch64_wants();
+    wants.and(&aarch64_old_wants());
+    wants
+}
+
+/// Services on the AArch64 board, and on the one with the old kernel.
+pub(crate) fn service(context: &mut Context<'_>) -> Result<Outcome> {
+    services(context, &service::SHORT)
+}
+
+/// The same, long.
+pub(crate) fn service_long(context: &mut Context<'_>) -> Result<Outcome> {
+    services(context, &service::LONG)
+}
+
+fn services(context: &mut Context<'_>, extent: &service::Extent) -> Result<Outcome> {
+    let mut words = Vec::new();
+    let mut failures = Vec::new();
+    for (board, old) in [("qemu-aarch64", false), (OLD, true)] {
+        let board = Board::find(board)?;
+        let (kernel, loader, objects) = parts(&board, &service::TOOLS, context)?;
+        let mut console = Vec::new();
+        let mut hear = |line: &str| console.push(line.to_owned());
+        let extent = if old { None } else { Some(extent) };
+        let outcome = service::run(&board, &kernel, &loader, &objects, extent, &mut *on_stderr(), &mut hear);
+        console.iter().try_for_each(|line| context.note(line))?;
+        let outcome = outcome?;
+        outcome.lines.iter().try_for_each(|line| context.note(line))?;
+        failures.extend(outcome.failures);
+        words.extend(outcome.figures);
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(Outcome::Passed(words.join("; ")))
 }
 
 /// From one kernel to another and back, on the AArch64 board.
