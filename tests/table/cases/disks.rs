@@ -168,7 +168,6 @@ pub(super) const CASES: &[Case] = &[
             some(output, 3, &[&who[..], &write].concat())?;
             some(output, 1, &[&who[..], &[("offset", Number(2 * 4321))]].concat())
         },
-        ..CASE
     },
     Case {
         tool: "readahead",
