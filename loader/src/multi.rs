@@ -75,7 +75,10 @@ fn lines<K: Kernel>(kernel: &mut K, file: Fd, pattern: &[u8], out: &mut [u8]) ->
         if whole == 0 && end == PIECE {
             return Err(Errno::E2BIG);
         }
-        piece.copy_within(whole..end, 0);
+        for (to, from) in (whole..end).enumerate() {
+            let byte = piece.get(from).copied().unwrap_or_default();
+            piece.get_mut(to).into_iter().for_each(|slot| *slot = byte);
+        }
         held = end.saturating_sub(whole);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::calls::{Call, Event, command, map, prog, update};
 use anyhow::{Context, Result, ensure};
-use corelet_core::object::Object;
+use corelet_core::object::{Object, sec_name};
 use corelet_core::pack::{Holds, InnerMap, Map as Record, MapValue, Program, Records, section};
 use corelet_host_tools::manifest::{self, Manifest};
 use corelet_host_tools::pack::{Input, Section, object_sections};
@@ -211,6 +211,14 @@ fn completed(object: &[u8]) -> Result<(Manifest, BTreeSet<String>)> {
             open.insert(m.name.to_owned());
             manifest.maps.insert(m.name.to_owned(), said);
         }
+    }
+    for f in object.functions().filter(|f| f.entry && sec_name::parse(f.section_name).is_err()) {
+        // of a kind that is known, to something that its own loader would say
+        let kind = f.section_name.split('/').next().unwrap_or_default();
+        let attach = vec![format!("{kind}//any/file:function")];
+        manifest
+            .programs
+            .insert(f.name.to_owned(), manifest::Program { attach, ..manifest::Program::default() });
     }
     Ok((manifest, open))
 }

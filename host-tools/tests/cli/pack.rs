@@ -191,7 +191,7 @@ fn the_size_of_values_is_the_objects_where_it_has_one() {
     let folder = Folder::new();
     folder.put("sample.toml", b"[maps.counts]\nvalue_size = 3\n");
     let pack = format!("pack sample.bpf.o --target {WHO} -o sample.pack");
-    folder.refused(&pack, 3, &["map counts: the object's values have"]);
+    folder.refused(&pack, 3, &["value_size = 3: the object says 8"]);
 }
 
 #[test]

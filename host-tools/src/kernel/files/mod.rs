@@ -1,6 +1,6 @@
 //! A kernel and its configuration among other files: in packages, in a folder, in the image of a file system.
 //!
-//! [`pick`] knows the names that they have. Packages are read from front to back and no further than needed.
+//! `pick` knows the names that they have. Packages are read from front to back and no further than needed.
 
 mod deb;
 mod ext4;
