@@ -1,7 +1,7 @@
 //! Memory for one object, handed out from a region whose size the pack said in advance.
 
 use crate::exit::{Done, Exit};
-use crate::say::{Arg::N, fail};
+use crate::say::{Arg::N, fail, text};
 use crate::sys::Kernel;
 
 /// What is left of a region. Pieces start on multiples of 8.
@@ -27,7 +27,9 @@ impl<'a> Arena<'a> {
             return Ok(piece.get_mut(..len).unwrap_or_default());
         }
         let short = len.saturating_sub(rest.len());
-        let form = "the pack's memory formula is % bytes too small; pack again with the corelet of this loader's version";
+        let form = text!(
+            "the pack's memory formula is % bytes too small; pack again with the corelet of this loader's version"
+        );
         Err(fail(kernel, Exit::BadInput, form, &[N(short as u64)]))
     }
 

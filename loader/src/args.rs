@@ -5,7 +5,7 @@ use crate::identity::MAX_BUILD_ID;
 use crate::installed;
 use crate::job::Output;
 use crate::number;
-use crate::say::{Arg::S, fail, write_all};
+use crate::say::{Arg::S, fail, text, write_all};
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
 use corelet_core::limits::MAX_PACK_OBJECTS;
@@ -187,7 +187,7 @@ fn count(text: &str) -> Option<u32> {
 #[cold]
 #[inline(never)]
 fn usage<K: Kernel>(kernel: &mut K, what: &str, arg: &str) -> Exit {
-    fail(kernel, Exit::Usage, "% % (see --help)", &[S(what), S(arg)])
+    fail(kernel, Exit::Usage, text!("% % (see --help)"), &[S(what), S(arg)])
 }
 
 /// Parses the arguments, the program's own name first. `None` where `--help` or `--version` was asked for and printed.
@@ -206,7 +206,7 @@ pub fn parse<'a, K: Kernel>(
         "doctor" if cfg!(feature = "doctor") => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
-        other => return Err(usage(kernel, "unknown command", other)),
+        other => return Err(usage(kernel, text!("unknown command"), other)),
     };
     if !print.is_empty() {
         write_all(kernel, Fd::STDOUT, print);
@@ -248,7 +248,7 @@ pub fn parse<'a, K: Kernel>(
         let Some(option) = NAMES.iter().position(|&n| n == name) else {
             let several = o.command == Command::Run || o.packs.is_empty();
             if arg.to_bytes().starts_with(b"-") || !several || o.packs.push(arg).is_err() {
-                return Err(usage(kernel, "unknown argument", name));
+                return Err(usage(kernel, text!("unknown argument"), name));
             }
             continue;
         };
@@ -256,7 +256,7 @@ pub fn parse<'a, K: Kernel>(
         if option >= FOR {
             value = match args.next() {
                 Some(value) => value,
-                None => return Err(usage(kernel, "no value for", name)),
+                None => return Err(usage(kernel, text!("no value for"), name)),
             };
         }
         let words = text(value);
@@ -284,14 +284,14 @@ pub fn parse<'a, K: Kernel>(
             _ => false,
         };
         if !taken {
-            return Err(usage(kernel, "bad value for", name));
+            return Err(usage(kernel, text!("bad value for"), name));
         }
     }
     if o.packs.is_empty() && !matches!(o.command, Command::Status | Command::Doctor) {
-        return Err(usage(kernel, "no PACK or NAME", "is named"));
+        return Err(usage(kernel, text!("no PACK or NAME"), text!("is named")));
     }
     if (o.command == Command::Preflight) == o.build_id.is_empty() {
-        return Err(usage(kernel, "only preflight takes", "--build-id"));
+        return Err(usage(kernel, text!("only preflight takes"), text!("--build-id")));
     }
     Ok(Some(o))
 }

@@ -8,7 +8,7 @@ use crate::kernel_btf;
 use crate::modules;
 use crate::say::{
     Arg::{N, S, X},
-    bad, bare, fail, say,
+    bad, bare, fail, say, text,
 };
 use crate::sys::Kernel;
 use corelet_core::limits::MAX_PACK_OBJECTS;
@@ -131,7 +131,7 @@ pub fn choose<'f, K: Kernel>(
         }
     }
     if chosen.len() == before {
-        return Err(fail(kernel, Exit::BadInput, "%: holds no object", &[S(pack.path)]));
+        return Err(fail(kernel, Exit::BadInput, text!("%: holds no object"), &[S(pack.path)]));
     }
     Ok(())
 }
@@ -140,13 +140,13 @@ pub fn choose<'f, K: Kernel>(
 #[inline(never)]
 fn say_release<K: Kernel>(kernel: &mut K, object: &str, id: &Identity) {
     let args = [S(object), S(&id.uname.release), S(&id.uname.version)];
-    say(kernel, "%: no build id matches; taken by release % and version %", &args);
+    say(kernel, text!("%: no build id matches; taken by release % and version %"), &args);
 }
 
 #[cold]
 #[inline(never)]
 fn too_many<K: Kernel>(kernel: &mut K) -> Exit {
-    fail(kernel, Exit::NotPortable, "more than % objects", &[N(MAX_PACK_OBJECTS as u64)])
+    fail(kernel, Exit::NotPortable, text!("more than % objects"), &[N(MAX_PACK_OBJECTS as u64)])
 }
 
 /// Whether `files` have a target of that object for the kernel of `id`'s build id.
@@ -226,7 +226,8 @@ fn describe<K: Kernel>(
     build_id: &[u8],
 ) {
     let id = if build_id.is_empty() { S("none") } else { X(build_id) };
-    let form = if release.is_empty() { "  %: %%%, build id %" } else { "  %: % %, %, build id %" };
+    let form =
+        if release.is_empty() { text!("  %: %%%, build id %") } else { text!("  %: % %, %, build id %") };
     bare(kernel, form, &[S(what), S(arch), S(release), S(version), id]);
 }
 
@@ -239,14 +240,14 @@ fn refuse<K: Kernel>(
     close: Fit,
 ) -> Exit {
     let why = match close {
-        Fit::OtherObject => "the pack has no target for this object",
-        Fit::OtherArch => "the pack is for another architecture",
-        Fit::OtherKernel => "the pack has no target for this kernel",
-        Fit::OtherModule | Fit::NoModule => "modules differ",
-        _ => "the pack's target has this kernel's release, but another build id",
+        Fit::OtherObject => text!("the pack has no target for this object"),
+        Fit::OtherArch => text!("the pack is for another architecture"),
+        Fit::OtherKernel => text!("the pack has no target for this kernel"),
+        Fit::OtherModule | Fit::NoModule => text!("modules differ"),
+        _ => text!("the pack's target has this kernel's release, but another build id"),
     };
     say(kernel, "%: %", &[S(object.name), S(why)]);
-    let whose = if options.command == Command::Preflight { "asked for" } else { "running" };
+    let whose = if options.command == Command::Preflight { text!("asked for") } else { text!("running") };
     describe(kernel, whose, &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
     if let Err(exit) = best(kernel, files, &object.digest, id, None, true) {
         return exit;
@@ -255,14 +256,16 @@ fn refuse<K: Kernel>(
         return Exit::Missing;
     }
     let allow = match close {
-        Fit::Release => "; or --allow-release if you know that release and version name one build",
+        Fit::Release => text!("; or --allow-release if you know that release and version name one build"),
         _ => "",
     };
     let folder = options.targets.to_str().unwrap_or("");
     if !id.build_id.is_empty() {
-        bare(kernel, "  not there: %/%/%.target", &[S(folder), X(&object.digest), X(&id.build_id)]);
+        bare(kernel, text!("  not there: %/%/%.target"), &[S(folder), X(&object.digest), X(&id.build_id)]);
     }
-    let form = "  next: make a target of that kernel's image with `corelet target`; install it there or pass it with --target%";
+    let form = text!(
+        "  next: make a target of that kernel's image with `corelet target`; install it there or pass it with --target%"
+    );
     bare(kernel, form, &[S(allow)]);
     Exit::NotPortable
 }

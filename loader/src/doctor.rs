@@ -15,7 +15,7 @@ use crate::lacking;
 use crate::number;
 use crate::say::{
     Arg::{self, E, N, P, S, X},
-    apart, failed, print,
+    failed, print, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapSpec, Open, Sys};
@@ -61,26 +61,26 @@ impl<K: Kernel> Doctor<'_, K> {
         let advice = if there { S("") } else { advice };
         let named = [S(name), S(if there { "true" } else { "false" }), value, advice];
         if self.json {
-            let form = apart!("{\"check\":\"%\",\"ok\":%,\"value\":\"%\",\"advice\":\"%\"}\n");
+            let form = text!("{\"check\":\"%\",\"ok\":%,\"value\":\"%\",\"advice\":\"%\"}\n");
             print(self.kernel, Fd::STDOUT, form, &named);
         } else if there {
-            print(self.kernel, Fd::STDOUT, apart!("yes  %: %\n"), &[S(name), value]);
+            print(self.kernel, Fd::STDOUT, text!("yes  %: %\n"), &[S(name), value]);
         } else {
-            print(self.kernel, Fd::STDOUT, apart!("no   %: %; %\n"), &[S(name), value, advice]);
+            print(self.kernel, Fd::STDOUT, text!("no   %: %; %\n"), &[S(name), value, advice]);
         }
     }
 
     fn identity(&mut self, session: &Session<'_>) {
         let id = &session.identity;
         let args = [S(&id.uname.release), S(&id.uname.version), S(&id.uname.machine)];
-        self.line(apart!("kernel"), true, P(apart!("% % %"), &args), S(""));
+        self.line(text!("kernel"), true, P(text!("% % %"), &args), S(""));
         let there = !id.build_id.is_empty();
-        let value = if there { X(&id.build_id) } else { S(apart!("none")) };
-        let advice = apart!(
+        let value = if there { X(&id.build_id) } else { S(text!("none")) };
+        let advice = text!(
             "the kernel's image has no build id, so targets are found by --allow-release, or the kernel's own types serve"
         );
-        self.line(apart!("build id"), there, value, S(advice));
-        self.line(apart!("CPUs"), true, N(id.cpus.into()), S(""));
+        self.line(text!("build id"), there, value, S(advice));
+        self.line(text!("CPUs"), true, N(id.cpus.into()), S(""));
     }
 
     /// What this process may do; gives its capabilities.
@@ -91,76 +91,76 @@ impl<K: Kernel> Doctor<'_, K> {
         self.line(
             "capabilities",
             may,
-            P(apart!("effective set %"), &[X(&set)]),
-            S(apart!("run it as root, or with CAP_BPF and CAP_PERFMON")),
+            P(text!("effective set %"), &[X(&set)]),
+            S(text!("run it as root, or with CAP_BPF and CAP_PERFMON")),
         );
         let spec = MapSpec { map_type: 2, key_size: 4, value_size: 4, max_entries: 1, ..MapSpec::default() };
         let made = self.kernel.map_create(&spec, 1).map(|map| self.kernel.close(map.fd()));
         let lacking = [S(kconfig::BPF_SYSCALL)];
         let advice = match made {
-            Err(Errno::ENOSYS) => P(apart!("this kernel lacks %"), &lacking),
-            _ => S(apart!("run it as root, or with CAP_BPF; another security module may forbid it")),
+            Err(Errno::ENOSYS) => P(text!("this kernel lacks %"), &lacking),
+            _ => S(text!("run it as root, or with CAP_BPF; another security module may forbid it")),
         };
         let value = match made {
-            Ok(()) => S(apart!("maps can be created")),
+            Ok(()) => S(text!("maps can be created")),
             Err(e) => E(e),
         };
-        self.line(apart!("bpf(2)"), made.is_ok(), value, advice);
+        self.line(text!("bpf(2)"), made.is_ok(), value, advice);
         // from 5.11 on memory is charged to the cgroup, and the loader raises the limit where it may
         let free = session.identity.is_at_least(5, 11) || capabilities & SYS_RESOURCE != 0;
         let limit = memlock(self.kernel);
         let value = match limit {
-            Ok(Some(bytes)) => [N(bytes.into()), S(apart!(" bytes"))],
-            _ => [S(apart!("unlimited")), S("")],
+            Ok(Some(bytes)) => [N(bytes.into()), S(text!(" bytes"))],
+            _ => [S(text!("unlimited")), S("")],
         };
         let there = free || matches!(limit, Ok(None));
         self.line(
             "memlock",
             there,
             P("%%", &value),
-            S(apart!("ulimit -l unlimited, or CAP_SYS_RESOURCE: this kernel charges maps to it")),
+            S(text!("ulimit -l unlimited, or CAP_SYS_RESOURCE: this kernel charges maps to it")),
         );
         capabilities
     }
 
     fn files(&mut self, may: bool) {
-        let vmlinux = path(apart!("/sys/kernel/btf/vmlinux\0"));
-        self.file(apart!("BTF"), vmlinux, S(apart!("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF")));
-        let jit = path(apart!("/proc/sys/net/core/bpf_jit_enable\0"));
-        self.number(apart!("JIT"), jit, |n| n > 0, S(apart!("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused")));
+        let vmlinux = path(text!("/sys/kernel/btf/vmlinux\0"));
+        self.file(text!("BTF"), vmlinux, S(text!("packs need a target for this kernel (corelet pack --target), and what is attached by type needs CONFIG_DEBUG_INFO_BTF")));
+        let jit = path(text!("/proc/sys/net/core/bpf_jit_enable\0"));
+        self.number(text!("JIT"), jit, |n| n > 0, S(text!("sysctl net.core.bpf_jit_enable=1: without it callbacks, functions of the kernel and tail calls beside subprograms are refused")));
         let perf = [S(kconfig::PERF_EVENTS)];
-        let paranoid = path(apart!("/proc/sys/kernel/perf_event_paranoid\0"));
-        self.file(apart!("perf events"), paranoid, P(apart!("this kernel lacks %"), &perf));
+        let paranoid = path(text!("/proc/sys/kernel/perf_event_paranoid\0"));
+        self.file(text!("perf events"), paranoid, P(text!("this kernel lacks %"), &perf));
         let limit = |n| may || n < 2;
         self.number(
-            apart!("perf_event_paranoid"),
+            text!("perf_event_paranoid"),
             paranoid,
             limit,
-            S(apart!("run it as root or with CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1")),
+            S(text!("run it as root or with CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1")),
         );
-        let unprivileged = path(apart!("/proc/sys/kernel/unprivileged_bpf_disabled\0"));
+        let unprivileged = path(text!("/proc/sys/kernel/unprivileged_bpf_disabled\0"));
         self.number(
-            apart!("unprivileged_bpf_disabled"),
+            text!("unprivileged_bpf_disabled"),
             unprivileged,
             |n| may || n == 0,
-            S(apart!("run it as root or with CAP_BPF")),
+            S(text!("run it as root or with CAP_BPF")),
         );
         let hidden = |n| n == 0 || may && n < 2;
-        self.number(apart!("kptr_restrict"), path(apart!("/proc/sys/kernel/kptr_restrict\0")), hidden, S(apart!("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden")));
+        self.number(text!("kptr_restrict"), path(text!("/proc/sys/kernel/kptr_restrict\0")), hidden, S(text!("sysctl kernel.kptr_restrict=1 and CAP_SYSLOG: without them addresses of kernel symbols are hidden")));
         self.file(
-            apart!("kallsyms"),
-            path(apart!("/proc/kallsyms\0")),
-            S(apart!(
+            text!("kallsyms"),
+            path(text!("/proc/kallsyms\0")),
+            S(text!(
                 "this kernel lacks CONFIG_KALLSYMS, for addresses of kernel symbols and their names in stacks"
             )),
         );
         match tracefs::root(self.kernel) {
-            Ok(root) => self.line(apart!("tracefs"), true, S(root), S("")),
+            Ok(root) => self.line(text!("tracefs"), true, S(root), S("")),
             Err(e) => self.line(
-                apart!("tracefs"),
+                text!("tracefs"),
                 false,
                 E(e),
-                S(apart!("mount -t tracefs none /sys/kernel/tracing")),
+                S(text!("mount -t tracefs none /sys/kernel/tracing")),
             ),
         }
         let mounted = is_mounted(self.kernel);
@@ -169,16 +169,16 @@ impl<K: Kernel> Doctor<'_, K> {
             "bpffs",
             mounted == Ok(true),
             S(value),
-            S(apart!("mount -t bpf none /sys/fs/bpf: pins need it")),
+            S(text!("mount -t bpf none /sys/fs/bpf: pins need it")),
         );
-        let pmu = number_in(self.kernel, path(apart!("/sys/bus/event_source/devices/kprobe/type\0")));
+        let pmu = number_in(self.kernel, path(text!("/sys/bus/event_source/devices/kprobe/type\0")));
         let probes = [S(kconfig::KPROBE_EVENTS)];
         match pmu {
-            Ok(_) => self.line(apart!("kprobes"), true, S(apart!("as perf events")), S("")),
+            Ok(_) => self.line(text!("kprobes"), true, S(text!("as perf events")), S("")),
             Err(_) if lacking::has_kprobe_events(self.kernel) => {
-                self.line(apart!("kprobes"), true, S(apart!("by kprobe_events of tracefs")), S(""));
+                self.line(text!("kprobes"), true, S(text!("by kprobe_events of tracefs")), S(""));
             }
-            Err(e) => self.line(apart!("kprobes"), false, E(e), P(apart!("this kernel lacks %"), &probes)),
+            Err(e) => self.line(text!("kprobes"), false, E(e), P(text!("this kernel lacks %"), &probes)),
         }
     }
 
@@ -211,12 +211,9 @@ impl<K: Kernel> Doctor<'_, K> {
             let mut buffer = [0; SMALL];
             let object = pack.object(self.kernel, entry.owner, &mut buffer)?;
             let there = choose::have(self.kernel, &files, &object.digest, &session.identity)?;
-            let value = if there {
-                apart!("has a target for this kernel")
-            } else {
-                apart!("has none for this kernel")
-            };
-            let advice = apart!(
+            let value =
+                if there { text!("has a target for this kernel") } else { text!("has none for this kernel") };
+            let advice = text!(
                 "without one the kernel's own types serve where it has them; corelet target makes one of its image"
             );
             self.line(object.name, there, S(value), S(advice));
@@ -255,7 +252,7 @@ impl<K: Kernel> Doctor<'_, K> {
         let Some(entry) = pack.table().find(section::PROGRAMS, owner) else { return Ok(()) };
         let bytes = match self.kernel.region(entry.len as usize) {
             Ok(bytes) => bytes,
-            Err(e) => return Err(failed(self.kernel, apart!("memory for the pack"), e)),
+            Err(e) => return Err(failed(self.kernel, text!("memory for the pack"), e)),
         };
         pack.read(self.kernel, &entry, bytes)?;
         for (number, program) in (0..).zip(Checked::<Program<'_>>::new(bytes, section::PROGRAMS)) {
@@ -270,10 +267,10 @@ impl<K: Kernel> Doctor<'_, K> {
             let why = [S(program.section), E(found.err().unwrap_or(Errno::ENOENT))];
             let form = match (found.is_ok(), optional) {
                 (true, _) => "%",
-                (false, true) => apart!("%: %, but it is optional"),
+                (false, true) => text!("%: %, but it is optional"),
                 (false, false) => "%: %",
             };
-            let advice = apart!("the pack's manifest can say that it is optional, or name alternatives");
+            let advice = text!("the pack's manifest can say that it is optional, or name alternatives");
             self.line(program.name, found.is_ok() || optional, P(form, &why), S(advice));
         }
         Ok(())
@@ -296,7 +293,7 @@ impl<K: Kernel> Doctor<'_, K> {
     }
 }
 
-/// A path whose NUL is in the text, as `apart` takes it.
+/// A path whose NUL is in the text, as `text!` takes it.
 fn path(text: &'static str) -> &'static CStr {
     tracefs::until_nul(text.as_bytes())
 }
@@ -304,7 +301,7 @@ fn path(text: &'static str) -> &'static CStr {
 /// The capabilities that this process has in effect.
 fn capabilities<K: Kernel>(kernel: &mut K) -> Sys<u64> {
     let mut text = [0; 1536];
-    let text = read_file(kernel, path(apart!("/proc/self/status\0")), &mut text)?;
+    let text = read_file(kernel, path(text!("/proc/self/status\0")), &mut text)?;
     let digits = text.split(|&b| b == b'\n').find_map(|l| l.strip_prefix(b"CapEff:")).unwrap_or_default();
     digits
         .trim_ascii()
@@ -316,7 +313,7 @@ fn capabilities<K: Kernel>(kernel: &mut K) -> Sys<u64> {
 /// `RLIMIT_MEMLOCK` in bytes; `None` for no limit.
 fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
     let mut text = [0; 2048];
-    let text = read_file(kernel, path(apart!("/proc/self/limits\0")), &mut text)?;
+    let text = read_file(kernel, path(text!("/proc/self/limits\0")), &mut text)?;
     let line = text
         .split(|&b| b == b'\n')
         .find_map(|l| l.strip_prefix(b"Max locked memory"))
@@ -328,7 +325,7 @@ fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
 fn is_mounted<K: Kernel>(kernel: &mut K) -> Sys<bool> {
     const LINE: &[u8] = b" /sys/fs/bpf bpf ";
     const OVERLAP: usize = LINE.len();
-    let file = kernel.open(path(apart!("/proc/self/mounts\0")), Open::Read)?;
+    let file = kernel.open(path(text!("/proc/self/mounts\0")), Open::Read)?;
     let mut window = [0u8; 512];
     let found = loop {
         let n = match kernel.read(file, window.get_mut(OVERLAP..).unwrap_or_default()) {

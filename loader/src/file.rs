@@ -3,7 +3,7 @@
 use crate::exit::{Done, Exit};
 use crate::say::{
     Arg::{E, N, S},
-    bad, fail, failed,
+    bad, fail, failed, text,
 };
 use crate::sys::{Errno, Fd, Kernel, Open};
 use crate::undo::Ledger;
@@ -29,11 +29,11 @@ impl<'a> PackFile<'a> {
     /// [`Exit::BadInput`] where it cannot be opened, said with the path.
     #[inline(never)]
     pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, path: &'a CStr) -> Done<PackFile<'a>> {
-        let name = path.to_str().unwrap_or("the pack");
+        let name = path.to_str().unwrap_or(text!("the pack"));
         let fd = match kernel.open(path, Open::Read) {
             Ok(fd) => ledger.keep(kernel, fd)?,
             Err(e) if e.exit() == Exit::Again => return Err(failed(kernel, name, e)),
-            Err(e) => return Err(fail(kernel, Exit::BadInput, "cannot open %: %", &[S(name), E(e)])),
+            Err(e) => return Err(fail(kernel, Exit::BadInput, text!("cannot open %: %"), &[S(name), E(e)])),
         };
         PackFile::of(kernel, fd, name)
     }
@@ -58,7 +58,7 @@ impl<'a> PackFile<'a> {
         }
         let copy = match kernel.region(end) {
             Ok(region) => region,
-            Err(e) => return Err(failed(kernel, "memory", e)),
+            Err(e) => return Err(failed(kernel, text!("memory"), e)),
         };
         fill(kernel, fd, name, 0, copy)?;
         let table = bad(kernel, name, Table::parse(copy, len))?;
@@ -127,7 +127,7 @@ fn fill<K: Kernel>(kernel: &mut K, fd: Fd, name: &str, offset: u32, into: &mut [
         match kernel.read_at(fd, place, rest) {
             Ok(0) => {
                 let args = [S(name), N(place.into())];
-                return Err(fail(kernel, Exit::BadInput, "%: cut short at byte %", &args));
+                return Err(fail(kernel, Exit::BadInput, text!("%: cut short at byte %"), &args));
             }
             Ok(n) => at = at.saturating_add(n),
             Err(Errno::EINTR) => {}

@@ -4,7 +4,7 @@ use crate::exit::{Done, Exit};
 use crate::number;
 use crate::say::{
     Arg::{E, S},
-    fail, failed,
+    fail, failed, text,
 };
 use crate::sys::{Errno, Fd, Kernel, Open, Sys, Uname};
 use core::ffi::CStr;
@@ -72,7 +72,7 @@ fn no_sysfs<K: Kernel>(kernel: &mut K, path: &CStr, e: Errno) -> Exit {
     if e.exit() == Exit::Again {
         return failed(kernel, path, e);
     }
-    fail(kernel, Exit::Missing, "cannot read %: %; mount sysfs on /sys", &[S(path), E(e)])
+    fail(kernel, Exit::Missing, text!("cannot read %: %; mount sysfs on /sys"), &[S(path), E(e)])
 }
 
 /// What one read gives of the start of a file.

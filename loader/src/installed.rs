@@ -9,7 +9,7 @@ use crate::file::{PackFile, SMALL};
 use crate::number::hex_digit;
 use crate::say::{
     Arg::{E, S},
-    fail, failed,
+    fail, failed, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, Open};
@@ -74,7 +74,7 @@ fn find<K: Kernel>(
             read(kernel, session, object, path.as_str(), fd).map(Some)
         }
         Err(Errno::ENOENT) => Ok(None),
-        Err(e) => Err(fail(kernel, e.exit(), "targets in %: %", &[S(folder), E(e)])),
+        Err(e) => Err(fail(kernel, e.exit(), text!("targets in %: %"), &[S(folder), E(e)])),
     }
 }
 
@@ -99,6 +99,6 @@ fn read<K: Kernel>(
     if choose::have(kernel, &[&file], &object.digest, &session.identity)? {
         return Ok(file);
     }
-    let form = "%: not what its name says: it has no target of % for that build id";
+    let form = text!("%: not what its name says: it has no target of % for that build id");
     Err(fail(kernel, Exit::BadInput, form, &[S(path), S(object.name)]))
 }

@@ -10,7 +10,7 @@ use crate::exit::{Done, Exit};
 use crate::object::Sections;
 use crate::say::{
     Arg::{S, X},
-    apart, bad, fail, failed,
+    bad, fail, failed, text,
 };
 use crate::sys::{Errno, Fd, Kernel, Open};
 use corelet_core::pack::{Fixup, FixupKind};
@@ -46,10 +46,10 @@ pub fn resolve<K: Kernel>(kernel: &mut K, s: &Sections<'_>, used: &[u8], insns: 
         }
         // a kernel without CONFIG_KALLSYMS has no symbols to give
         Err(Errno::ENOENT) => {}
-        Err(e) => return Err(failed(kernel, "/proc/kallsyms", e)),
+        Err(e) => return Err(failed(kernel, text!("/proc/kallsyms"), e)),
     }
     if let Some(name) = symbols.hidden {
-        let form = apart!(
+        let form = text!(
             "%: the kernel hides the address of %: this needs root or CAP_SYSLOG, and sysctl kernel.kptr_restrict below 2"
         );
         return Err(fail(kernel, Exit::Missing, form, &[S(s.object.name), S(name)]));
@@ -58,7 +58,7 @@ pub fn resolve<K: Kernel>(kernel: &mut K, s: &Sections<'_>, used: &[u8], insns: 
         if !weak && bad(kernel, s.path, symbols.get(&fixup))? == 0 {
             let whose = s.programs().find(|p| p.functions().any(|f| f == fixup.function));
             let program = whose.map_or("", |p| p.name);
-            let form = apart!(
+            let form = text!(
                 "%: program % needs the symbol %, which this kernel does not have (variables are there with CONFIG_KALLSYMS_ALL)"
             );
             return Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(program), S(name)]));
@@ -132,7 +132,7 @@ impl<'x, 'a> Symbols<'x, 'a> {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(Errno::EINTR) => continue,
-                Err(e) => return Err(failed(kernel, "/proc/kallsyms", e)),
+                Err(e) => return Err(failed(kernel, text!("/proc/kallsyms"), e)),
             };
             let filled = kept.saturating_add(read);
             let mut at = 0usize;
@@ -186,7 +186,7 @@ impl<'x, 'a> Symbols<'x, 'a> {
             }
             let before = bad(kernel, self.s.path, self.get(&fixup))?;
             if before != 0 && before != value {
-                let form = apart!(
+                let form = text!(
                     "%: the kernel has two symbols %, at % and %: no program can mean one of them by its name"
                 );
                 let (a, b) = (before.to_be_bytes(), value.to_be_bytes());

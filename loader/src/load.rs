@@ -20,7 +20,7 @@ use crate::programs::Linker;
 use crate::relocate;
 use crate::say::{
     Arg::{E, S},
-    bad, failed, say,
+    bad, failed, say, text,
 };
 use crate::service;
 use crate::session::Session;
@@ -100,7 +100,7 @@ pub fn load<K: Kernel>(
     let own = if chosen.own_types() { kernel_btf::KERNEL_BTF_MEMORY } else { 0 };
     let region = match kernel.region(bytes.saturating_add(own)) {
         Ok(region) => region,
-        Err(e) => return Err(failed(kernel, "memory for the pack", e)),
+        Err(e) => return Err(failed(kernel, text!("memory for the pack"), e)),
     };
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
@@ -220,7 +220,7 @@ fn into_kernel<K: Kernel>(
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
             let args = [S(s.object.name), E(e)];
-            say(kernel, "%: the kernel did not take the types: %; going on without them", &args);
+            say(kernel, text!("%: the kernel did not take the types: %; going on without them"), &args);
             None
         }
     };

@@ -7,7 +7,7 @@ use crate::object::{Sections, kernel_name};
 use crate::pins;
 use crate::say::{
     Arg::{E, N, P, S},
-    bad, fail,
+    bad, fail, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapFd, MapSpec, Sys};
@@ -185,7 +185,7 @@ pub fn hold<K: Kernel>(
         }
         if let Err(e) = kernel.map_update(&holder.map, &value.key.to_ne_bytes(), &held.0.to_ne_bytes()) {
             let args = [S(s.object.name), S(map.name), N(value.key.into()), E(e)];
-            return Err(fail(kernel, e.exit(), "%: map %: value % from the start: %", &args));
+            return Err(fail(kernel, e.exit(), text!("%: map %: value % from the start: %"), &args));
         }
     }
     Ok(())
@@ -197,12 +197,12 @@ pub fn hold<K: Kernel>(
 fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: &Map<'_>, spec: &MapSpec, e: Errno) -> Exit {
     let lacking = [S(kconfig::BPF_SYSCALL)];
     let why = match e {
-        Errno::ENOSYS => P("; this kernel lacks %", &lacking),
+        Errno::ENOSYS => P(text!("; this kernel lacks %"), &lacking),
         _ => S(""),
     };
     let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
     let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e), why];
-    fail(kernel, e.exit(), "%: map % of type %, % entries: %%", &args)
+    fail(kernel, e.exit(), text!("%: map % of type %, % entries: %%"), &args)
 }
 
 /// Sets the contents of a data map and freezes constants.
@@ -239,6 +239,6 @@ fn fill<K: Kernel>(
         done = kernel.map_freeze(open.map.fd());
     }
     done.map_err(|e| {
-        fail(kernel, e.exit(), "%: contents of map %: %", &[S(s.object.name), S(map.name), E(e)])
+        fail(kernel, e.exit(), text!("%: contents of map %: %"), &[S(s.object.name), S(map.name), E(e)])
     })
 }

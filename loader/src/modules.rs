@@ -5,7 +5,7 @@ use crate::exit::{Done, Exit};
 use crate::identity::build_id;
 use crate::say::{
     Arg::{P, S, X},
-    bad, failed, say,
+    bad, failed, say, text,
 };
 use crate::sys::{Errno, Kernel};
 use crate::tracefs::Path;
@@ -37,10 +37,10 @@ pub fn fit<K: Kernel>(kernel: &mut K, name: &str, bytes: &[u8], without: Fit) ->
         let (fit, loaded) = match &loaded {
             Some(id) if id.as_slice() == module.build_id && !id.is_empty() => continue,
             Some(id) => (Fit::OtherModule, X(id)),
-            None => (Fit::NoModule, P("none: modprobe %", &next)),
+            None => (Fit::NoModule, P(text!("none: modprobe %"), &next)),
         };
         let args = [S(module.name), X(module.build_id), loaded];
-        say(kernel, "module %: needs build id %, has %", &args);
+        say(kernel, text!("module %: needs build id %, has %"), &args);
         worst = if worst == without { fit } else { worst.max(fit) };
     }
     Ok(worst)

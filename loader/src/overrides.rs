@@ -5,7 +5,7 @@
 
 use crate::exit::{Done, Exit};
 use crate::number;
-use crate::say::{Arg::S, fail};
+use crate::say::{Arg::S, fail, text};
 use crate::session::Session;
 use crate::sys::Kernel;
 use corelet_core::pack::{Attach, Program};
@@ -40,7 +40,7 @@ fn replace<'a, 'o: 'a, K: Kernel>(
         match attach(program, what).filter(|_| program.prog_type == KPROBE) {
             Some(attach) => program.attach = attach,
             None => {
-                let form = "--attach %: % (%) cannot be attached to that";
+                let form = text!("--attach %: % (%) cannot be attached to that");
                 let args = [S(option), S(program.name), S(program.section)];
                 return Err(fail(kernel, Exit::Usage, form, &args));
             }
@@ -93,7 +93,12 @@ fn behind(place: &str) -> Option<(&str, u64)> {
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, attach) in session.options.attaches.iter().enumerate() {
         if session.attaches_used & (1 << (i & 31)) == 0 {
-            return Err(fail(kernel, Exit::Usage, "--attach %: the pack has no such program", &[S(attach)]));
+            return Err(fail(
+                kernel,
+                Exit::Usage,
+                text!("--attach %: the pack has no such program"),
+                &[S(attach)],
+            ));
         }
     }
     Ok(())

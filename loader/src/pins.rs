@@ -9,7 +9,7 @@ use crate::job::Source;
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, N, S},
-    apart, fail,
+    fail, text,
 };
 use crate::session::{MAX_PINS, Session};
 use crate::sys::{Errno, Kernel, MapFd, MapSpec, Sys};
@@ -41,7 +41,7 @@ pub fn find<K: Kernel>(
         Err(Errno::ENOENT) => {
             if session.to_pin.push((place as u8, number)).is_err() {
                 let args = [N(MAX_PINS as u64)];
-                return Err(fail(kernel, Exit::NotPortable, "more than % maps to pin", &args));
+                return Err(fail(kernel, Exit::NotPortable, text!("more than % maps to pin"), &args));
             }
             return Ok(None);
         }
@@ -53,15 +53,15 @@ pub fn find<K: Kernel>(
     };
     let pairs = [
         ("type", info.map_type.into(), wanted.map_type.into()),
-        ("key size", info.key_size.into(), wanted.key_size.into()),
-        ("value size", info.value_size.into(), wanted.value_size.into()),
-        ("max_entries", info.max_entries.into(), wanted.max_entries.into()),
-        ("flags", info.map_flags.into(), wanted.map_flags.into()),
-        ("map_extra", info.map_extra, wanted.map_extra),
+        (text!("key size"), info.key_size.into(), wanted.key_size.into()),
+        (text!("value size"), info.value_size.into(), wanted.value_size.into()),
+        (text!("max_entries"), info.max_entries.into(), wanted.max_entries.into()),
+        (text!("flags"), info.map_flags.into(), wanted.map_flags.into()),
+        (text!("map_extra"), info.map_extra, wanted.map_extra),
     ];
     for (what, there, ours) in pairs {
         if there != ours {
-            let form = apart!(
+            let form = text!(
                 "%: map %: the map that is pinned as %% has % %, the pack's %: it is another program's or version's; \
                         remove the pin when nobody needs it any more"
             );
@@ -115,11 +115,11 @@ fn cannot<K: Kernel>(kernel: &mut K, object: &str, map: &str, e: Errno) -> Exit 
     let (exit, why) = match e {
         Errno::EPERM | Errno::ENOENT => (
             Exit::Missing,
-            apart!("; is a bpffs mounted there, and is this root? mount -t bpf none /sys/fs/bpf"),
+            text!("; is a bpffs mounted there, and is this root? mount -t bpf none /sys/fs/bpf"),
         ),
-        Errno::EACCES | Errno::EINVAL => (Exit::NotPortable, apart!("; what is there is no map of ours")),
-        Errno::EEXIST => (Exit::Again, apart!("; another loader pinned one in the meantime")),
+        Errno::EACCES | Errno::EINVAL => (Exit::NotPortable, text!("; what is there is no map of ours")),
+        Errno::EEXIST => (Exit::Again, text!("; another loader pinned one in the meantime")),
         _ => (e.exit(), ""),
     };
-    fail(kernel, exit, "%: map %: pin %%: %%", &[S(object), S(map), S(FOLDER), S(map), E(e), S(why)])
+    fail(kernel, exit, text!("%: map %: pin %%: %%"), &[S(object), S(map), S(FOLDER), S(map), E(e), S(why)])
 }

@@ -10,7 +10,7 @@ use crate::object::Sections;
 use crate::overrides;
 use crate::say::{
     Arg::{E, S},
-    bad, fail, say,
+    bad, fail, say, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
@@ -21,16 +21,18 @@ use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section}
 use heapless::Vec;
 
 /// Why a program is left out that does what another does.
-const OTHER_SET: &str = "another of its group is taken";
+const OTHER_SET: &str = text!("another of its group is taken");
 
 /// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
 const NOT_AVAILABLE: Errno = Errno(99);
 
 /// Why a kernel refuses a probe of a function that it has.
 const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
-    "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry"
+    text!(
+        "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry"
+    )
 } else {
-    "; this kernel cannot probe there"
+    text!("; this kernel cannot probe there")
 };
 
 /// What the plan says of program number `program`.
@@ -136,7 +138,7 @@ fn alternative<K: Kernel>(
                 }
                 Err(e) => {
                     let args = [S(s.object.name), S(program.name), S(program.section), E(e)];
-                    say(kernel, "%: % (%) cannot be attached here: %", &args);
+                    say(kernel, text!("%: % (%) cannot be attached here: %"), &args);
                     refused = Some((program, e));
                     fits = false;
                 }
@@ -184,37 +186,41 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
     let lacking = if replaces { "" } else { lacking::option(kernel, &program.attach, e) };
     if !lacking.is_empty() {
         let args = [S(s.object.name), S(program.name), S(program.section), E(e), S(lacking)];
-        return fail(kernel, Exit::Missing, "%: cannot attach % (%): %; this kernel lacks %", &args);
+        return fail(kernel, Exit::Missing, text!("%: cannot attach % (%): %; this kernel lacks %"), &args);
     }
     let (exit, why) = match (program.attach, e) {
         (
             Attach::Tracepoint { .. } | Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. },
             Errno::ENODEV,
-        ) => (Exit::Missing, "; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing"),
-        (_, Errno::EPERM | Errno::EACCES) => (Exit::Missing, "; this needs root, or CAP_BPF and CAP_PERFMON"),
+        ) => (Exit::Missing, text!("; tracefs is not mounted: mount -t tracefs none /sys/kernel/tracing")),
+        (_, Errno::EPERM | Errno::EACCES) => {
+            (Exit::Missing, text!("; this needs root, or CAP_BPF and CAP_PERFMON"))
+        }
         (Attach::None | Attach::Other { .. }, _) => {
-            (Exit::NotPortable, "; this loader has no way to attach such a program")
+            (Exit::NotPortable, text!("; this loader has no way to attach such a program"))
         }
         (Attach::Trace { .. }, Errno::ENOTSUPP) => {
-            let why = "; this architecture's kernel has no BPF trampolines (AArch64: 6.0, RISC-V: 6.3, 32-bit ARM: none)";
+            let why = text!(
+                "; this architecture's kernel has no BPF trampolines (AArch64: 6.0, RISC-V: 6.3, 32-bit ARM: none)"
+            );
             (Exit::NotPortable, why)
         }
         (Attach::PerfEvent { .. }, Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV) => {
-            (Exit::NotPortable, "; this machine has no such counter")
+            (Exit::NotPortable, text!("; this machine has no such counter"))
         }
         (Attach::Trace { .. }, Errno::ENOENT) if replaces => {
-            let why = "; no program that is loaded before it has such a function";
+            let why = text!("; no program that is loaded before it has such a function");
             (Exit::NotPortable, why)
         }
         (Attach::Usdt { .. }, Errno::EOPNOTSUPP) => {
-            (Exit::NotPortable, "; this kernel does not count the semaphores of USDT probes (4.20)")
+            (Exit::NotPortable, text!("; this kernel does not count the semaphores of USDT probes (4.20)"))
         }
-        (_, Errno::ENOENT) => (Exit::NotPortable, "; this kernel has nothing of that name"),
+        (_, Errno::ENOENT) => (Exit::NotPortable, text!("; this kernel has nothing of that name")),
         (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => (Exit::NotPortable, CANNOT_PROBE),
         _ => (e.exit(), ""),
     };
     let args = [S(s.object.name), S(program.name), S(program.section), E(e), S(why)];
-    fail(kernel, exit, "%: cannot attach % (%): %%", &args)
+    fail(kernel, exit, text!("%: cannot attach % (%): %%"), &args)
 }
 
 /// Whether the plan lets the program be left out.

@@ -11,7 +11,7 @@ use crate::file::SMALL;
 use crate::object;
 use crate::say::{
     Arg::{N, S, X},
-    failed, say,
+    failed, say, text,
 };
 use crate::session::Session;
 use crate::sys::Kernel;
@@ -29,7 +29,7 @@ pub fn check<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<
         let bytes = c.memory.work.bytes(id.cpus, id.page_size);
         let region = match kernel.region(usize::try_from(bytes).unwrap_or(usize::MAX)) {
             Ok(region) => region,
-            Err(e) => return Err(failed(kernel, "memory for the pack", e)),
+            Err(e) => return Err(failed(kernel, text!("memory for the pack"), e)),
         };
         let mut arena = Arena::new(region);
         for id in section::OBJECT..=section::ALIASES {
@@ -40,14 +40,18 @@ pub fn check<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<
                 // that kernel's modules cannot be seen from here
                 for module in Checked::<Module<'_>>::new(bytes, id) {
                     let args = [S(c.file.path), S(module.name), X(module.build_id)];
-                    say(kernel, "%: module % of build id % must be loaded there", &args);
+                    say(kernel, text!("%: module % of build id % must be loaded there"), &args);
                 }
             }
         }
         let mut buffer = [0; SMALL];
         let target = c.file.target(kernel, c.target, &mut buffer)?;
         let (release, version) = (S(target.release), S(target.version));
-        say(kernel, "%: object % is ready for % %", &[S(c.file.path), N(c.object.into()), release, version]);
+        say(
+            kernel,
+            text!("%: object % is ready for % %"),
+            &[S(c.file.path), N(c.object.into()), release, version],
+        );
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::exit::{Done, Exit};
 use crate::object::Sections;
 use crate::say::{
     Arg::{self, B, N, P, S, T},
-    bad, bare,
+    bad, bare, text,
 };
 use crate::session::Counts;
 use crate::sys::{Kernel, slots};
@@ -77,7 +77,7 @@ pub fn relocate<K: Kernel>(
                 describe(kernel, s, &relo, spec, form, why);
             }
             Err(e) => {
-                describe(kernel, s, &relo, spec, "corelet-loader: %: relocation failed: %", B(e));
+                describe(kernel, s, &relo, spec, text!("corelet-loader: %: relocation failed: %"), B(e));
                 return Err(Exit::NotPortable);
             }
         }
@@ -99,17 +99,17 @@ pub fn describe<K: Kernel>(
 ) {
     let function = s.function(relo.function).map_or("", |f| f.name);
     let line = [N(relo.line.into())];
-    let line = if relo.line != 0 { P(", line %", &line) } else { S("") };
+    let line = if relo.line != 0 { P(text!(", line %"), &line) } else { S("") };
     let kind = ReloKind::from_number(relo.kind.into()).map_or("", ReloKind::name);
     let text = SpecText { spec, btf: &s.btf, root_id: relo.type_id.0 };
     let raw;
     let what = match s.btf.ty(relo.type_id) {
         Ok(t) if spec.root != relo.type_id => {
             raw = [S(t.kind().name()), S(s.btf.name(&t)), S(s.btf.string(relo.access_str_off))];
-            P("% %, access %", &raw)
+            P(text!("% %, access %"), &raw)
         }
         _ => T(&text),
     };
     let args = [S(s.object.name), S(function), N(relo.insn.into()), line, S(kind), what];
-    bare(kernel, form, &[P("%: % insn %%: % of %", &args), more]);
+    bare(kernel, form, &[P(text!("%: % insn %%: % of %"), &args), more]);
 }

@@ -7,7 +7,7 @@ use crate::number;
 use crate::run;
 use crate::say::{
     Arg::{E, N, S},
-    bare, say,
+    bare, say, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, Sys};
@@ -26,9 +26,11 @@ pub fn ready<K: Kernel>(kernel: &mut K, session: &Session<'_>, what: &str) {
 /// Says how many events were not printed.
 pub fn ended<K: Kernel>(kernel: &mut K, summary: &Summary) {
     let args = [N(summary.events), N(summary.lost), N(summary.dropped)];
-    say(kernel, "ended: % events, % lost by the kernel, % dropped by a slow output", &args);
+    say(kernel, text!("ended: % events, % lost by the kernel, % dropped by a slow output"), &args);
     if summary.misfits > 0 {
-        let form = "% events had not the size of their type: is the pack's manifest for another version of the tool?";
+        let form = text!(
+            "% events had not the size of their type: is the pack's manifest for another version of the tool?"
+        );
         say(kernel, form, &[N(summary.misfits)]);
     }
 }
@@ -50,11 +52,11 @@ pub fn memory<K: Kernel>(kernel: &mut K, output: Output, started: u64) {
     let micros = kernel.now().wrapping_sub(started) / 1000;
     let (rss, anonymous) = match resident(kernel) {
         Ok(both) => both,
-        Err(e) => return say(kernel, "cannot read /proc/self/smaps_rollup: %", &[E(e)]),
+        Err(e) => return say(kernel, text!("cannot read /proc/self/smaps_rollup: %"), &[E(e)]),
     };
     let args = [N(rss.into()), N(anonymous.into()), N(micros)];
     if output == Output::Json {
-        bare(kernel, "{\"memory\":{\"rss_kib\":%,\"anonymous_kib\":%,\"load_us\":%}}", &args);
+        bare(kernel, text!("{\"memory\":{\"rss_kib\":%,\"anonymous_kib\":%,\"load_us\":%}}"), &args);
     } else {
         say(kernel, "memory: % KiB resident, % KiB of it anonymous; loaded in % us", &args);
     }
@@ -87,18 +89,18 @@ pub fn kernel_memory<K: Kernel>(
         for (map, open) in maps.zip(source.open).filter(|(_, open)| open.map.fd().0 >= 0) {
             let bytes = match of_map(kernel, open.map.fd()) {
                 Ok(bytes) => bytes,
-                Err(e) => return say(kernel, "cannot read a map's /proc/self/fdinfo: %", &[E(e)]),
+                Err(e) => return say(kernel, text!("cannot read a map's /proc/self/fdinfo: %"), &[E(e)]),
             };
             sum = sum.saturating_add(bytes.into());
             if !json {
-                bare(kernel, "  map %.%: % bytes", &[S(source.name), S(map.name), N(bytes.into())]);
+                bare(kernel, text!("  map %.%: % bytes"), &[S(source.name), S(map.name), N(bytes.into())]);
             }
         }
     }
     let args = [N(sum), N(run::kernel_memory(chosen, &session.identity))];
     if json {
-        bare(kernel, "{\"kernel_memory\":{\"maps_bytes\":%,\"at_most\":%}}", &args);
+        bare(kernel, text!("{\"kernel_memory\":{\"maps_bytes\":%,\"at_most\":%}}"), &args);
     } else {
-        say(kernel, "kernel memory: % bytes of maps; with buffers and programs at most %", &args);
+        say(kernel, text!("kernel memory: % bytes of maps; with buffers and programs at most %"), &args);
     }
 }

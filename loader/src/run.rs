@@ -13,7 +13,7 @@ use crate::load::{Objects, load, stream_bytes};
 use crate::pins;
 use crate::preflight;
 use crate::report;
-use crate::say::{Arg::N, fail, failed};
+use crate::say::{Arg::N, fail, failed, text};
 use crate::service::{self, Pulse};
 use crate::session::{Counts, Session};
 use crate::stream::Channels;
@@ -58,7 +58,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     // first of all, so that a signal while loading does not leave a probe in tracefs
     let stop = match kernel.stop_fd() {
         Ok(fd) => session.ledger.keep(kernel, fd)?,
-        Err(e) => return Err(failed(kernel, "signalfd", e)),
+        Err(e) => return Err(failed(kernel, text!("signalfd"), e)),
     };
     let mut packs: Vec<PackFile<'_>, MAX_PACK_OBJECTS> = Vec::new();
     for path in &options.packs {
@@ -114,7 +114,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         Command::Run => return stream(kernel, session, &objects, memory),
         Command::Load => {
             service::commit(kernel, session, &objects.sources)?;
-            report::ready(kernel, session, "loaded");
+            report::ready(kernel, session, text!("loaded"));
         }
         _ => report::ready(kernel, session, "verified"),
     }
@@ -134,7 +134,9 @@ fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chos
     let id = &session.identity;
     let need = kernel_memory(chosen, id);
     if need > limit.into() {
-        let form = "maps, buffers and programs may take % bytes of kernel memory on % CPUs; --max-kernel-mem allows %";
+        let form = text!(
+            "maps, buffers and programs may take % bytes of kernel memory on % CPUs; --max-kernel-mem allows %"
+        );
         return Err(fail(kernel, Exit::NotPortable, form, &[N(need), N(id.cpus.into()), N(limit.into())]));
     }
     Ok(())
@@ -157,7 +159,12 @@ fn stream<K: Kernel>(
     }
     let (options, id) = (session.options, &session.identity);
     let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
-        return Err(fail(kernel, Exit::BadInput, "the pack's memory formula leaves no room for events", &[]));
+        return Err(fail(
+            kernel,
+            Exit::BadInput,
+            text!("the pack's memory formula leaves no room for events"),
+            &[],
+        ));
     };
     let start = kernel.now();
     let deadline = options.seconds.map(|s| start.saturating_add(u64::from(s).saturating_mul(1_000_000_000)));
@@ -190,6 +197,6 @@ fn touch<K: Kernel>(kernel: &mut K, bytes: u32) -> Done<()> {
             region.fill(1);
             Ok(())
         }
-        Err(e) => Err(failed(kernel, "--touch", e)),
+        Err(e) => Err(failed(kernel, text!("--touch"), e)),
     }
 }

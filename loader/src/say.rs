@@ -6,15 +6,19 @@ use crate::number::hex_digit;
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::{Error, Words, relo::SpecText};
 
-/// A text as a variable of the function that says it, which `link.ld` can put where it is no memory until it is said; literals lie
-/// among all others.
-macro_rules! apart {
+/// Text that is said, as a static of its own, which `link.ld` puts where it is no memory until it is said; literals lie among all
+/// others, in what loading touches. What is said of a load that goes well stays a literal.
+macro_rules! text {
     ($text:literal) => {{
         static TEXT: [u8; $text.len()] = corelet_core::words::bytes($text);
-        core::str::from_utf8(&TEXT).unwrap_or_default()
+        const WORDS: &str = match core::str::from_utf8(&TEXT) {
+            Ok(words) => words,
+            Err(_) => "",
+        };
+        WORDS
     }};
 }
-pub(crate) use apart;
+pub(crate) use text;
 
 /// Longest part of a line that is written at once.
 const BUFFER: usize = 256;
@@ -163,10 +167,12 @@ impl<K: Kernel> Words for Line<'_, K> {
 #[inline(never)]
 pub fn failed<K: Kernel>(kernel: &mut K, what: &str, e: Errno) -> Exit {
     let need = match e {
-        Errno::EPERM | Errno::EACCES => " (loading BPF programs needs root, or CAP_BPF and CAP_PERFMON)",
+        Errno::EPERM | Errno::EACCES => {
+            text!(" (loading BPF programs needs root, or CAP_BPF and CAP_PERFMON)")
+        }
         _ => "",
     };
-    fail(kernel, e.exit(), "%: %%", &[Arg::S(what), Arg::E(e), Arg::S(need)])
+    fail(kernel, e.exit(), text!("%: %%"), &[Arg::S(what), Arg::E(e), Arg::S(need)])
 }
 
 /// Says what is wrong with the pack's bytes, in core's few words.

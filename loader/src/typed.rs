@@ -11,7 +11,7 @@ use crate::lacking;
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, S},
-    bad, fail,
+    bad, fail, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Kernel};
@@ -90,12 +90,12 @@ pub fn resolve<K: Kernel>(
                 }
                 let (exit, why) = match (lacking, e) {
                     ("", Errno::ENOENT) => {
-                        (Exit::NotPortable, S("neither the kernel nor a loaded module has it"))
+                        (Exit::NotPortable, S(text!("neither the kernel nor a loaded module has it")))
                     }
                     ("", e) => (e.exit(), E(e)),
                     (lacking, _) => (Exit::Missing, S(lacking)),
                 };
-                let form = "%: the programs need `%` of the kernel: %";
+                let form = text!("%: the programs need `%` of the kernel: %");
                 return Err(fail(kernel, exit, form, &[S(s.object.name), S(name), why]));
             }
         }

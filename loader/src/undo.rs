@@ -1,7 +1,7 @@
 //! The ledger of what the kernel was given, so that everything can be taken back: law 5, all or nothing.
 
 use crate::exit::{Done, Exit};
-use crate::say::{Arg::N, fail};
+use crate::say::{Arg::N, fail, text};
 use crate::sys::{Fd, Kernel};
 use crate::{kprobe, uprobe};
 use heapless::Vec;
@@ -28,7 +28,12 @@ impl Ledger {
     pub fn keep<K: Kernel>(&mut self, kernel: &mut K, fd: Fd) -> Done<Fd> {
         if u16::try_from(fd.0).ok().is_none_or(|number| self.open.push(number).is_err()) {
             kernel.close(fd);
-            return Err(fail(kernel, Exit::NotPortable, "more than % descriptors", &[N(MAX_OPEN as u64)]));
+            return Err(fail(
+                kernel,
+                Exit::NotPortable,
+                text!("more than % descriptors"),
+                &[N(MAX_OPEN as u64)],
+            ));
         }
         Ok(fd)
     }

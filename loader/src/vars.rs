@@ -4,7 +4,7 @@ use crate::exit::{Done, Exit};
 use crate::number::integer;
 use crate::say::{
     Arg::{N, S},
-    fail,
+    fail, text,
 };
 use crate::session::Session;
 use crate::sys::Kernel;
@@ -132,15 +132,15 @@ fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfi
         Misfit::Range { bits, signed } => {
             let (least, most) = limits(bits, signed);
             numbers = [N(least), N(most)];
-            (if signed { "--set %: % takes -% to %" } else { "--set %: % takes % to %" }, name)
+            (if signed { text!("--set %: % takes -% to %") } else { text!("--set %: % takes % to %") }, name)
         }
-        Misfit::Bool => ("--set %: bool takes true or false", name),
-        Misfit::Enum => ("--set %: not an enumerator of enum %", name),
+        Misfit::Bool => (text!("--set %: bool takes true or false"), name),
+        Misfit::Enum => (text!("--set %: not an enumerator of enum %"), name),
         Misfit::TooLong { bytes } => {
             numbers = [N(bytes.saturating_sub(1).into()), N(0)];
-            ("--set %%: text of % bytes at most", "")
+            (text!("--set %%: text of % bytes at most"), "")
         }
-        Misfit::Kind(kind) => ("--set %: a variable of kind % cannot be set", kind.name()),
+        Misfit::Kind(kind) => (text!("--set %: a variable of kind % cannot be set"), kind.name()),
     };
     let [first, second] = numbers;
     fail(kernel, Exit::Usage, form, &[S(set), S(name), first, second])
@@ -150,7 +150,12 @@ fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfi
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, set) in session.options.sets.iter().enumerate() {
         if session.sets_used & 1 << i == 0 {
-            return Err(fail(kernel, Exit::Usage, "--set %: the pack has no such variable", &[S(set)]));
+            return Err(fail(
+                kernel,
+                Exit::Usage,
+                text!("--set %: the pack has no such variable"),
+                &[S(set)],
+            ));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::object::Sections;
 use crate::relocate::describe;
 use crate::say::{
     Arg::{E, N, P, S},
-    bare, failed, say, write_all,
+    bare, failed, say, text, write_all,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
@@ -40,7 +40,7 @@ pub fn explain<K: Kernel>(
     // with a log the errno may become ENOSPC, so the first one is kept
     let log = match kernel.region(session.options.log_size as usize) {
         Ok(log) => log,
-        Err(e) => return failed(kernel, "memory for the verifier's log", e),
+        Err(e) => return failed(kernel, text!("memory for the verifier's log"), e),
     };
     let again = kernel.prog_load(spec, Some(log));
     if let Ok(fd) = again {
@@ -53,7 +53,7 @@ pub fn explain<K: Kernel>(
     let mut at = S("");
     if let Some(insn) = last_insn(log) {
         number = [N(insn.into())];
-        at = P(" at instruction %", &number);
+        at = P(text!(" at instruction %"), &number);
     }
     let poisoned = poisoned_insn(log);
     // what the interpreter cannot do, such as subprograms beside other calls on some architectures, is refused so
@@ -62,33 +62,37 @@ pub fn explain<K: Kernel>(
         && number_in(kernel, c"/proc/sys/net/core/bpf_jit_enable") == Ok(0);
     let events = [S(kconfig::BPF_EVENTS)];
     let need = match first {
-        Errno::EPERM => S(" (needs root, or CAP_BPF and CAP_PERFMON)"),
+        Errno::EPERM => S(text!(" (needs root, or CAP_BPF and CAP_PERFMON)")),
         // the verifier never saw it: the type of program is unknown
         Errno::EINVAL if log.is_empty() && program.attach != Attach::None => {
-            P("; this kernel may lack %", &events)
+            P(text!("; this kernel may lack %"), &events)
         }
-        _ if jit_off => {
-            S("; the kernel's compiler is off, which some programs need: sysctl net.core.bpf_jit_enable=1")
-        }
+        _ if jit_off => S(text!(
+            "; the kernel's compiler is off, which some programs need: sysctl net.core.bpf_jit_enable=1"
+        )),
         _ => S(""),
     };
     let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, need];
-    say(kernel, "%: program % (%): the kernel refused it: %%%", &args);
+    say(kernel, text!("%: program % (%): the kernel refused it: %%%"), &args);
     if let Some(insn) = poisoned {
         blame(kernel, s, placed, insn, arena);
     }
     if let Some(map) = uncreated_map(log).and_then(|number| s.maps().at(number).ok()) {
         let args = [S(map.name), N(map.map_type.into())];
-        bare(kernel, "  it uses map %, which was not created: this kernel has no maps of type %", &args);
+        bare(
+            kernel,
+            text!("  it uses map %, which was not created: this kernel has no maps of type %"),
+            &args,
+        );
     }
     if !log.is_empty() {
         // kernels from 6.4 on keep the end of a log that does not fit, older ones its start
         let cut = match (again, session.identity.is_at_least(6, 4)) {
-            (Err(Errno::ENOSPC), true) => ", its start cut off (--log-size makes room)",
-            (Err(Errno::ENOSPC), false) => ", its end cut off (--log-size makes room)",
+            (Err(Errno::ENOSPC), true) => text!(", its start cut off (--log-size makes room)"),
+            (Err(Errno::ENOSPC), false) => text!(", its end cut off (--log-size makes room)"),
             _ => "",
         };
-        bare(kernel, "  the verifier's log%:", &[S(cut)]);
+        bare(kernel, text!("  the verifier's log%:"), &[S(cut)]);
         write_all(kernel, Fd::STDERR, log);
     }
     if jit_off {
@@ -113,7 +117,7 @@ fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u
         // one that does not parse is printed raw
         let _ = spec.parse(&s.btf, relo.type_id, relo.access_str_off, kind);
     }
-    describe(kernel, s, &relo, spec, "  it reads what this kernel does not have: %", S(""));
+    describe(kernel, s, &relo, spec, text!("  it reads what this kernel does not have: %"), S(""));
 }
 
 /// The number of the map that was not created and is used in an instruction that is reached.

@@ -8,7 +8,7 @@ use crate::exit::{Done, Exit};
 use crate::identity::read_file;
 use crate::number::first;
 use crate::object::Sections;
-use crate::say::{Arg::S, fail, say};
+use crate::say::{Arg::S, fail, say, text};
 use crate::session::Session;
 use crate::sys::Kernel;
 use corelet_core::TypeId;
@@ -44,11 +44,11 @@ pub fn image<'a, K: Kernel>(
                 place.iter_mut().zip(value.to_le_bytes()).for_each(|(to, from)| *to = from);
             }
             (Some(_), None) if weak() => {
-                let form = "%: the value of % is known from a target only: it is weak and taken for 0";
+                let form = text!("%: the value of % is known from a target only: it is weak and taken for 0");
                 say(kernel, form, &[S(s.object.name), S(name)]);
             }
             _ => {
-                let form = "%: the value of % is known from a target only%";
+                let form = text!("%: the value of % is known from a target only%");
                 return Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(name), S(NEXT)]));
             }
         }

@@ -20,7 +20,7 @@ use crate::object::Sections;
 use crate::relocate::{self, core_relo};
 use crate::say::{
     Arg::{B, E, N, S},
-    fail, failed, say,
+    fail, failed, say, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Kernel};
@@ -35,7 +35,9 @@ const VMLINUX: &CStr = c"/sys/kernel/btf/vmlinux";
 const VMLINUX_TEXT: &str = "/sys/kernel/btf/vmlinux";
 
 /// What to do where they do not serve.
-const NEXT: &str = "; make a target of this kernel's image and configuration with `corelet target`, and pass it with --target";
+const NEXT: &str = text!(
+    "; make a target of this kernel's image and configuration with `corelet target`, and pass it with --target"
+);
 
 /// Whether the kernel's own types are there; says why they are not.
 pub fn is_there<K: Kernel>(kernel: &mut K) -> Done<bool> {
@@ -43,7 +45,7 @@ pub fn is_there<K: Kernel>(kernel: &mut K) -> Done<bool> {
         Ok(_) => Ok(true),
         Err(e) if e.exit() == Exit::Again => Err(failed(kernel, VMLINUX_TEXT, e)),
         Err(e) => {
-            say(kernel, "%: %; the kernel's own types cannot serve either", &[S(VMLINUX_TEXT), E(e)]);
+            say(kernel, text!("%: %; the kernel's own types cannot serve either"), &[S(VMLINUX_TEXT), E(e)]);
             Ok(false)
         }
     }
@@ -76,7 +78,7 @@ pub fn relocate<K: Kernel>(
         (Err(_), Some(e)) => return Err(unreadable(kernel, e)),
         (Err(e), None) => {
             let args = [S(name), S(VMLINUX_TEXT), B(e), S(NEXT)];
-            return Err(fail(kernel, Exit::NotPortable, "%: %: %%", &args));
+            return Err(fail(kernel, Exit::NotPortable, text!("%: %: %%"), &args));
         }
     };
     let stats = selected.stats;
@@ -98,5 +100,5 @@ pub fn relocate<K: Kernel>(
 
 #[cold]
 fn unreadable<K: Kernel>(kernel: &mut K, e: Errno) -> Exit {
-    failed(kernel, "/sys/kernel/btf", e)
+    failed(kernel, text!("/sys/kernel/btf"), e)
 }

@@ -7,7 +7,7 @@ use crate::exit::{Done, Exit};
 use crate::job::Source;
 use crate::say::{
     Arg::{E, N, S},
-    fail, failed, say,
+    fail, failed, say, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapFd, Open, Sys};

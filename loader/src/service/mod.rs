@@ -14,14 +14,6 @@
 
 use crate::tracefs::Path;
 
-/// Text that is said, as a variable of its own, which `link.ld` keeps out of the memory of loading.
-macro_rules! text {
-    ($text:literal) => {{
-        static TEXT: [u8; $text.len()] = corelet_core::words::bytes($text);
-        core::str::from_utf8(&TEXT).unwrap_or_default()
-    }};
-}
-
 mod begin;
 mod environ;
 mod pins;

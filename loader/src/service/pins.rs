@@ -6,7 +6,7 @@ use crate::job::OpenMap;
 use crate::object::Sections;
 use crate::say::{
     Arg::{E, S},
-    fail,
+    fail, text,
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, Sys};

@@ -6,7 +6,7 @@ use crate::job::Summary;
 use crate::number;
 use crate::say::{
     Arg::{E, N},
-    print, say,
+    print, say, text,
 };
 use crate::session::Session;
 use crate::sys::{Fd, Kernel, MapFd};

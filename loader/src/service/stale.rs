@@ -8,7 +8,7 @@ use crate::directory::Names;
 use crate::number;
 use crate::say::{
     Arg::{E, S},
-    say,
+    say, text,
 };
 use crate::sys::{Errno, Fd, Kernel, Open, Sys};
 use crate::tracefs::{self, Path};

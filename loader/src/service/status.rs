@@ -10,7 +10,7 @@ use crate::identity::number_in;
 use crate::job::Output;
 use crate::say::{
     Arg::{N, P, S, X},
-    fail, failed, print,
+    fail, failed, print, text,
 };
 use crate::sys::Kind as Object;
 use crate::sys::{Errno, Fd, Kernel, Sys};
@@ -89,7 +89,12 @@ fn show<K: Kernel>(
         print(kernel, Fd::STDOUT, text!("{\"service\":\"%\",\"state\":\"%\""), &[S(name), S(what)]);
     } else {
         let left = text!(", left by a loader that was killed; the next one removes it");
-        print(kernel, Fd::STDOUT, "%: %%\n", &[S(name), S(what), S(if what == "stale" { left } else { "" })]);
+        print(
+            kernel,
+            Fd::STDOUT,
+            text!("%: %%\n"),
+            &[S(name), S(what), S(if what == text!("stale") { left } else { "" })],
+        );
     }
     if let Some(head) = &head {
         let told = if what == "stale" { Ok(()) } else { tell(kernel, head, json, counted) };
@@ -112,7 +117,7 @@ fn tell<K: Kernel>(kernel: &mut K, head: &Head, json: bool, counted: bool) -> Sy
     let off = text!("; runs are not counted: sysctl kernel.bpf_stats_enabled=1");
     let counted = match (json, counted) {
         (true, true) => "true",
-        (true, false) => "false",
+        (true, false) => text!("false"),
         (false, true) => "",
         (false, false) => off,
     };
@@ -204,7 +209,7 @@ impl List {
             print(kernel, Fd::STDOUT, ",", &[]);
         } else {
             self.close(kernel);
-            print(kernel, Fd::STDOUT, ",\"%\":[", &[S(name)]);
+            print(kernel, Fd::STDOUT, text!(",\"%\":["), &[S(name)]);
             self.open = name;
         }
         json

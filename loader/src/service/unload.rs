@@ -7,7 +7,7 @@ use crate::directory::Names;
 use crate::exit::{Done, Exit};
 use crate::say::{
     Arg::{E, S},
-    fail, failed, say,
+    fail, failed, say, text,
 };
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::Path;

@@ -6,7 +6,7 @@ use super::stacks::{Asked, Stacks};
 use crate::job::{Job, Output as Form};
 use crate::say::{
     Arg::{E, N},
-    say,
+    say, text,
 };
 use crate::sys::Kernel;
 use corelet_core::event::Symbols;
@@ -23,10 +23,10 @@ impl<K: Kernel> Reader<'_, '_, K> {
         self.again = again;
         let Some(mut stacks) = self.memory.stacks.take() else { return };
         if let Err(e) = stacks.name_kernel(self.kernel) {
-            say(self.kernel, "cannot read /proc/kallsyms: %; addresses stay numbers", &[E(e)]);
+            say(self.kernel, text!("cannot read /proc/kallsyms: %; addresses stay numbers"), &[E(e)]);
         }
         if stacks.left_out > 0 {
-            let form = "% addresses stay numbers: there is no memory for more names";
+            let form = text!("% addresses stay numbers: there is no memory for more names");
             say(self.kernel, form, &[N(stacks.left_out)]);
         }
         if job.output == Form::Raw {

@@ -8,7 +8,7 @@ use super::stacks::{STACKS, Stacks, has_stacks};
 use crate::job::{Job, OpenMap, Source};
 use crate::say::{
     Arg::{E, N, S},
-    say,
+    say, text,
 };
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::btf::Btf;
@@ -250,7 +250,7 @@ impl<K: Kernel> Reader<'_, '_, K> {
             }
         }
         if at.view.is_some_and(|v| v.rows == 0) && rows.left_out > 0 {
-            let form = "result %: % entries are left out: there is no memory to sort more";
+            let form = text!("result %: % entries are left out: there is no memory to sort more");
             say(self.kernel, form, &[S(at.record.name), N(rows.left_out)]);
         }
         self.memory.rows = rows.into_memory();
@@ -324,12 +324,12 @@ impl<K: Kernel> Reader<'_, '_, K> {
     }
 
     fn too_large(&mut self, at: &Place<'_>, need: usize) {
-        let form = "result %: an entry takes % bytes, more than the buffer has; it is left out";
+        let form = text!("result %: an entry takes % bytes, more than the buffer has; it is left out");
         say(self.kernel, form, &[S(at.record.name), N(need as u64)]);
     }
 
     fn failed(&mut self, at: &Place<'_>, e: Errno) {
-        say(self.kernel, "result %: cannot read the map: %", &[S(at.record.name), E(e)]);
+        say(self.kernel, text!("result %: cannot read the map: %"), &[S(at.record.name), E(e)]);
     }
 }
 
