@@ -42,6 +42,20 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
     }
 }
 
+/// Text that is said, as a static of its own, which a linker script can put where it is no memory until it is said: literals lie
+/// among all others. In the loader what is said of a load that goes well stays a literal, since that is read anyway.
+#[macro_export]
+macro_rules! text {
+    ($text:literal) => {{
+        static TEXT: [u8; $text.len()] = $crate::words::bytes($text);
+        const WORDS: &str = match core::str::from_utf8(&TEXT) {
+            Ok(words) => words,
+            Err(_) => "",
+        };
+        WORDS
+    }};
+}
+
 /// Part number `n` of a list whose parts `separator` separates: a table of strings without its pointers.
 pub fn nth(list: &'static [u8], separator: u8, n: usize) -> Option<&'static str> {
     let part = list.split(|&b| b == separator).nth(n)?;

@@ -217,6 +217,7 @@ fn best<'f, K: Kernel>(
 }
 
 #[cold]
+#[inline(never)]
 fn describe<K: Kernel>(
     kernel: &mut K,
     what: &str,
@@ -232,6 +233,7 @@ fn describe<K: Kernel>(
 }
 
 #[cold]
+#[inline(never)]
 fn refuse<K: Kernel>(
     kernel: &mut K,
     files: &[&PackFile<'_>],

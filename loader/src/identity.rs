@@ -67,6 +67,7 @@ impl Identity {
 }
 
 #[cold]
+#[inline(never)]
 fn no_sysfs<K: Kernel>(kernel: &mut K, path: &CStr, e: Errno) -> Exit {
     let path = path.to_str().unwrap_or("");
     if e.exit() == Exit::Again {

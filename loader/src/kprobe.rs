@@ -22,6 +22,8 @@ pub struct Probe<'a> {
 ///
 /// # Errors
 /// `ENOENT` for a symbol that does not exist; `EINVAL` where the kernel cannot probe this place.
+#[cold] // tracepoints, which many tools have alone, go without
+#[inline(never)]
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
     match number_in(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
         Ok(kind) => by_pmu(kernel, kind, probe),
@@ -30,6 +32,8 @@ pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -
     }
 }
 
+#[cold]
+#[inline(never)]
 fn by_pmu<K: Kernel>(kernel: &mut K, kind: u32, probe: &Probe<'_>) -> Sys<Fd> {
     let mut config = 0;
     if probe.ret {
@@ -53,6 +57,8 @@ fn name(path: &mut Path, pid: u32, number: u32) {
     path.text("corelet/p_").number(pid).text("_").number(number);
 }
 
+#[cold]
+#[inline(never)]
 fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
     let (pid, number) = (kernel.pid(), ledger.tracefs_probes);
     let mut line = Path::new();
@@ -78,6 +84,8 @@ fn by_tracefs<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>)
 }
 
 /// Removes the probe of number `number` that this process made in tracefs.
+#[cold]
+#[inline(never)]
 pub fn remove<K: Kernel>(kernel: &mut K, number: u32) {
     let mut line = Path::new();
     line.text("-:");
@@ -88,6 +96,8 @@ pub fn remove<K: Kernel>(kernel: &mut K, number: u32) {
 }
 
 /// Writes a line to a control file of tracefs.
+#[cold]
+#[inline(never)]
 pub fn control<K: Kernel>(kernel: &mut K, file: &str, line: &Path) -> Sys<()> {
     let root = tracefs::root(kernel)?;
     let mut path = Path::new();

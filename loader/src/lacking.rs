@@ -66,11 +66,13 @@ fn of_category(category: &str) -> &'static str {
 
 /// Whether probes can be made by tracefs's `kprobe_events`.
 #[cold]
+#[inline(never)]
 pub fn has_kprobe_events<K: Kernel>(kernel: &mut K) -> bool {
     tracefs::root(kernel).is_ok() && !is_missing_in_tracefs(kernel, "/kprobe_events", "")
 }
 
 #[cold]
+#[inline(never)]
 fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, folder: &str, name: &str) -> bool {
     let Ok(root) = tracefs::root(kernel) else { return false };
     let mut path = Path::new();
@@ -79,6 +81,7 @@ fn is_missing_in_tracefs<K: Kernel>(kernel: &mut K, folder: &str, name: &str) ->
 }
 
 #[cold]
+#[inline(never)]
 fn is_missing<K: Kernel>(kernel: &mut K, path: &CStr) -> bool {
     match kernel.open(path, Open::Read) {
         Ok(fd) => {

@@ -85,8 +85,12 @@ pub fn load<K: Kernel>(
     objects: &mut Objects<'_, '_>,
 ) -> Done<&'static mut [u8]> {
     let Some((chosen, rest)) = objects.chosen.split_first() else {
-        vars::all_used(kernel, session)?;
-        overrides::all_used(kernel, session)?;
+        if !session.options.sets.is_empty() {
+            vars::all_used(kernel, session)?;
+        }
+        if !session.options.attaches.is_empty() {
+            overrides::all_used(kernel, session)?;
+        }
         if session.options.command == Command::Run {
             open_channels(kernel, session, objects)?;
         }

@@ -59,6 +59,7 @@ fn halves(text: &str, byte: u8) -> Option<(&str, &str)> {
 
 /// What `what` is for `program`.
 #[cold]
+#[inline(never)]
 fn attach<'a>(program: &Program<'_>, what: &'a str) -> Option<Attach<'a>> {
     let ret = program.section.starts_with("kret") || program.section.starts_with("uret");
     let is_usdt = program.section.starts_with("usdt");
@@ -90,6 +91,8 @@ fn behind(place: &str) -> Option<(&str, u64)> {
 }
 
 /// Refuses `--attach` options that named no program of any object.
+#[cold]
+#[inline(never)]
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, attach) in session.options.attaches.iter().enumerate() {
         if session.attaches_used & (1 << (i & 31)) == 0 {

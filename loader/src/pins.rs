@@ -111,6 +111,7 @@ fn at<T>(name: &str, call: impl FnOnce(&core::ffi::CStr) -> Sys<T>) -> Sys<T> {
 }
 
 #[cold]
+#[inline(never)]
 fn cannot<K: Kernel>(kernel: &mut K, object: &str, map: &str, e: Errno) -> Exit {
     let (exit, why) = match e {
         Errno::EPERM | Errno::ENOENT => (

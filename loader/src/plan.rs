@@ -181,6 +181,7 @@ fn present<K: Kernel>(
 
 /// Says why a program cannot be attached.
 #[cold]
+#[inline(never)]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
     let replaces = program.prog_type == EXT;
     let lacking = if replaces { "" } else { lacking::option(kernel, &program.attach, e) };

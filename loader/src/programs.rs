@@ -133,6 +133,17 @@ fn line_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
+    if s.parts.get(section::LINE_INFO).is_empty() { Ok(&[]) } else { lines(kernel, s, placed, arena) }
+}
+
+#[cold] // a pack has lines where it is asked for them only
+#[inline(never)]
+fn lines<'a, K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    placed: &[Placed],
+    arena: &mut Arena<'a>,
+) -> Done<&'a [u8]> {
     let lines = s.parts.records::<LineInfo>(section::LINE_INFO);
     // a function is placed once, so there are no more lines than the pack has
     let out = arena.take(kernel, lines.clone().count().saturating_mul(16))?;

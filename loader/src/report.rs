@@ -64,6 +64,7 @@ pub fn memory<K: Kernel>(kernel: &mut K, output: Output, started: u64) {
 
 /// Bytes that the kernel counts for a map (`memlock` of its fdinfo, exact from 6.4).
 #[cold]
+#[inline(never)]
 fn of_map<K: Kernel>(kernel: &mut K, map: Fd) -> Sys<u32> {
     let mut path = Path::new();
     path.text("/proc/self/fdinfo/").number(map.0 as u32);

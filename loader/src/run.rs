@@ -88,7 +88,9 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     for pack in &packs {
         choose(kernel, pack, &files, &session.identity, options, &mut chosen)?;
     }
-    within_limit(kernel, session, &chosen)?;
+    if let Some(limit) = options.max_kernel_mem {
+        within_limit(kernel, session, &chosen, limit)?;
+    }
     if options.command == Command::Preflight {
         return preflight::check(kernel, session, &chosen);
     }
@@ -101,7 +103,9 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     if matches!(options.command, Command::Run | Command::Load) {
         pins::pin(kernel, session, &objects.sources)?;
     }
-    touch(kernel, options.touch)?;
+    if options.touch > 0 {
+        touch(kernel, options.touch)?;
+    }
     if options.memory {
         report::memory(kernel, options.output, started);
         report::kernel_memory(kernel, session, &chosen, &objects.sources);
@@ -129,8 +133,14 @@ pub fn kernel_memory(chosen: &[Chosen<'_>], id: &Identity) -> u64 {
 }
 
 /// Checks the kernel memory that the pack may take, before anything is created.
-fn within_limit<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<'_>]) -> Done<()> {
-    let Some(limit) = session.options.max_kernel_mem else { return Ok(()) };
+#[cold]
+#[inline(never)]
+fn within_limit<K: Kernel>(
+    kernel: &mut K,
+    session: &Session<'_>,
+    chosen: &[Chosen<'_>],
+    limit: u32,
+) -> Done<()> {
     let id = &session.identity;
     let need = kernel_memory(chosen, id);
     if need > limit.into() {
@@ -188,10 +198,9 @@ fn stream<K: Kernel>(
 }
 
 /// Takes memory and writes to each page of it, so that whoever measures can see that it is measured.
+#[cold]
+#[inline(never)]
 fn touch<K: Kernel>(kernel: &mut K, bytes: u32) -> Done<()> {
-    if bytes == 0 {
-        return Ok(());
-    }
     match kernel.region(bytes as usize) {
         Ok(region) => {
             region.fill(1);

@@ -6,19 +6,7 @@ use crate::number::hex_digit;
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::{Error, Words, relo::SpecText};
 
-/// Text that is said, as a static of its own, which `link.ld` puts where it is no memory until it is said; literals lie among all
-/// others, in what loading touches. What is said of a load that goes well stays a literal.
-macro_rules! text {
-    ($text:literal) => {{
-        static TEXT: [u8; $text.len()] = corelet_core::words::bytes($text);
-        const WORDS: &str = match core::str::from_utf8(&TEXT) {
-            Ok(words) => words,
-            Err(_) => "",
-        };
-        WORDS
-    }};
-}
-pub(crate) use text;
+pub(crate) use corelet_core::text;
 
 /// Longest part of a line that is written at once.
 const BUFFER: usize = 256;
@@ -122,8 +110,18 @@ impl<K: Kernel> Line<'_, K> {
         match *arg {
             Arg::S(text) => self.text(text),
             Arg::N(n) => self.number(n),
+            Arg::P(form, args) => self.form(form, args),
+            _ => self.rare(arg),
+        }
+    }
+
+    /// What is only in lines on failures.
+    #[cold]
+    #[inline(never)]
+    fn rare(&mut self, arg: &Arg<'_>) {
+        match *arg {
             Arg::E(e) => match e.name() {
-                "" => self.form("errno %", &[Arg::N(e.0.into())]),
+                "" => self.form(text!("errno %"), &[Arg::N(e.0.into())]),
                 name => self.form("E%", &[Arg::S(name)]),
             },
             Arg::X(bytes) => {
@@ -135,7 +133,7 @@ impl<K: Kernel> Line<'_, K> {
             }
             Arg::B(error) => error.brief(self),
             Arg::T(spec) => spec.say(self),
-            Arg::P(form, args) => self.form(form, args),
+            Arg::S(_) | Arg::N(_) | Arg::P(..) => {}
         }
     }
 }

@@ -38,6 +38,23 @@ pub fn apply<K: Kernel>(
     datasec: TypeId,
     contents: &mut [u8],
 ) -> Done<bool> {
+    if session.options.sets.is_empty() {
+        Ok(false)
+    } else {
+        set(kernel, session, btf, aliases, datasec, contents)
+    }
+}
+
+#[cold] // where nothing is set, its code is no memory
+#[inline(never)]
+fn set<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    btf: &Btf<'_>,
+    aliases: Checked<'_, Alias<'_>>,
+    datasec: TypeId,
+    contents: &mut [u8],
+) -> Done<bool> {
     let mut any = false;
     let Ok(section) = btf.ty(datasec) else { return Ok(false) };
     for var in section.vars() {
@@ -63,7 +80,7 @@ pub fn apply<K: Kernel>(
 }
 
 /// Writes `text` as a value of type `ty` into `place`.
-#[cold] // where nothing is set, its code is no memory
+#[cold]
 #[inline(never)]
 fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Misfit> {
     let t = btf.skip_mods(ty).map_err(|_| Misfit::Kind(Kind::Unknown))?;
@@ -105,6 +122,8 @@ fn put(btf: &Btf<'_>, ty: TypeId, text: &str, place: &mut [u8]) -> Result<(), Mi
 }
 
 /// The two's complement of the number `text`, if it is one of `bits` bits.
+#[cold]
+#[inline(never)]
 fn ranged(text: &str, bits: u32, signed: bool) -> Result<u64, Misfit> {
     let misfit = Misfit::Range { bits, signed };
     let Some((negative, magnitude)) = integer(text).filter(|_| (1..=64).contains(&bits)) else {
@@ -125,6 +144,7 @@ fn limits(bits: u32, signed: bool) -> (u64, u64) {
 }
 
 #[cold]
+#[inline(never)]
 fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfit: Misfit) -> Exit {
     let name = btf.skip_mods(ty).map_or("", |t| btf.name(&t));
     let mut numbers = [N(0), N(0)];
@@ -147,6 +167,8 @@ fn refuse<K: Kernel>(kernel: &mut K, set: &str, btf: &Btf<'_>, ty: TypeId, misfi
 }
 
 /// Refuses `--set` options that named no variable of any object.
+#[cold]
+#[inline(never)]
 pub fn all_used<K: Kernel>(kernel: &mut K, session: &Session<'_>) -> Done<()> {
     for (i, set) in session.options.sets.iter().enumerate() {
         if session.sets_used & 1 << i == 0 {

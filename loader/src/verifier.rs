@@ -14,7 +14,7 @@ use crate::sys::{Errno, Fd, Kernel, ProgSpec, slots};
 use corelet_core::insn::UNCREATED_MAP;
 use corelet_core::kconfig;
 use corelet_core::link::Placed;
-use corelet_core::pack::{Attach, Program};
+use corelet_core::pack::{Attach, Program, Relo};
 use corelet_core::relo::{ReloKind, Spec};
 
 /// How the verifier prints the call that poison puts in an instruction's place.
@@ -104,13 +104,26 @@ pub fn explain<K: Kernel>(
     }
 }
 
+/// The relocation of an instruction.
+#[cold]
+#[inline(never)]
+fn hit(s: &Sections<'_>, function: u16, insn: u32) -> Option<Relo> {
+    for relo in s.relos().flatten() {
+        if relo.function == function && relo.insn == insn {
+            return Some(relo);
+        }
+    }
+    None
+}
+
 /// Says which relocation poisoned the instruction.
 fn blame<K: Kernel>(kernel: &mut K, s: &Sections<'_>, placed: &[Placed], insn: u32, mut arena: Arena<'_>) {
     let Some(p) = placed.iter().find(|p| insn.wrapping_sub(p.start) < p.count) else { return };
     let at = insn.wrapping_sub(p.start);
     // the second half of a 64-bit load is poisoned with the first
-    let hit = |insn: u32| s.relos().flatten().find(|r| r.function == p.function && r.insn == insn);
-    let Some(relo) = hit(at).or_else(|| hit(at.wrapping_sub(1))) else { return };
+    let Some(relo) = hit(s, p.function, at).or_else(|| hit(s, p.function, at.wrapping_sub(1))) else {
+        return;
+    };
     let Ok(memory) = arena.take(kernel, size_of::<Spec>()) else { return };
     let Some(spec) = slots(memory, Spec::default).first_mut() else { return };
     if let Ok(kind) = ReloKind::from_number(relo.kind.into()) {

@@ -59,6 +59,7 @@ fn skip<'a, T: Wire<'a>>(reader: &mut Reader<'a>) {
     T::read(reader);
 }
 
+// `cold` is what many packs do without: a device's loader has it where it is no memory then.
 fields!(Object<'a> { name, digest, license, spdx, kern_version });
 fields!(Function<'a> { name, start, count });
 fields!(Program<'a> {
@@ -90,12 +91,16 @@ fields!(Map<'a> {
 fields!(Relo { function, insn, type_id, access_str_off, kind, index, line });
 fields!(Fixup { function, insn, kind });
 fields!(FuncInfo { function, type_id });
-fields!(LineInfo { function, insn, file_off, line_off, line_col });
+fields!(
+    #[cold]
+    #[inline(never)]
+    LineInfo { function, insn, file_off, line_off, line_col }
+);
 fields!(Event<'a> { map, type_id, name });
-fields!(ResultMap<'a> { map, name, offset, type_id, how });
+fields!(#[cold] #[inline(never)] ResultMap<'a> { map, name, offset, type_id, how });
 fields!(Hint { type_id, member, format });
-fields!(Alias<'a> { name, variable });
-fields!(View<'a> {
+fields!(#[cold] #[inline(never)] Alias<'a> { name, variable });
+fields!(#[cold] #[inline(never)] View<'a> {
     result,
     key,
     value,
@@ -112,9 +117,17 @@ fields!(Target<'a> { object, build_id, release, version, arch, pointer_size, big
 fields!(Module<'a> { name, build_id });
 fields!(KernelId { subset, kernel });
 fields!(Choice { program, decision });
-fields!(MapChoice { map, fate });
-fields!(InnerMap<'a> { map, def });
-fields!(MapValue { map, key, holds });
+fields!(
+    #[cold]
+    #[inline(never)]
+    MapChoice { map, fate }
+);
+fields!(#[cold] #[inline(never)] InnerMap<'a> { map, def });
+fields!(
+    #[cold]
+    #[inline(never)]
+    MapValue { map, key, holds }
+);
 fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
 fields!(Memory { work, maps });
 

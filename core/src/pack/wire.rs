@@ -159,17 +159,19 @@ impl Wire<'_> for [u8; 32] {
     }
 }
 
-/// A struct: its fields in the order of the wire. One that is left out does not compile.
+/// A struct: its fields in the order of the wire. One that is left out does not compile. Attributes are those of `read`.
 macro_rules! fields {
-    ($name:ident { $($field:ident),+ $(,)? }) => {
+    ($(#[$attr:meta])* $name:ident { $($field:ident),+ $(,)? }) => {
         impl<'a> Wire<'a> for $name {
+            $(#[$attr])*
             fn read(r: &mut Reader<'a>) -> Self {
                 $name { $($field: Wire::read(r)),+ }
             }
         }
     };
-    ($name:ident<'a> { $($field:ident),+ $(,)? }) => {
+    ($(#[$attr:meta])* $name:ident<'a> { $($field:ident),+ $(,)? }) => {
         impl<'a> Wire<'a> for $name<'a> {
+            $(#[$attr])*
             fn read(r: &mut Reader<'a>) -> Self {
                 $name { $($field: Wire::read(r)),+ }
             }

@@ -41,6 +41,7 @@ struct Matcher<'x, 'l, 't> {
 }
 
 /// Whether `targ` has the shape of `local`.
+#[cold]
 #[inline(never)] // its frame is its own: fields are looked for without it
 pub(super) fn types_match(
     local_btf: &Btf<'_>,
@@ -62,6 +63,8 @@ pub(super) fn types_match(
 
 impl Matcher<'_, '_, '_> {
     /// Goes on with the innermost open pair; `answer` is what its part at hand came to, if one was at hand.
+    #[cold]
+    #[inline(never)]
     fn advance(&mut self, answer: Option<bool>, observer: &mut impl Observer) -> Result<Step> {
         let Some(open) = self.open.last_mut() else { return Ok(Step::Decided(true)) };
         let (l, t) = (self.local.get(open.local), self.targ.get(open.targ));
@@ -105,6 +108,8 @@ impl Matcher<'_, '_, '_> {
         Ok(Step::Decided(false))
     }
 
+    #[cold]
+    #[inline(never)]
     fn compare(
         &mut self,
         local: TypeId,

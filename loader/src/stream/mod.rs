@@ -28,7 +28,7 @@ use crate::exit::{Done, Exit};
 use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary};
 use crate::say::{
     Arg::{E, N, S},
-    fail, failed,
+    fail, failed, text,
 };
 use crate::service::Pulse;
 use crate::sys::{Errno, Fd, Kernel, slots};
@@ -54,7 +54,7 @@ const PERF_EVENT_ARRAY: u32 = 4;
 const RINGBUF: u32 = 27;
 
 /// What `--output` takes.
-const SINKS: &str = "--output takes a file, unix:PATH, udp:A.B.C.D:PORT or syslog";
+const SINKS: &str = text!("--output takes a file, unix:PATH, udp:A.B.C.D:PORT or syslog");
 
 /// How long a slow reader is waited for at an interval, in rounds of [`ROUND_MS`]: a fifth of a second, in which the buffers of
 /// events fill.
@@ -104,13 +104,14 @@ impl Channels {
     /// [`Exit::NotPortable`] for more than [`MAX_CHANNELS`] buffers.
     pub fn open<K: Kernel>(&mut self, kernel: &mut K, ledger: &mut Ledger, job: &Job<'_>) -> Done<()> {
         if !print::can(job.output) {
-            let form = "this loader was built without formatting: use --raw, and corelet decode on the PC";
+            let form =
+                text!("this loader was built without formatting: use --raw, and corelet decode on the PC");
             return Err(fail(kernel, Exit::Usage, form, &[]));
         }
         for epoll in [&mut self.epoll, &mut self.idle] {
             *epoll = match kernel.epoll_create() {
                 Ok(epoll) => ledger.keep(kernel, epoll)?,
-                Err(e) => return Err(failed(kernel, "epoll_create1", e)),
+                Err(e) => return Err(failed(kernel, text!("epoll_create1"), e)),
             };
         }
         self.watch(kernel, job.stop, STOP)?;
@@ -122,11 +123,11 @@ impl Channels {
         }
         if count > MAX_CHANNELS {
             let args = [N(MAX_CHANNELS as u64)];
-            return Err(fail(kernel, Exit::NotPortable, "more than % buffers of events", &args));
+            return Err(fail(kernel, Exit::NotPortable, text!("more than % buffers of events"), &args));
         }
         if count > 0 {
             let memory = kernel.region(count.saturating_mul(size_of::<Option<Channel>>()));
-            self.channels = slots(memory.map_err(|e| failed(kernel, "memory", e))?, || None);
+            self.channels = slots(memory.map_err(|e| failed(kernel, text!("memory"), e))?, || None);
         }
         let mut token = 0u32;
         for (object, source) in job.sources.iter().enumerate() {
@@ -143,7 +144,12 @@ impl Channels {
                         Ok(opened) => opened,
                         Err(e) => {
                             let args = [S(c.name), E(e)];
-                            return Err(fail(kernel, e.exit(), "map %: cannot map its buffer: %", &args));
+                            return Err(fail(
+                                kernel,
+                                e.exit(),
+                                text!("map %: cannot map its buffer: %"),
+                                &args,
+                            ));
                         }
                     };
                     if let Some((buffer, fd)) = opened {
@@ -164,7 +170,7 @@ impl Channels {
 
     /// Has the epoll give `token` when `fd` is readable.
     fn watch<K: Kernel>(&self, kernel: &mut K, fd: Fd, token: u32) -> Done<()> {
-        kernel.epoll_add(self.epoll, fd, token).map_err(|e| failed(kernel, "epoll_ctl", e))
+        kernel.epoll_add(self.epoll, fd, token).map_err(|e| failed(kernel, text!("epoll_ctl"), e))
     }
 
     /// Prints events until the deadline, a signal or the end of the reader; then detaches, and prints what is left, results
@@ -180,7 +186,8 @@ impl Channels {
         let largest = job.sources.iter().map(largest_event).max().unwrap_or(0).min(MAX_EVENT);
         if largest > half {
             // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes
-            let memory = kernel.region(largest.saturating_mul(4)).map_err(|e| failed(kernel, "memory", e))?;
+            let memory =
+                kernel.region(largest.saturating_mul(4)).map_err(|e| failed(kernel, text!("memory"), e))?;
             (scratch, buffer) = memory.split_at_mut_checked(largest).unwrap_or_default();
         }
         let boot = print::Boot::read(kernel, job.output);
@@ -194,14 +201,14 @@ impl Channels {
             return Err(fail(kernel, Exit::Usage, SINKS, &[]));
         };
         if job.output == Form::Raw && matches!(kind, Kind::Packets(..)) {
-            let form = "--raw goes to standard output, a file or a stream socket: datagrams get lost";
+            let form = text!("--raw goes to standard output, a file or a stream socket: datagrams get lost");
             return Err(fail(kernel, Exit::Usage, form, &[]));
         }
-        let sink = Sink::open(kernel, kind).map_err(|e| failed(kernel, "--output", e))?;
+        let sink = Sink::open(kernel, kind).map_err(|e| failed(kernel, text!("--output"), e))?;
         let mut out = Output::new(kernel, buffer, sink, &header);
         let mut sum = Summary::default();
         let idle = self.idle;
-        let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, "memory", e))?;
+        let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, text!("memory"), e))?;
         let mut print =
             |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool, ahead: u64| {
                 let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
@@ -236,8 +243,9 @@ impl Channels {
             if let Some(ms) = pulse.beat(kernel, &sum) {
                 timeout = Some(timeout.unwrap_or(ms).min(ms));
             }
-            let ready =
-                kernel.epoll_wait(self.epoll, timeout).map_err(|e| failed(kernel, "epoll_pwait", e))?;
+            let ready = kernel
+                .epoll_wait(self.epoll, timeout)
+                .map_err(|e| failed(kernel, text!("epoll_pwait"), e))?;
             if clocks.compare(kernel) && job.output == Form::Raw {
                 out.put(kernel, &|o, _| print::clock(o, job.output, &boot, clocks.pair.get()));
             }
@@ -265,7 +273,11 @@ impl Channels {
         out.close(kernel);
         match out.failed() {
             None | Some(Errno::EPIPE) => Ok(sum),
-            Some(e) => Err(failed(kernel, if job.to.is_some() { "--output" } else { "standard output" }, e)),
+            Some(e) => Err(failed(
+                kernel,
+                if job.to.is_some() { text!("--output") } else { text!("standard output") },
+                e,
+            )),
         }
     }
 }

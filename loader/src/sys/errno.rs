@@ -1,6 +1,7 @@
 //! Errors of system calls, by their kernel names and by what they mean for trying again.
 
 use crate::exit::Exit;
+use crate::say::text;
 use corelet_core::words::nth;
 
 /// An error number.
@@ -33,8 +34,10 @@ impl Errno {
 }
 
 /// Names without their `E`, from 1 on; `-` for those that the loader never meets.
-const NAMES: &str = "PERM NOENT - INTR IO - 2BIG - BADF - AGAIN NOMEM ACCES FAULT - BUSY EXIST - NODEV - ISDIR INVAL - \
-MFILE - - - NOSPC - - - PIPE - - - - - NOSYS";
+const NAMES: &str = text!(
+    "PERM NOENT - INTR IO - 2BIG - BADF - AGAIN NOMEM ACCES FAULT - BUSY EXIST - NODEV - ISDIR INVAL - \
+MFILE - - - NOSPC - - - PIPE - - - - - NOSYS"
+);
 
 impl Errno {
     /// The kernel's name without its `E`; empty for those that the loader never meets.
