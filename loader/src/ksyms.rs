@@ -1,5 +1,5 @@
 //! Addresses of kernel symbols that programs name without a type (`extern const void X __ksym`): one pass over `/proc/kallsyms` for
-//! all of an object's, in a window of [`WINDOW`] bytes. An address goes straight into the instructions that load it, so that no table
+//! all of an object's, in a window of `WINDOW` bytes. An address goes straight into the instructions that load it, so that no table
 //! is needed.
 //!
 //! Source: `bpf_object__read_kallsyms_file` and `kallsyms_cb`, libbpf `src/libbpf.c`: modules' symbols count too, two addresses of one

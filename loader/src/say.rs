@@ -50,7 +50,7 @@ pub fn bare<K: Kernel>(kernel: &mut K, form: &str, args: &[Arg<'_>]) {
     print(kernel, Fd::STDERR, "%\n", &[Arg::P(form, args)]);
 }
 
-/// Writes text to `fd`, by one `write(2)` where it has no more than [`BUFFER`] bytes. On standard output quotes and backslashes in
+/// Writes text to `fd`, by one `write(2)` where it has no more than `BUFFER` bytes. On standard output quotes and backslashes in
 /// text become `'` and `/`, so that it may stand within a string of JSON.
 #[inline(never)]
 pub fn print<K: Kernel>(kernel: &mut K, fd: Fd, form: &str, args: &[Arg<'_>]) {
