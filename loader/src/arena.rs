@@ -21,12 +21,13 @@ impl<'a> Arena<'a> {
     /// [`Exit::BadInput`] where the pack's formula gave less than is needed.
     pub fn take<K: Kernel>(&mut self, kernel: &mut K, len: usize) -> Done<&'a mut [u8]> {
         let rest = core::mem::take(&mut self.rest);
-        if let Some(padded) = len.checked_next_multiple_of(8).filter(|&p| p <= rest.len()) {
-            let (piece, rest) = rest.split_at_mut(padded);
+        let room = rest.len();
+        let padded = len.checked_next_multiple_of(8).unwrap_or(usize::MAX);
+        if let Some((piece, rest)) = rest.split_at_mut_checked(padded) {
             self.rest = rest;
             return Ok(piece.get_mut(..len).unwrap_or_default());
         }
-        let short = len.saturating_sub(rest.len());
+        let short = len.saturating_sub(room);
         let form = text!(
             "the pack's memory formula is % bytes too small; pack again with the corelet of this loader's version"
         );

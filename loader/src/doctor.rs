@@ -302,7 +302,7 @@ fn path(text: &'static str) -> &'static CStr {
 fn capabilities<K: Kernel>(kernel: &mut K) -> Sys<u64> {
     let mut text = [0; 1536];
     let text = read_file(kernel, path(text!("/proc/self/status\0")), &mut text)?;
-    let digits = text.split(|&b| b == b'\n').find_map(|l| l.strip_prefix(b"CapEff:")).unwrap_or_default();
+    let digits = text.split(|&b| b == b'\n').find_map(|l| number::after(l, b"CapEff:")).unwrap_or_default();
     digits
         .trim_ascii()
         .iter()
@@ -316,7 +316,7 @@ fn memlock<K: Kernel>(kernel: &mut K) -> Sys<Option<u32>> {
     let text = read_file(kernel, path(text!("/proc/self/limits\0")), &mut text)?;
     let line = text
         .split(|&b| b == b'\n')
-        .find_map(|l| l.strip_prefix(b"Max locked memory"))
+        .find_map(|l| number::after(l, b"Max locked memory"))
         .ok_or(Errno::EINVAL)?;
     Ok(if line.trim_ascii_start().starts_with(b"unlimited") { None } else { number::first(line) })
 }

@@ -1,5 +1,10 @@
 //! Numbers in text, as users and kernels write them.
 
+/// What stands behind `prefix`; `[u8]::strip_prefix` keeps a panic path at `opt-level = "z"`.
+pub fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    if text.starts_with(prefix) { text.get(prefix.len()..) } else { None }
+}
+
 /// A decimal number without sign.
 pub fn decimal(text: &str) -> Option<u32> {
     integer(text).filter(|&(negative, _)| !negative).and_then(|(_, n)| n.try_into().ok())

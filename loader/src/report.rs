@@ -41,7 +41,7 @@ fn resident<K: Kernel>(kernel: &mut K) -> Sys<(u32, u32)> {
     let mut text = [0; 1024];
     let text = read_file(kernel, c"/proc/self/smaps_rollup", &mut text)?;
     let field = |name: &str| {
-        text.split(|&b| b == b'\n').find_map(|l| number::first(l.strip_prefix(name.as_bytes())?))
+        text.split(|&b| b == b'\n').find_map(|l| number::first(number::after(l, name.as_bytes())?))
     };
     field("Rss:").zip(field("Anonymous:")).ok_or(Errno::EINVAL)
 }
@@ -71,7 +71,7 @@ fn of_map<K: Kernel>(kernel: &mut K, map: Fd) -> Sys<u32> {
     let mut text = [0; 512];
     let text = read_file(kernel, path.as_cstr()?, &mut text)?;
     let lines = text.split(|&b| b == b'\n');
-    lines.into_iter().find_map(|l| number::first(l.strip_prefix(b"memlock:")?)).ok_or(Errno::EINVAL)
+    lines.into_iter().find_map(|l| number::first(number::after(l, b"memlock:")?)).ok_or(Errno::EINVAL)
 }
 
 /// Says how much memory the kernel takes for each map by its own count, and what the pack's formula says for everything.

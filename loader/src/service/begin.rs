@@ -107,7 +107,8 @@ pub fn begin<K: Kernel>(kernel: &mut K, session: &mut Session<'_>) -> Done<()> {
 fn of_pack<'o>(options: &Options<'o>) -> &'o str {
     let path = options.packs.first().map_or(&[][..], |path| path.to_bytes());
     let file = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
-    core::str::from_utf8(file.strip_suffix(b".pack").unwrap_or(file)).unwrap_or("")
+    let name = core::str::from_utf8(file).unwrap_or("");
+    name.strip_suffix(".pack").unwrap_or(name)
 }
 
 fn claim<'o, K: Kernel>(kernel: &mut K, session: &mut Session<'o>, name: &'o str) -> Done<()> {

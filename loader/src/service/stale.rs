@@ -124,7 +124,7 @@ fn clean_list<K: Kernel>(kernel: &mut K, list: Fd, path: &Path) {
 fn of_line(line: &[u8]) -> Option<(&str, u32)> {
     let start = line.iter().position(|&b| b == b':')?.saturating_add(1);
     let name = line.get(start..)?.split(|&b| b == b' ').next()?;
-    let pid = name.strip_prefix(b"corelet/")?.split(|&b| b == b'_').nth(1)?;
+    let pid = number::after(name, b"corelet/")?.split(|&b| b == b'_').nth(1)?;
     Some((core::str::from_utf8(name).ok()?, number::decimal(core::str::from_utf8(pid).ok()?)?))
 }
 

@@ -146,7 +146,7 @@ pub(super) fn info<'b, K: Kernel>(kernel: &mut K, fd: Fd, text: &'b mut [u8; INF
 
 /// The number behind `name` at the start of a line.
 pub(super) fn field(info: &[u8], name: &str) -> Option<u64> {
-    let line = info.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
+    let line = info.split(|&b| b == b'\n').find_map(|line| number::after(line, name.as_bytes()))?;
     let (_, n) = number::integer(core::str::from_utf8(line.trim_ascii()).ok()?)?;
     Some(n)
 }

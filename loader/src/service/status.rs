@@ -134,7 +134,7 @@ fn tell<K: Kernel>(kernel: &mut K, head: &Head, json: bool, counted: bool) -> Sy
     let mut list = List { json, open: "" };
     for n in 0..head.objects {
         let value = head.object(kernel, n)?;
-        let (digest, name) = value.split_at(VALUE / 2);
+        let (digest, name) = value.split_at_checked(VALUE / 2).unwrap_or_default();
         // 31 bytes and a NUL, or 32 bytes
         let name = core::str::from_utf8(name.split(|&b| b == 0).next().unwrap_or_default()).unwrap_or("?");
         let form =

@@ -182,7 +182,7 @@ impl Channels {
     pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>, pulse: &mut Pulse<'_>) -> Streamed {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
-        let (mut buffer, mut scratch) = memory.split_at_mut(half);
+        let (mut buffer, mut scratch) = memory.split_at_mut_checked(half).unwrap_or_default();
         let largest = job.sources.iter().map(largest_event).max().unwrap_or(0).min(MAX_EVENT);
         if largest > half {
             // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes

@@ -150,7 +150,8 @@ impl Perf {
     /// Copies from position `at`, around the end of the data if need be.
     fn copy(&self, at: usize, out: &mut [u8]) {
         let offset = at & self.size.wrapping_sub(1);
-        let (first, second) = out.split_at_mut(out.len().min(self.size.saturating_sub(offset)));
+        let (first, second) =
+            out.split_at_mut_checked(out.len().min(self.size.saturating_sub(offset))).unwrap_or_default();
         self.pages.copy(self.page.wrapping_add(offset), first);
         self.pages.copy(self.page, second);
     }
