@@ -2,7 +2,7 @@
 
 use super::{
     Alternatives, EventType, Hint, Labels, Manifest, Map, Names, Presence, Program, ResultFrom, ResultHow,
-    ResultSpec, Unit, Value, decl, perf::PerfTable,
+    ResultSpec, Unit, Value, Version, decl, perf::PerfTable,
 };
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
@@ -55,7 +55,7 @@ struct ObjectTable {
 #[serde(deny_unknown_fields)]
 struct MapTable {
     event: Option<Spanned<String>>,
-    event_decl: Option<Spanned<OneOrMany>>,
+    event_decl: Option<Spanned<Versions>>,
     max_entries: Option<u32>,
     value_size: Option<u32>,
     perf_pages: Option<Spanned<u16>>,
@@ -74,6 +74,37 @@ impl OneOrMany {
             OneOrMany::One(text) => vec![text],
             OneOrMany::Many(texts) => texts,
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a declaration, or a list of declarations")]
+enum Versions {
+    One(VersionText),
+    Many(Vec<VersionText>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a declaration, alone or as `{ program = \"NAME\", decl = \"...\" }`")]
+enum VersionText {
+    Of { program: String, decl: String },
+    Any(String),
+}
+
+impl Versions {
+    fn parse(self) -> Result<Vec<Version>> {
+        let texts = match self {
+            Versions::One(text) => vec![text],
+            Versions::Many(texts) => texts,
+        };
+        let parsed = texts.into_iter().map(|text| {
+            let (program, text) = match text {
+                VersionText::Of { program, decl } => (Some(program), decl),
+                VersionText::Any(text) => (None, text),
+            };
+            Ok(Version { decl: decl::parse(&text)?, program })
+        });
+        parsed.collect::<Result<Vec<_>>>().and_then(versions_differ)
     }
 }
 
@@ -195,7 +226,9 @@ impl File {
             members.values().try_for_each(names_fit).at(span.clone())?;
             let known = tagged(of.get_ref(), &["struct ", "union "]).at(span.clone())?.to_string();
             for declared in manifest.maps.values().filter_map(|m| match &m.event {
-                Some(EventType::Declared(all)) if all.iter().any(|c| c.name.as_deref() == Some(&known)) => {
+                Some(EventType::Declared(all))
+                    if all.iter().any(|v| v.decl.name.as_deref() == Some(&known)) =>
+                {
                     Some(all)
                 }
                 _ => None,
@@ -245,11 +278,11 @@ fn tagged<'a>(name: &'a str, tags: &[&str]) -> Result<&'a str> {
 }
 
 /// Whether the members that hints speak of are there, in one version at least.
-fn hints_fit(versions: &[decl::Composite], hints: &BTreeMap<String, Hint>) -> Result<()> {
+fn hints_fit(versions: &[Version], hints: &BTreeMap<String, Hint>) -> Result<()> {
     for (member, hint) in hints {
         for name in [Some(member.as_str()), hint.refers_to()].into_iter().flatten() {
             ensure!(
-                versions.iter().any(|event| event.member(name).is_some()),
+                versions.iter().any(|event| event.decl.member(name).is_some()),
                 "the declaration of the event has no member `{name}`"
             );
         }
@@ -257,13 +290,14 @@ fn hints_fit(versions: &[decl::Composite], hints: &BTreeMap<String, Hint>) -> Re
     Ok(())
 }
 
-/// Versions are told apart by their size.
-fn versions_differ(versions: Vec<decl::Composite>) -> Result<Vec<decl::Composite>> {
-    let sizes: BTreeSet<u32> = versions.iter().map(|c| c.size).collect();
+/// Versions are told apart by their size, and by a program where that is the same.
+fn versions_differ(versions: Vec<Version>) -> Result<Vec<Version>> {
+    let marks: BTreeSet<_> = versions.iter().map(|v| (v.decl.size, &v.program)).collect();
     ensure!(!versions.is_empty(), "an empty list declares no event");
     ensure!(
-        sizes.len() == versions.len(),
-        "two of the declarations have the same size, so no object could tell them apart"
+        marks.len() == versions.len(),
+        "two of the declarations have the same size, so no object could tell them apart: give one as `{{ program = \"NAME\", \
+         decl = \"...\" }}`, with a program that only its version has"
     );
     Ok(versions)
 }
@@ -283,10 +317,7 @@ impl MapTable {
             }
             (None, Some(texts)) => {
                 let span = texts.span();
-                let versions =
-                    texts.into_inner().all().iter().map(|t| decl::parse(t)).collect::<Result<Vec<_>>>();
-                let versions = versions.and_then(versions_differ).at(span)?;
-                Some(EventType::Declared(versions))
+                Some(EventType::Declared(texts.into_inner().parse().at(span)?))
             }
             (None, None) => None,
         };

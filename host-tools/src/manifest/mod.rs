@@ -65,7 +65,16 @@ pub enum EventType {
     Btf(String),
     /// Struct that the BTF does not have, as each known version of the tool has it: the one of the size that the programs
     /// send is taken. At least one.
-    Declared(Vec<decl::Composite>),
+    Declared(Vec<Version>),
+}
+
+/// An event as one version of a tool has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The struct.
+    pub decl: decl::Composite,
+    /// A program that only objects of this version have, where another's event has the same size.
+    pub program: Option<String>,
 }
 
 /// Programs that do the same in different ways. The first set is taken whose programs the target and the loader all

@@ -46,7 +46,7 @@ fn declared_events_have_the_size_that_the_programs_write() {
         ("exitsnoop", &[56]),
         ("fsslower", &[88]),
         ("mdflush", &[52]),
-        ("mountsnoop", &[8768]),
+        ("mountsnoop", &[8768, 8768]),
         ("oomkill", &[48]),
         ("opensnoop", &[312, 320]),
         ("runqslower", &[48]),
@@ -64,7 +64,7 @@ fn declared_events_have_the_size_that_the_programs_write() {
     for (tool, _) in BUILTIN {
         for map in builtin(tool).maps.into_values() {
             if let Some(EventType::Declared(versions)) = map.event {
-                declared.insert(*tool, versions.iter().map(|v| v.size).collect::<Vec<_>>());
+                declared.insert(*tool, versions.iter().map(|v| v.decl.size).collect::<Vec<_>>());
             }
         }
     }
@@ -207,6 +207,8 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
         "have the same size",
     );
     refused("[maps.m]\nevent_decl = []\n", "an empty list");
+    let same = r#"{ program = "p", decl = "struct e { int b; };" }"#;
+    refused(&format!("[maps.m]\nevent_decl = [{same}, {same}]\n"), "have the same size");
     refused("\n[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "x.toml:3: ");
     refused("[maps.m]\nevent_decl = \"struct e { int a : 1; };\"\n", "bit-fields are not taken");
     refused("[[alternatives]]\nsets = [[\"a\"]]\n", "two or more lists");

@@ -3,6 +3,7 @@
 use super::collect::Collected;
 use super::object::Maps;
 use super::types::{PackTypes, member_of};
+use crate::manifest::decl::Composite;
 use crate::manifest::{EventType, Hint, Manifest, ResultFrom, ResultHow, ResultSpec, TimeUnit, Unit};
 use anyhow::{Context, Result, ensure};
 use corelet_core::TypeId;
@@ -240,6 +241,9 @@ pub(super) fn hints(
             .values()
             .find(|&&id| packed.ty(id).is_ok_and(|t| t.kind() == kind && packed.name(&t) == bare));
         let found = declared.copied().or_else(|| packed.find(bare, kind).map(|t| t.id));
+        if found.is_none() && versions(manifest).any(|v| v.name.as_deref() == Some(bare)) {
+            continue;
+        }
         let root =
             found.context("neither the object's types nor a declaration have it").with_context(context)?;
         for (member, hint) in members {
@@ -306,10 +310,15 @@ fn format(
 
 /// Whether a member is one that only another declared version of the event has.
 fn of_other_version(manifest: &Manifest, name: &str, packed: &Btf<'_>, root: TypeId, member: &str) -> bool {
+    let mut versions = versions(manifest).filter(|v| v.name.as_deref() == Some(name));
+    member_of(packed, root, member).is_err() && versions.any(|v| v.member(member).is_some())
+}
+
+/// All events that a manifest declares.
+fn versions(manifest: &Manifest) -> impl Iterator<Item = &Composite> {
     let declared = manifest.maps.values().filter_map(|m| match &m.event {
         Some(EventType::Declared(versions)) => Some(versions),
         _ => None,
     });
-    let mut versions = declared.flatten().filter(|v| v.name.as_deref() == Some(name));
-    member_of(packed, root, member).is_err() && versions.any(|v| v.member(member).is_some())
+    declared.flatten().map(|v| &v.decl)
 }

@@ -5,7 +5,7 @@ use super::closure::Closure;
 use super::collect::Collected;
 use super::sizes;
 use crate::manifest::decl::{Composite, CompositeKind, IntKind, Type as DeclType};
-use crate::manifest::{EventType, Hint, Labels, Manifest, Names, ResultHow};
+use crate::manifest::{EventType, Hint, Labels, Manifest, Names, ResultHow, Version};
 use crate::subset::{BtfWriter, Marks, Moved};
 use anyhow::{Context, Result, ensure};
 use corelet_core::TypeId;
@@ -108,7 +108,7 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
             None => continue,
             Some(EventType::Btf(name)) => moved.id(find(btf, Kind::Struct, name).with_context(file)?),
             Some(EventType::Declared(versions)) => {
-                declared.composite(version_of(c, &manifest.file, map, versions)?)
+                declared.composite(&version_of(c, &manifest.file, map, versions)?.decl)
             }
         };
         events.insert(map.clone(), ty);
@@ -140,26 +140,21 @@ pub(super) fn build(c: &Collected<'_>, manifest: &Manifest, strings: &[&str]) ->
     })
 }
 
-/// The declaration of the size that the programs send through `map`.
-fn version_of<'v>(
-    c: &Collected<'_>,
-    file: &str,
-    map: &str,
-    versions: &'v [Composite],
-) -> Result<&'v Composite> {
+/// The declaration of the size that the programs send through `map`: of several, that of which the object has the program.
+fn version_of<'v>(c: &Collected<'_>, file: &str, map: &str, versions: &'v [Version]) -> Result<&'v Version> {
     let first = versions.first().context("an event without a declaration")?;
     let Some(number) = c.maps.iter().position(|m| m.name == map) else { return Ok(first) };
     let sent = sizes::sent(c, number as u32);
-    if sent.is_empty() {
-        return Ok(first);
-    }
-    versions.iter().find(|v| sent.contains(&v.size)).with_context(|| {
+    let fits = || versions.iter().filter(|v| sent.is_empty() || sent.contains(&v.decl.size));
+    let has = |program: &String| c.functions.iter().any(|f| f.name == *program);
+    let own = fits().find(|v| v.program.as_ref().is_some_and(has));
+    own.or_else(|| fits().find(|v| v.program.is_none())).with_context(|| {
         let list = |sizes: &mut dyn Iterator<Item = u32>| sizes.map(|s| s.to_string()).collect::<Vec<_>>().join(" or ");
         format!(
             "map {map}: the programs send events of {} bytes, the manifest {file} declares {}: it is for another version of the \
              tool",
             list(&mut sent.iter().copied()),
-            list(&mut versions.iter().map(|v| v.size))
+            list(&mut versions.iter().map(|v| v.decl.size))
         )
     })
 }

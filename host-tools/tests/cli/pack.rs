@@ -186,6 +186,26 @@ fn what_only_other_versions_have_is_left_out_where_the_manifest_says_so() {
     }
 }
 
+/// Two versions of a tool may send events of one size: a program that only one of them has says which this is. Hints on the
+/// other's event are no mistake.
+#[test]
+fn events_of_one_size_are_told_apart_by_a_program() {
+    let folder = Folder::new();
+    let packed = |program: &str| {
+        let text = format!(
+            "[maps.events]\nevent_decl = [\"struct early {{ __u64 a[5]; }};\", {{ program = \"{program}\", decl = \"struct late {{ \
+             __u32 b[10]; }};\" }}]\n[hints.\"struct early\"]\na = \"hex\"\n[hints.\"struct late\"]\nb = \"hex\"\n"
+        );
+        folder.put("sample.toml", text.as_bytes());
+        folder.done(&format!("pack sample.bpf.o --target {WHO} -o sample.pack"));
+        let pack = folder.get("sample.pack");
+        ["early", "late"]
+            .map(|name| pack.windows(name.len() + 1).any(|w| w == [name.as_bytes(), &[0]].concat()))
+    };
+    assert_eq!(packed("handle_open"), [false, true]);
+    assert_eq!(packed("handle_later"), [true, false]);
+}
+
 #[test]
 fn the_size_of_values_is_the_objects_where_it_has_one() {
     let folder = Folder::new();
