@@ -6,6 +6,7 @@ use crate::installed;
 use crate::job::Output;
 use crate::number;
 use crate::say::{Arg::S, fail, text, write_all};
+use crate::service;
 use crate::sys::{Fd, Kernel};
 use core::ffi::CStr;
 use corelet_core::limits::MAX_PACK_OBJECTS;
@@ -183,6 +184,11 @@ fn count(text: &str) -> Option<u32> {
     number::decimal(digits)?.checked_mul(unit)
 }
 
+/// Whether the loader has what an option of a feature asks for.
+fn is_built(option: usize) -> bool {
+    if matches!(option, NAME | REPLACE) { service::BUILT } else { cfg!(feature = "outputs") }
+}
+
 /// Says what is wrong with an argument.
 #[cold]
 #[inline(never)]
@@ -202,10 +208,14 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" | "load" | "unload" | "status" => &[],
+        "verify" | "run" | "preflight" => &[],
+        "load" | "unload" | "status" if service::BUILT => &[],
         "doctor" if cfg!(feature = "doctor") => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
+        "load" | "unload" | "status" | "doctor" => {
+            return Err(usage(kernel, text!("this loader was built without the command"), command));
+        }
         other => return Err(usage(kernel, text!("unknown command"), other)),
     };
     if !print.is_empty() {
@@ -266,6 +276,9 @@ pub fn parse<'a, K: Kernel>(
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
+            (NAME | REPLACE | OUTPUT | ROTATE, _) if !is_built(option) => {
+                return Err(usage(kernel, text!("this loader was built without"), name));
+            }
             (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
             (NAME, _) => matches!(o.command, Command::Load | Command::Run) && put(&mut o.name, Some(words)),
             (TARGET, _) => put(&mut o.target, Some(value)),

@@ -154,6 +154,9 @@ fn other_ways<K: Kernel>(
             let event = syscall(kernel, session, name, ret)?;
             to_event(kernel, prog, event, 0)
         }
+        Attach::KprobeMulti { .. } | Attach::Trace { .. } if !cfg!(feature = "trace") => {
+            Err(Errno::EOPNOTSUPP)
+        }
         Attach::KprobeMulti { pattern, ret } => {
             multi::attach(kernel, prog, program.expected_attach_type, pattern, ret).map(one)
         }

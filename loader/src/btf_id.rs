@@ -78,6 +78,8 @@ pub fn find<K: Kernel>(
     loaded: Loaded<'_>,
 ) -> Sys<AttachTo> {
     match program.attach {
+        // said by `plan::refuse`
+        Attach::Trace { .. } if !cfg!(feature = "trace") => Err(Errno::EOPNOTSUPP),
         Attach::Trace { module, name } if program.prog_type == EXT => {
             replaced(session, s, if module.is_empty() { name } else { module }, name, loaded)
         }

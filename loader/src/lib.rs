@@ -84,8 +84,10 @@ pub fn main<'a, K: Kernel>(kernel: &mut K, args: impl Iterator<Item = &'a CStr>,
         Err(exit) => return exit as i32,
     };
     let done = match (options.command, options.packs.first()) {
-        (Command::Status, _) => service::status(kernel, &options),
-        (Command::Unload, Some(name)) => service::unload(kernel, name.to_str().unwrap_or("")),
+        (Command::Status, _) if service::BUILT => service::status(kernel, &options),
+        (Command::Unload, Some(name)) if service::BUILT => {
+            service::unload(kernel, name.to_str().unwrap_or(""))
+        }
         _ => run::run(kernel, &options, page_size),
     };
     done.map_or_else(|exit| exit as i32, |()| 0)

@@ -263,20 +263,20 @@ fn into_kernel<K: Kernel>(
                 overrides::apply(kernel, session, &mut program)?;
                 let before = (session.ledger.len(), session.ledger.tracefs_probes);
                 let attached = match program.attach {
-                    Attach::Uprobe { .. } | Attach::Usdt { .. } => {
+                    Attach::Uprobe { .. } | Attach::Usdt { .. } if cfg!(feature = "uprobe") => {
                         let job = uprobe::Job { s, open, number, program: &program, prog };
                         session.counts.waiting = session.counts.waiting.saturating_add(1);
                         uprobe::attach(kernel, session, &job)?
                     }
                     _ => attach::attach(kernel, session, s, number, &program, prog)?,
                 };
-                if attached && command == Command::Load {
+                if service::BUILT && attached && command == Command::Load {
                     service::program(kernel, session, s, &program, prog, before)?;
                 }
                 next = next.saturating_add(1);
             }
         }
-        if command == Command::Load {
+        if service::BUILT && command == Command::Load {
             service::maps(kernel, session, s, open)?;
         }
     }

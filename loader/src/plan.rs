@@ -15,6 +15,7 @@ use crate::say::{
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::{self, Path};
+use crate::typed::WITHOUT_TRACE;
 use corelet_core::Error;
 use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
 use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section};
@@ -183,6 +184,17 @@ fn present<K: Kernel>(
 #[cold]
 #[inline(never)]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
+    let without = match program.attach {
+        Attach::Uprobe { .. } | Attach::Usdt { .. } if !cfg!(feature = "uprobe") => {
+            text!("this loader was built without the feature uprobe")
+        }
+        Attach::Trace { .. } | Attach::KprobeMulti { .. } if !cfg!(feature = "trace") => WITHOUT_TRACE,
+        _ => "",
+    };
+    if !without.is_empty() {
+        let args = [S(s.object.name), S(program.name), S(program.section), S(without)];
+        return fail(kernel, Exit::NotPortable, text!("%: cannot attach % (%): %"), &args);
+    }
     let replaces = program.prog_type == EXT;
     let lacking = if replaces { "" } else { lacking::option(kernel, &program.attach, e) };
     if !lacking.is_empty() {

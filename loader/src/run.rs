@@ -42,7 +42,7 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
         to_pin: Vec::new(),
     };
     let done = within(kernel, &mut session, started);
-    if session.service.is_some() && (done.is_err() || options.command == Command::Run) {
+    if service::BUILT && session.service.is_some() && (done.is_err() || options.command == Command::Run) {
         service::abandon(kernel, &mut session);
     }
     session.ledger.undo(kernel);
@@ -95,7 +95,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         return preflight::check(kernel, session, &chosen);
     }
     let named = options.command == Command::Run && options.name.is_some();
-    if named || options.command == Command::Load {
+    if service::BUILT && (named || options.command == Command::Load) {
         service::begin(kernel, session)?;
     }
     let mut objects = Objects { chosen: &chosen, sources: Vec::new(), channels: Channels::default(), stop };
@@ -116,7 +116,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
             report::ready(kernel, session, "done");
         }
         Command::Run => return stream(kernel, session, &objects, memory),
-        Command::Load => {
+        Command::Load if service::BUILT => {
             service::commit(kernel, session, &objects.sources)?;
             report::ready(kernel, session, text!("loaded"));
         }
@@ -162,10 +162,10 @@ fn stream<K: Kernel>(
     memory: &mut [u8],
 ) -> Done<()> {
     let mut state = None;
-    if session.service.is_some() {
-        state = service::commit(kernel, session, &objects.sources)?;
-    } else {
-        service::clean(kernel);
+    match &session.service {
+        _ if !service::BUILT => {}
+        Some(_) => state = service::commit(kernel, session, &objects.sources)?,
+        None => service::clean(kernel),
     }
     let (options, id) = (session.options, &session.identity);
     let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {

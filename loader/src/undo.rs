@@ -79,7 +79,9 @@ impl Ledger {
             self.tracefs_probes = probe;
             kprobe::remove(kernel, probe);
         }
-        while let Some(probe) = self.tracefs_uprobes.checked_sub(1) {
+        while cfg!(feature = "uprobe")
+            && let Some(probe) = self.tracefs_uprobes.checked_sub(1)
+        {
             self.tracefs_uprobes = probe;
             uprobe::remove(kernel, probe);
         }

@@ -31,6 +31,9 @@ pub use state::Kind;
 pub use status::status;
 pub use unload::unload;
 
+/// Whether the loader has any of this; without it, `args` refuses what asks for it.
+pub const BUILT: bool = cfg!(feature = "service");
+
 /// What a service's folder ends in while it takes the place of another.
 const NEW: &str = "+new";
 /// Longest name of a service: with those of object and program a path of [`Path`] holds it.

@@ -42,6 +42,9 @@ impl<'l> Pulse<'l> {
     pub fn start<K: Kernel>(kernel: &mut K, session: &'l mut Session<'_>, state: Option<MapFd>) -> Self {
         let mut pulse = Pulse::new(&mut session.ledger, session.attached_from);
         pulse.state = state;
+        if !super::BUILT {
+            return pulse;
+        }
         let Some(address) = environ::variable(kernel, "NOTIFY_SOCKET") else { return pulse };
         match kernel.unix_datagrams(address.as_bytes()) {
             // a descriptor too many is said, and closed
@@ -54,7 +57,7 @@ impl<'l> Pulse<'l> {
     }
 
     fn send<K: Kernel>(&self, kernel: &mut K, form: &str, args: &[crate::say::Arg<'_>]) {
-        if let Some(socket) = self.socket {
+        if let (true, Some(socket)) = (super::BUILT, self.socket) {
             print(kernel, socket, form, args);
         }
     }
@@ -62,7 +65,7 @@ impl<'l> Pulse<'l> {
     /// Does what is due; gives the milliseconds until something is again, if anything will be.
     #[inline(never)]
     pub fn beat<K: Kernel>(&mut self, kernel: &mut K, sum: &Summary) -> Option<u32> {
-        if self.socket.is_none() && self.state.is_none() {
+        if !super::BUILT || (self.socket.is_none() && self.state.is_none()) {
             return None;
         }
         let now = kernel.now();

@@ -77,7 +77,15 @@ impl Memory {
         }
         #[cfg(feature = "format")]
         if job.sources.iter().any(has_stacks) {
-            memory.stacks = Some(Stacks::new(kernel.region(STACKS)?));
+            if cfg!(feature = "stacks") {
+                memory.stacks = Some(Stacks::new(kernel.region(STACKS)?));
+            } else {
+                say(
+                    kernel,
+                    text!("addresses stay numbers: this loader was built without the feature stacks"),
+                    &[],
+                );
+            }
         }
         Ok(memory)
     }
@@ -100,7 +108,9 @@ impl<K: Kernel> Reader<'_, '_, K> {
             self.put(&|o, _| print::time(o, job.output, now));
         }
         #[cfg(feature = "format")]
-        self.name_addresses(job);
+        if cfg!(feature = "stacks") {
+            self.name_addresses(job);
+        }
         self.each(job);
     }
 
@@ -295,7 +305,9 @@ impl<K: Kernel> Reader<'_, '_, K> {
         let (number, record, view, unit, ahead) = (at.number, at.record, at.view, at.unit, self.ahead);
         let found = Found { number, record, view, unit, ahead, key_type, key, value };
         #[cfg(feature = "format")]
-        if let Some(mut stacks) = self.memory.stacks.take() {
+        if cfg!(feature = "stacks")
+            && let Some(mut stacks) = self.memory.stacks.take()
+        {
             self.print_named(at, &found, &mut stacks);
             self.memory.stacks = Some(stacks);
             return;

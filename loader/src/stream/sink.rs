@@ -38,7 +38,8 @@ pub(super) struct Sink<'a> {
 
 /// What `--output` says; `None` for what it does not take.
 pub(super) fn parse(to: Option<&CStr>, limit: u64) -> Option<Kind<'_>> {
-    let Some(path) = to else { return Some(Kind::Stdout) };
+    // `args` refuses it then
+    let Some(path) = to.filter(|_| cfg!(feature = "outputs")) else { return Some(Kind::Stdout) };
     // of text, since that of bytes brings a panic; what is none is a file's name
     let text = path.to_str().unwrap_or_default();
     if text == "syslog" {
@@ -89,7 +90,7 @@ impl<'a> Sink<'a> {
 
     /// Whether the place may go away and come back.
     pub(super) fn is_socket(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_) | Kind::Packets(..))
+        cfg!(feature = "outputs") && matches!(self.kind, Kind::Stream(_) | Kind::Packets(..))
     }
 
     /// Closes it.
@@ -103,6 +104,9 @@ impl<'a> Sink<'a> {
     /// Whether `more` bytes behind those that wait would make the file longer than it may be, where it has any.
     pub(super) fn is_full(&self, waiting: usize, more: usize) -> bool {
         let Kind::File { limit, written, .. } = self.kind else { return false };
+        if !cfg!(feature = "outputs") {
+            return false;
+        }
         let have = written.saturating_add(waiting as u64);
         limit > 0 && have > 0 && have.saturating_add(more as u64) > limit
     }
