@@ -7,6 +7,7 @@ mod attach;
 mod boards;
 mod context;
 mod convert;
+mod features;
 mod fuzz;
 mod images;
 mod kernel_relo;

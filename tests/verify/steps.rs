@@ -15,6 +15,7 @@ use crate::attach;
 use crate::boards;
 use crate::context::Context;
 use crate::convert;
+use crate::features;
 use crate::fuzz;
 use crate::images;
 use crate::kernel_relo;
@@ -50,6 +51,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "msrv", what: "core and loader build with the rust-version they state", full: false, wants: msrv_wants, run: msrv },
     Step { name: "nostd", what: "core builds where there is no std and relocates on s390x as here, the loader builds without libc", full: false, wants: nostd_wants, run: nostd },
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
+    Step { name: "features", what: "the loader's bytes by feature, on three architectures: whole, without each one, with none", full: true, wants: loader_wants, run: features::run },
     Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
     Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
     Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: false, wants: fuzz::wants, run: fuzz::short },
@@ -230,7 +232,8 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
     let budgets = budgets::budgets()?;
     let mut figures = Vec::new();
     for target in targets::LOADER {
-        let small = loader::build_small(&mut context.machine, context.workspace, target)?.size;
+        let small =
+            loader::build_without(&mut context.machine, context.workspace, "kernel-btf", target)?.size;
         let built = loader::build(&mut context.machine, context.workspace, target)?;
         let bytes = std::fs::read(&built.path)
             .with_context(|| format!("{}: cannot read this", built.path.display()))?;

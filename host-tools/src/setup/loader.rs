@@ -24,16 +24,9 @@ pub struct Loader {
 const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
-/// The same without the kernel's own types, for an image whose packs have a target for each kernel that it ships.
-const SMALL_LOADER: [&str; 7] = [
-    "corelet-loader",
-    "--bin",
-    "corelet-loader",
-    "--no-default-features",
-    "--features",
-    "device,format",
-    "--profile=device",
-];
+/// What the loader can be built without.
+pub const FEATURES: [&str; 8] =
+    ["kernel-btf", "format", "doctor", "uprobe", "trace", "service", "outputs", "stacks"];
 
 /// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
 ///
@@ -43,12 +36,42 @@ pub fn build(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> 
     of_package(machine, workspace, &LOADER, target)
 }
 
-/// The same without the feature `kernel-btf`, in the place of the other.
+/// The same with those of [`FEATURES`] alone, in the place of the other.
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_small(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<Loader> {
-    of_package(machine, workspace, &SMALL_LOADER, target)
+pub fn build_with(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    features: &[&str],
+    target: &str,
+) -> Result<Loader> {
+    let features = format!("device,{}", features.join(","));
+    let words = [
+        "corelet-loader",
+        "--bin",
+        "corelet-loader",
+        "--no-default-features",
+        "--features",
+        &features,
+        "--profile=device",
+    ];
+    of_package(machine, workspace, &words, target)
+}
+
+/// The same without `feature`, in the place of the other: `kernel-btf` for an image whose packs have a target for each kernel that
+/// it ships.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_without(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    feature: &str,
+    target: &str,
+) -> Result<Loader> {
+    let features: Vec<&str> = FEATURES.into_iter().filter(|&f| f != feature).collect();
+    build_with(machine, workspace, &features, target)
 }
 
 fn of_package(
