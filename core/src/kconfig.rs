@@ -4,33 +4,33 @@
 use crate::text;
 
 /// `CONFIG_BPF_SYSCALL`
-pub const BPF_SYSCALL: &str = text!("CONFIG_BPF_SYSCALL, for the bpf(2) system call");
+pub static BPF_SYSCALL: &str = text!("CONFIG_BPF_SYSCALL, for the bpf(2) system call");
 /// `CONFIG_BPF_EVENTS`
-pub const BPF_EVENTS: &str = text!("CONFIG_BPF_EVENTS, for programs on events");
+pub static BPF_EVENTS: &str = text!("CONFIG_BPF_EVENTS, for programs on events");
 /// `CONFIG_PERF_EVENTS`
-pub const PERF_EVENTS: &str = text!("CONFIG_PERF_EVENTS, for the perf event that a program is attached by");
+pub static PERF_EVENTS: &str = text!("CONFIG_PERF_EVENTS, for the perf event that a program is attached by");
 /// `CONFIG_EVENT_TRACING`
-pub const EVENT_TRACING: &str = text!("CONFIG_EVENT_TRACING, for tracepoints as events");
+pub static EVENT_TRACING: &str = text!("CONFIG_EVENT_TRACING, for tracepoints as events");
 /// `CONFIG_FTRACE_SYSCALLS`
-pub const FTRACE_SYSCALLS: &str = text!("CONFIG_FTRACE_SYSCALLS, for a tracepoint for each system call");
+pub static FTRACE_SYSCALLS: &str = text!("CONFIG_FTRACE_SYSCALLS, for a tracepoint for each system call");
 /// `CONFIG_KPROBE_EVENTS`
-pub const KPROBE_EVENTS: &str = text!("CONFIG_KPROBE_EVENTS, for probes of kernel functions as events");
+pub static KPROBE_EVENTS: &str = text!("CONFIG_KPROBE_EVENTS, for probes of kernel functions as events");
 /// `CONFIG_BLOCK`
-pub const BLOCK: &str = text!("CONFIG_BLOCK, for tracepoints of block devices");
+pub static BLOCK: &str = text!("CONFIG_BLOCK, for tracepoints of block devices");
 /// `CONFIG_INET`
-pub const INET: &str = text!("CONFIG_INET, for tracepoints of TCP/IP");
+pub static INET: &str = text!("CONFIG_INET, for tracepoints of TCP/IP");
 /// `CONFIG_EXT4_FS`
-pub const EXT4_FS: &str =
+pub static EXT4_FS: &str =
     text!("CONFIG_EXT4_FS, for tracepoints of ext4, which a module has only while it is loaded");
 /// `CONFIG_UPROBE_EVENTS`
-pub const UPROBE_EVENTS: &str = text!("CONFIG_UPROBE_EVENTS, for probes of programs in user space as events");
+pub static UPROBE_EVENTS: &str = text!("CONFIG_UPROBE_EVENTS, for probes of programs in user space as events");
 /// `CONFIG_DEBUG_INFO_BTF`
-pub const DEBUG_INFO_BTF: &str = text!("CONFIG_DEBUG_INFO_BTF, for the kernel's own types");
+pub static DEBUG_INFO_BTF: &str = text!("CONFIG_DEBUG_INFO_BTF, for the kernel's own types");
 /// `CONFIG_FPROBE`
-pub const FPROBE: &str = text!("CONFIG_FPROBE, for probes of many kernel functions at once");
+pub static FPROBE: &str = text!("CONFIG_FPROBE, for probes of many kernel functions at once");
 
 /// All of them.
-pub const ALL: [&str; 12] = [
+pub static ALL: [&str; 12] = [
     BPF_SYSCALL,
     BPF_EVENTS,
     PERF_EVENTS,

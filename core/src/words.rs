@@ -48,7 +48,8 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 macro_rules! text {
     ($text:literal) => {{
         static TEXT: [u8; $text.len()] = $crate::words::bytes($text);
-        const WORDS: &str = match core::str::from_utf8(&TEXT) {
+        // no `const`: clippy 1.95 fails on one that refers to a static
+        static WORDS: &str = match core::str::from_utf8(&TEXT) {
             Ok(words) => words,
             Err(_) => "",
         };

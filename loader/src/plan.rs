@@ -22,13 +22,13 @@ use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section}
 use heapless::Vec;
 
 /// Why a program is left out that does what another does.
-const OTHER_SET: &str = text!("another of its group is taken");
+static OTHER_SET: &str = text!("another of its group is taken");
 
 /// `EADDRNOTAVAIL`, which a kprobe in a blacklisted place gives.
 const NOT_AVAILABLE: Errno = Errno(99);
 
 /// Why a kernel refuses a probe of a function that it has.
-const CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
+static CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
     text!(
         "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry"
     )

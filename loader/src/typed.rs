@@ -28,7 +28,7 @@ pub const MAX_FUNCTIONS: usize = 15;
 pub type FdArray = Vec<i32, { MAX_FUNCTIONS + 1 }>;
 
 /// Where the feature is left out.
-pub const WITHOUT_TRACE: &str = text!("this loader was built without the feature trace");
+pub static WITHOUT_TRACE: &str = text!("this loader was built without the feature trace");
 
 /// Name, whether it may be missing, kind in BTF.
 fn wanted(fixup: &Fixup) -> Option<(u32, bool, Kind)> {

@@ -108,12 +108,7 @@ pub fn explain<K: Kernel>(
 #[cold]
 #[inline(never)]
 fn hit(s: &Sections<'_>, function: u16, insn: u32) -> Option<Relo> {
-    for relo in s.relos().flatten() {
-        if relo.function == function && relo.insn == insn {
-            return Some(relo);
-        }
-    }
-    None
+    s.relos().flatten().find(|relo| relo.function == function && relo.insn == insn)
 }
 
 /// Says which relocation poisoned the instruction.

@@ -35,7 +35,7 @@ const VMLINUX: &CStr = c"/sys/kernel/btf/vmlinux";
 const VMLINUX_TEXT: &str = "/sys/kernel/btf/vmlinux";
 
 /// What to do where they do not serve.
-const NEXT: &str = text!(
+static NEXT: &str = text!(
     "; make a target of this kernel's image and configuration with `corelet target`, and pass it with --target"
 );
 

@@ -54,7 +54,7 @@ const PERF_EVENT_ARRAY: u32 = 4;
 const RINGBUF: u32 = 27;
 
 /// What `--output` takes.
-const SINKS: &str = text!("--output takes a file, unix:PATH, udp:A.B.C.D:PORT or syslog");
+static SINKS: &str = text!("--output takes a file, unix:PATH, udp:A.B.C.D:PORT or syslog");
 
 /// How long a slow reader is waited for at an interval, in rounds of [`ROUND_MS`]: a fifth of a second, in which the buffers of
 /// events fill.

@@ -34,7 +34,7 @@ impl Errno {
 }
 
 /// Names without their `E`, from 1 on; `-` for those that the loader never meets.
-const NAMES: &str = text!(
+static NAMES: &str = text!(
     "PERM NOENT - INTR IO - 2BIG - BADF - AGAIN NOMEM ACCES FAULT - BUSY EXIST - NODEV - ISDIR INVAL - \
 MFILE - - - NOSPC - - - PIPE - - - - - NOSYS"
 );
