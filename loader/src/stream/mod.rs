@@ -36,7 +36,7 @@ use crate::undo::Ledger;
 use core::cell::Cell;
 use corelet_core::TypeId;
 use corelet_core::event::Out;
-use corelet_core::pack::{Checked, Event, Format, Hint, Map, section};
+use corelet_core::pack::{Checked, Event, Format, Hint, Map, ResultMap, section};
 use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
 use results::{Memory, Reader};
@@ -183,7 +183,7 @@ impl Channels {
         let memory = core::mem::take(&mut job.memory);
         let half = memory.len().min(STREAM_FIXED as usize / 2);
         let (mut buffer, mut scratch) = memory.split_at_mut_checked(half).unwrap_or_default();
-        let largest = job.sources.iter().map(largest_event).max().unwrap_or(0).min(MAX_EVENT);
+        let largest = job.sources.iter().map(largest).max().unwrap_or(0).min(MAX_EVENT);
         if largest > half {
             // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes
             let memory =
@@ -371,10 +371,12 @@ const PADDING: usize = 7;
 /// Largest event in bytes for which there is memory beside [`Job::memory`].
 const MAX_EVENT: usize = 64 << 10;
 
-/// Bytes of the object's largest event with padding.
-fn largest_event(source: &Source<'_>) -> usize {
-    let size = |e: Event<'_>| source.btf.size_of(e.type_id).unwrap_or(0) as usize;
-    events(source).map(size).max().unwrap_or(0).saturating_add(PADDING)
+/// Bytes of the object's largest event with padding, or of the largest value that is a result.
+fn largest(source: &Source<'_>) -> usize {
+    let size = |ty: TypeId| source.btf.size_of(ty).unwrap_or(0) as usize;
+    let results = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS);
+    let values = results.map(|r| size(r.type_id)).max().unwrap_or(0);
+    events(source).map(|e| size(e.type_id)).max().unwrap_or(0).saturating_add(PADDING).max(values)
 }
 
 /// Whether events end where what they use ends: one with a member whose length another says, or without a type.
