@@ -23,7 +23,8 @@ pub static INET: &str = text!("CONFIG_INET, for tracepoints of TCP/IP");
 pub static EXT4_FS: &str =
     text!("CONFIG_EXT4_FS, for tracepoints of ext4, which a module has only while it is loaded");
 /// `CONFIG_UPROBE_EVENTS`
-pub static UPROBE_EVENTS: &str = text!("CONFIG_UPROBE_EVENTS, for probes of programs in user space as events");
+pub static UPROBE_EVENTS: &str =
+    text!("CONFIG_UPROBE_EVENTS, for probes of programs in user space as events");
 /// `CONFIG_DEBUG_INFO_BTF`
 pub static DEBUG_INFO_BTF: &str = text!("CONFIG_DEBUG_INFO_BTF, for the kernel's own types");
 /// `CONFIG_FPROBE`
