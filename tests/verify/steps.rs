@@ -54,7 +54,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "features", what: "the loader's bytes by feature, on three architectures: whole, without each one, with none", full: true, wants: loader_wants, run: features::run },
     Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
     Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
-    Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: false, wants: fuzz::wants, run: fuzz::short },
+    Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: true, wants: fuzz::wants, run: fuzz::short },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "images", what: "both boards' kernels as uImage, FIT, packages (.deb, .rpm, .ipk), folder and file system, made by the tools that make them: one identity, one BTF", full: true, wants: images::wants, run: images::run },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
@@ -67,7 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },
     Step { name: "kernel-relo", what: "both boards' kernels relocate real objects themselves, as we do", full: false, wants: kernel_relo::wants, run: kernel_relo::run },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
-    Step { name: "service", what: "packs pinned, replaced, shown, killed and supervised on the AArch64 board; refused on the 5.10 one", full: false, wants: boards::service_wants, run: boards::service },
+    Step { name: "service", what: "packs pinned, replaced, shown, killed and supervised on the AArch64 board; refused on the 5.10 one", full: true, wants: boards::service_wants, run: boards::service },
     Step { name: "service-long", what: "the same with 100 kills, and ten minutes of events as fast as they come: lost ones counted, memory flat", full: true, wants: boards::service_wants, run: boards::service_long },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on all boards", full: false, wants: boards::all_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and one with types of a file system", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
@@ -86,7 +86,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
-    Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: false, wants: boards::all_wants, run: boards::fleet },
+    Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: true, wants: boards::all_wants, run: boards::fleet },
     Step { name: "fleet-load", what: "the same loaded on the boards, or refused there, as the table says", full: true, wants: boards::all_wants, run: boards::fleet_load },
 ];
 
