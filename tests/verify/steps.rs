@@ -67,7 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "disasm", what: "instructions as text: as llvm-objdump on 57 objects, as this kernel's verifier on every opcode; helpers as both kernels name them", full: false, wants: oracle::disasm_wants, run: oracle::disasm },
     Step { name: "kernel-relo", what: "both boards' kernels relocate real objects themselves, as we do", full: false, wants: kernel_relo::wants, run: kernel_relo::run },
     Step { name: "refusals", what: "bad packs on the AArch64 board: refused in words, nothing left loaded", full: false, wants: boards::aarch64_wants, run: boards::refusals },
-    Step { name: "service", what: "packs pinned, replaced, shown, killed and supervised on the AArch64 board; refused on the 5.10 one", full: true, wants: boards::service_wants, run: boards::service },
+    Step { name: "service", what: "packs pinned, replaced, shown, killed and supervised on the AArch64 board; refused on the 5.10 one", full: false, wants: boards::service_wants, run: boards::service },
     Step { name: "service-long", what: "the same with 100 kills, and ten minutes of events as fast as they come: lost ones counted, memory flat", full: true, wants: boards::service_wants, run: boards::service_long },
     Step { name: "costs", what: "bytes of opensnoop's pack and memory to load it, on all boards", full: false, wants: boards::all_wants, run: boards::costs },
     Step { name: "aarch64", what: "nine tools on the AArch64 board, and one with types of a file system", full: false, wants: boards::aarch64_wants, run: boards::aarch64 },
@@ -86,7 +86,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
-    Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: true, wants: boards::all_wants, run: boards::fleet },
+    Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: false, wants: boards::all_wants, run: boards::fleet },
     Step { name: "fleet-load", what: "the same loaded on the boards, or refused there, as the table says", full: true, wants: boards::all_wants, run: boards::fleet_load },
 ];
 
