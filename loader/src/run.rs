@@ -100,7 +100,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     }
     let mut objects = Objects { chosen: &chosen, sources: Vec::new(), channels: Channels::default(), stop };
     let memory = load(kernel, session, &mut objects)?;
-    if matches!(options.command, Command::Run | Command::Load) {
+    if matches!(options.command, Command::Run | Command::Load) && !session.to_pin.is_empty() {
         pins::pin(kernel, session, &objects.sources)?;
     }
     if options.touch > 0 {
