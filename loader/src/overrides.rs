@@ -17,6 +17,7 @@ const KPROBE: u32 = 2;
 ///
 /// # Errors
 /// [`Exit::Usage`], said, where it cannot be attached to that.
+#[inline(always)] // asked of every program, so it does not lie with the rest of this file (link.ld)
 pub fn apply<'a, 'o: 'a, K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'o>,
