@@ -84,10 +84,9 @@ pub fn relocate<K: Kernel>(
     let stats = selected.stats;
     let numbers = [stats.bytes, stats.reads, stats.types, stats.modules, stats.peak];
     let [bytes, reads, types, modules, peak] = numbers.map(|n| N(n.into()));
-    let form = text!(
-        "%: no target for this kernel; relocating with its own types: % bytes in % reads, % types kept, % modules \
-                looked into, % bytes of memory"
-    );
+    // a literal: it is said of a load that goes well (`text!`)
+    let form = "%: no target for this kernel; relocating with its own types: % bytes in % reads, % types kept, % modules looked \
+                into, % bytes of memory";
     say(kernel, form, &[S(name), bytes, reads, types, modules, peak]);
     let (types, rest) = memory.split_at_mut_checked(selected.btf).unwrap_or_default();
     // the engine has found place for both in `memory`
