@@ -4,7 +4,8 @@ use corelet_loader::sys::{Address, Errno, Fd, Kernel, Linux, Open};
 use std::ffi::CString;
 use std::io::Read;
 use std::net::UdpSocket;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -63,6 +64,12 @@ fn sockets_of_each_kind_take_what_is_written() {
     let log = folder.path("log");
     let socket = UnixDatagram::bind(&log).unwrap();
     received(&Address::unix(log.as_bytes(), true).unwrap(), &mut |buf| socket.recv(buf).unwrap());
+
+    // an abstract name, as systemd gives in NOTIFY_SOCKET
+    let name = format!("corelet-output-{}", std::process::id());
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let address = Address::unix(format!("@{name}").as_bytes(), true).unwrap();
+    received(&address, &mut |buf| socket.recv(buf).unwrap());
 
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();

@@ -9,7 +9,7 @@ use crate::say::{
     print, say, text,
 };
 use crate::session::Session;
-use crate::sys::{Fd, Kernel, MapFd};
+use crate::sys::{Address, Errno, Fd, Kernel, MapFd};
 use crate::undo::Ledger;
 
 /// How long counts may be behind, in nanoseconds.
@@ -46,7 +46,8 @@ impl<'l> Pulse<'l> {
             return pulse;
         }
         let Some(address) = environ::variable(kernel, "NOTIFY_SOCKET") else { return pulse };
-        match kernel.unix_datagrams(address.as_bytes()) {
+        let address = Address::unix(address.as_bytes(), true).ok_or(Errno::EINVAL);
+        match address.and_then(|address| kernel.connect(&address)) {
             // a descriptor too many is said, and closed
             Ok(fd) => pulse.socket = pulse.ledger.keep(kernel, fd).ok(),
             Err(e) => say(kernel, text!("NOTIFY_SOCKET: %; going on without it"), &[E(e)]),

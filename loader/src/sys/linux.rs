@@ -149,10 +149,6 @@ impl Kernel for Linux {
         linux_names::lock(fd)
     }
 
-    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd> {
-        linux_names::unix_datagrams(address)
-    }
-
     fn uname(&mut self) -> Uname {
         let u = rustix::system::uname();
         let copy = |s: &CStr| s.to_str().ok().and_then(|s| s.try_into().ok()).unwrap_or_default();

@@ -4,7 +4,7 @@
 use super::attr::{Attr, cmd};
 use super::linux::bpf;
 use super::raw::syscall;
-use super::{Errno, Fd, Kind, MapFd, MapSpec, Sys};
+use super::{Fd, Kind, MapFd, MapSpec, Sys};
 use core::ffi::CStr;
 use linux_raw_sys::general as nr;
 
@@ -40,42 +40,6 @@ pub(super) fn lock(fd: Fd) -> Sys<()> {
     const LOCK_EX_NB: usize = 2 | 4;
     // SAFETY: no addresses in it.
     unsafe { syscall(nr::__NR_flock, fd.0 as usize, LOCK_EX_NB, 0, 0, 0) }.map(drop)
-}
-
-#[cold]
-#[inline(never)]
-pub(super) fn unix_datagrams(address: &[u8]) -> Sys<Fd> {
-    const AF_UNIX: u16 = 1;
-    /// Datagrams, close-on-exec, and never waiting for a reader.
-    const KIND: usize = 2 | 0o2000000 | 0o4000;
-    /// `struct sockaddr_un`: the family, then up to 108 bytes.
-    #[repr(C)]
-    struct Name {
-        family: u16,
-        path: [u8; 108],
-    }
-    let mut name = Name { family: AF_UNIX, path: [0; 108] };
-    if address.len() >= name.path.len() {
-        return Err(Errno::EINVAL);
-    }
-    for (slot, &b) in name.path.iter_mut().zip(address) {
-        *slot = b;
-    }
-    // an abstract name begins with a NUL, and is as long as it says
-    if let [first @ b'@', ..] = &mut name.path {
-        *first = 0;
-    }
-    let len = size_of::<u16>().wrapping_add(address.len());
-    // SAFETY: no addresses in it.
-    let fd = unsafe { syscall(nr::__NR_socket, AF_UNIX.into(), KIND, 0, 0, 0) }?;
-    // SAFETY: the kernel reads `len` bytes of the name, which has more.
-    match unsafe { syscall(nr::__NR_connect, fd as usize, &raw const name as usize, len, 0, 0) } {
-        Ok(_) => Ok(Fd(fd as i32)),
-        Err(e) => {
-            close(fd);
-            Err(e)
-        }
-    }
 }
 
 #[cold]

@@ -172,9 +172,6 @@ pub trait Kernel {
     /// `flock(2)` for this open file alone, without waiting: `EAGAIN` where another has it. Ends when the file is closed,
     /// and so with the process, however it ends.
     fn lock(&mut self, fd: Fd) -> Sys<()>;
-    /// `socket(2)` and `connect(2)`: datagrams to the Unix socket of this path, or of the abstract name after `@`. Writing never
-    /// waits.
-    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd>;
     /// `uname(2)`
     fn uname(&mut self) -> Uname;
     /// `getpid(2)`

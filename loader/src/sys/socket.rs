@@ -25,10 +25,17 @@ impl Address {
         Some(a)
     }
 
-    /// A socket in the file system, of datagrams or of a stream; `None` for a path that is too long.
+    /// A socket in the file system, or by the abstract name behind `@`, of datagrams or of a stream; `None` for what is too long or
+    /// empty.
     #[cold]
     pub fn unix(path: &[u8], packets: bool) -> Option<Address> {
-        Address::new(AF_UNIX, path.iter().copied().chain([0]), packets).filter(|_| !path.is_empty())
+        // a path ends with a NUL; an abstract name begins with one, and is as long as it says
+        let (first, rest, last) = match path {
+            [] => return None,
+            [b'@', name @ ..] => (Some(0), name, None),
+            path => (None, path, Some(0)),
+        };
+        Address::new(AF_UNIX, first.into_iter().chain(rest.iter().copied()).chain(last), packets)
     }
 
     /// A UDP port of an IPv4 address.

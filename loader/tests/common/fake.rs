@@ -343,9 +343,18 @@ impl Kernel for Fake {
         Ok(bytes.len())
     }
 
-    fn connect(&mut self, _: &Address) -> Sys<Fd> {
+    fn connect(&mut self, to: &Address) -> Sys<Fd> {
         self.call()?;
-        Err(Errno::ENOENT)
+        // behind the family
+        let name = String::from_utf8_lossy(to.bytes().get(2..).unwrap_or_default()).into_owned();
+        let name = match name.strip_prefix('\0') {
+            Some(name) => format!("@{name}"),
+            None => name.trim_end_matches('\0').to_owned(),
+        };
+        if !self.heard.contains_key(&name) {
+            return Err(Errno::ENOENT);
+        }
+        self.give(Thing::Socket)
     }
 
     fn close(&mut self, fd: Fd) {
@@ -416,14 +425,6 @@ impl Kernel for Fake {
         let path = path.clone();
         self.open.insert(fd.0, Thing::File { path, at: 1 });
         Ok(())
-    }
-
-    fn unix_datagrams(&mut self, address: &[u8]) -> Sys<Fd> {
-        self.call()?;
-        if !self.heard.contains_key(std::str::from_utf8(address).unwrap()) {
-            return Err(Errno::ENOENT);
-        }
-        self.give(Thing::Socket)
     }
 
     fn uname(&mut self) -> Uname {

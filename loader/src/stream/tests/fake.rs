@@ -230,9 +230,6 @@ impl Kernel for Fake {
     fn lock(&mut self, _: Fd) -> Sys<()> {
         unreachable!()
     }
-    fn unix_datagrams(&mut self, _: &[u8]) -> Sys<Fd> {
-        unreachable!()
-    }
     fn obj_pin(&mut self, _: Fd, _: &CStr) -> Sys<()> {
         unreachable!()
     }
