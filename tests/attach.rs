@@ -2,10 +2,11 @@
 //! each is judged by its count; with the kernel's compiler of BPF on and off, where it leaves the choice. What a kernel cannot
 //! attach must be said, on the PC where its types show it.
 
-use crate::tools::output::{self, Output};
+use crate::tools::board;
+use crate::tools::output::Output;
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result};
-use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, Quiet, RUN, busybox_static};
+use corelet_boards::{Board, Kernel, Progress, Quiet, RUN};
 use corelet_core::object::Object;
 use corelet_core::pack::{Records, Target, section};
 use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
@@ -16,7 +17,6 @@ use corelet_host_tools::relocate::type_count;
 use serde_json::Value;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// One program for each way; `kinds.bpf.c` is its source.
 const OBJECT: &[u8] = include_bytes!("attach/kinds.bpf.o");
@@ -209,17 +209,9 @@ pub fn run(
         }
     }
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
-    let initramfs =
-        Initramfs { busybox: busybox_static(the_board, progress)?, files, ..Initramfs::default() };
-    let mut boot = Boot::new(the_board, kernel.image.clone(), initramfs.build()?);
-    boot.deadline = Duration::from_secs(900);
-    progress.step(&format!("booting {} for {} ways of attaching", the_board.name, packed.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
-    let outputs = output::parse(lines.iter().map(String::as_str));
+    let what = format!("{} ways of attaching", packed.len());
+    let seconds = 900;
+    let outputs = board::with_files(the_board, kernel, files, (&what, seconds), progress, on_line)?;
     let find = |name: &str| {
         outputs
             .iter()

@@ -3,10 +3,11 @@
 
 use crate::objects::Objects;
 use crate::oracle::maps::EVERY_TYPE;
-use crate::tools::output::{self, Output};
+use crate::tools::board;
+use crate::tools::output::Output;
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result, ensure};
-use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
+use corelet_boards::{Board, Kernel, Progress, RUN};
 use corelet_core::pack::{Arch, CRITICAL, Crc, ENTRY_LEN, HEADER_LEN, Table, section};
 use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_kernels};
 use corelet_host_tools::kernel::config::Value;
@@ -14,7 +15,6 @@ use corelet_host_tools::manifest::{self, Manifest};
 use corelet_host_tools::pack::{self, File, Input, Options, Section, build, container, map_memory};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::Duration;
 
 /// Programs that the kernel must refuse; `bad.bpf.c` is its source.
 const BAD: &[u8] = include_bytes!("refusals/bad.bpf.o");
@@ -98,17 +98,9 @@ pub fn run(
         ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
     ];
     files.extend(tries.files.iter().map(|(path, bytes)| (path.clone(), 0o644, bytes.clone())));
-    let initramfs =
-        Initramfs { busybox: busybox_static(the_board, progress)?, files, ..Initramfs::default() };
-    let mut boot = Boot::new(the_board, kernel.image.clone(), initramfs.build()?);
-    boot.deadline = Duration::from_secs(300);
-    progress.step(&format!("booting {} for {} tries", the_board.name, tries.list.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
-    let outputs = output::parse(lines.iter().map(String::as_str));
+    let what = format!("{} tries", tries.list.len());
+    let seconds = 300;
+    let outputs = board::with_files(the_board, kernel, files, (&what, seconds), progress, on_line)?;
     let mut outcome = Outcome::default();
     memory_of_maps(&tries, &outputs, &mut outcome);
     for one in &tries.list {

@@ -4,13 +4,13 @@
 use crate::matrix::pack;
 use crate::objects::Objects;
 use crate::tools::Checked;
+use crate::tools::board;
 use crate::tools::output::{self, Line, Output};
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result};
-use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
+use corelet_boards::{Board, Kernel, Progress, RUN};
 use serde_json::Value;
 use std::fmt::Write;
-use std::time::Duration;
 
 /// The tools whose packs serve.
 pub const TOOLS: [&str; 3] = ["opensnoop", "execsnoop", "tcpconnect"];
@@ -190,17 +190,9 @@ pub fn run(
     for tool in TOOLS {
         files.push((format!("corelet/{tool}.pack"), 0o644, pack(tool, objects, kernel)?));
     }
-    let initramfs =
-        Initramfs { busybox: busybox_static(the_board, progress)?, files, ..Initramfs::default() };
-    let mut boot = Boot::new(the_board, kernel.image.clone(), initramfs.build()?);
-    boot.deadline = Duration::from_secs(300 + u64::from(kills) * 10 + u64::from(soak) * 2);
-    progress.step(&format!("booting {} for {} cases of services", the_board.name, cases.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
-    let outputs = output::parse(lines.iter().map(String::as_str));
+    let what = format!("{} cases of services", cases.len());
+    let seconds = 300 + u64::from(kills) * 10 + u64::from(soak) * 2;
+    let outputs = board::with_files(the_board, kernel, files, (&what, seconds), progress, on_line)?;
     let mut outcome = Outcome::default();
     for case in cases {
         let found = outputs.iter().find(|o| o.label == case.name);

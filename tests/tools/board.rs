@@ -4,7 +4,7 @@ use super::output::{self, Output};
 use super::script::{Run, script};
 use crate::{identity, module_types};
 use anyhow::{Result, ensure};
-use corelet_boards::{Board, Boot, Initramfs, Progress, RUN, busybox_static, kernel_for};
+use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static, kernel_for};
 use std::time::Duration;
 
 /// The module that the work needs, for disks; left out where it is built in.
@@ -59,4 +59,29 @@ pub fn run(
         );
     }
     Ok(outputs)
+}
+
+/// Boots `board` once with `files`, of which [`RUN`] is what it runs, and gives what that says of each of its runs; `what` is done
+/// there, in at most `seconds`.
+///
+/// # Errors
+/// What the board lacks on this machine, a boot that failed.
+pub fn with_files(
+    board: &Board,
+    kernel: &Kernel,
+    files: Vec<(String, u32, Vec<u8>)>,
+    (what, seconds): (&str, u64),
+    progress: &mut dyn Progress,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Vec<Output>> {
+    let initramfs = Initramfs { busybox: busybox_static(board, progress)?, files, ..Initramfs::default() };
+    let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
+    boot.deadline = Duration::from_secs(seconds);
+    progress.step(&format!("booting {} for {what}", board.name));
+    let mut lines = Vec::new();
+    boot.run(&mut |line| {
+        on_line(line);
+        lines.push(line.to_owned());
+    })?;
+    Ok(output::parse(lines.iter().map(String::as_str)))
 }

@@ -1,9 +1,8 @@
 //! A kernel in the image of an ext2 or ext4 file system, which `ext4-view` reads.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use ext4_view::{Ext4, Path};
 
-use super::super::config::MAX_CONFIG;
 use super::Found;
 use super::pick::{FOLDERS, MODULES, choose, take};
 
@@ -41,7 +40,7 @@ pub(super) fn read(bytes: &[u8], limit: usize) -> Result<Found> {
         }
     }
     let [kernel, config] = choose(&files)?;
-    let read = |path: &String, limit: usize| -> Result<Vec<u8>> {
+    let read = |path: &str, limit: usize| -> Result<Vec<u8>> {
         let at = absolute(path);
         let size = fs.metadata(at.as_str()).map_err(|e| anyhow!("{path}: {e}"))?.len();
         let bytes = match size <= limit as u64 {
@@ -51,14 +50,7 @@ pub(super) fn read(bytes: &[u8], limit: usize) -> Result<Found> {
         };
         take(path, size, limit, &mut &bytes[..])
     };
-    let text = |path: &String| -> Result<(String, String)> {
-        let text = String::from_utf8(read(path, MAX_CONFIG)?).with_context(|| format!("{path}: not text"))?;
-        Ok((path.clone(), text))
-    };
-    Ok(Found {
-        kernel: kernel.map(|path| Ok::<_, anyhow::Error>((path.clone(), read(path, limit)?))).transpose()?,
-        config: config.map(text).transpose()?,
-    })
+    Found::at([kernel, config], limit, read)
 }
 
 fn absolute(path: &str) -> String {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::super::config::MAX_CONFIG;
 use super::Found;
 use super::pick::{FOLDERS, MODULES, choose, take};
 
@@ -24,19 +23,12 @@ pub(in super::super) fn read(root: &Path, limit: usize) -> Result<Found> {
         true => [Some(&built), Some(&built_config).filter(|path| root.join(path).is_file())],
         false => choose(&paths)?,
     };
-    let read = |path: &String, limit: usize| -> Result<Vec<u8>> {
-        let mut file = File::open(root.join(path)).with_context(|| path.clone())?;
-        let size = file.metadata().with_context(|| path.clone())?.len();
+    let read = |path: &str, limit: usize| -> Result<Vec<u8>> {
+        let mut file = File::open(root.join(path)).with_context(|| path.to_owned())?;
+        let size = file.metadata().with_context(|| path.to_owned())?.len();
         take(path, size, limit, &mut file)
     };
-    let text = |path: &String| -> Result<(String, String)> {
-        let text = String::from_utf8(read(path, MAX_CONFIG)?).with_context(|| format!("{path}: not text"))?;
-        Ok((path.clone(), text))
-    };
-    Ok(Found {
-        kernel: kernel.map(|path| Ok::<_, anyhow::Error>((path.clone(), read(path, limit)?))).transpose()?,
-        config: config.map(text).transpose()?,
-    })
+    Found::at([kernel, config], limit, read)
 }
 
 /// The folder with the modules of `release` that belong to the kernel in `root`; `None` where there is none.

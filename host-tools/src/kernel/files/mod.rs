@@ -12,7 +12,8 @@ mod squashfs;
 pub use folder::modules;
 pub(super) use folder::read as folder;
 
-use anyhow::Result;
+use super::config::MAX_CONFIG;
+use anyhow::{Context as _, Result};
 
 /// What there is of a kernel.
 #[derive(Debug, Default)]
@@ -21,6 +22,26 @@ pub(super) struct Found {
     pub(super) kernel: Option<(String, Vec<u8>)>,
     /// Path and text of the configuration.
     pub(super) config: Option<(String, String)>,
+}
+
+impl Found {
+    /// Reads the kernel, of at most `limit` bytes, and the configuration at these paths by `read`, which gets a path and its limit.
+    fn at(
+        [kernel, config]: [Option<&String>; 2],
+        limit: usize,
+        read: impl Fn(&str, usize) -> Result<Vec<u8>>,
+    ) -> Result<Found> {
+        let mut found = Found::default();
+        if let Some(path) = kernel {
+            found.kernel = Some((path.clone(), read(path, limit)?));
+        }
+        if let Some(path) = config {
+            let text =
+                String::from_utf8(read(path, MAX_CONFIG)?).with_context(|| format!("{path}: not text"))?;
+            found.config = Some((path.clone(), text));
+        }
+        Ok(found)
+    }
 }
 
 /// What holds files.

@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail, ensure};
 use corelet_core::Endian;
 
 use super::super::bytes::ReadAt;
-use super::super::config::MAX_CONFIG;
 use super::super::decompress::{self, Format};
 use super::Found;
 use super::pick::{FOLDERS, MODULES, choose, take};
@@ -61,19 +60,12 @@ pub(super) fn read(bytes: &[u8], limit: usize) -> Result<Found> {
         }
     }
     let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
-    let read = |path: &String, limit: usize| -> Result<Vec<u8>> {
+    let read = |path: &str, limit: usize| -> Result<Vec<u8>> {
         let inode = files.iter().find(|(of, _)| of == path).map(|(_, inode)| *inode);
-        image.content(path, inode.context("no such file")?, limit).with_context(|| path.clone())
+        image.content(path, inode.context("no such file")?, limit).with_context(|| path.to_owned())
     };
     let [kernel, config] = choose(&paths)?;
-    let text = |path: &String| -> Result<(String, String)> {
-        let text = String::from_utf8(read(path, MAX_CONFIG)?).with_context(|| format!("{path}: not text"))?;
-        Ok((path.clone(), text))
-    };
-    Ok(Found {
-        kernel: kernel.map(|path| Ok::<_, anyhow::Error>((path.clone(), read(path, limit)?))).transpose()?,
-        config: config.map(text).transpose()?,
-    })
+    Found::at([kernel, config], limit, read)
 }
 
 /// Where an inode is: its block from the table's start, and its offset in that.
