@@ -1,10 +1,10 @@
 //! What the loader hands over once everything is attached, and what it gets back: the interface to [`crate::stream`].
 
 use crate::exit::Exit;
-use crate::sys::{Fd, MapFd};
+use crate::sys::{Fd, MapFd, Region};
 use core::ffi::CStr;
 use corelet_core::btf::Btf;
-use corelet_core::pack::OPEN_MAP;
+use corelet_core::pack::{OPEN_MAP, Printed};
 pub use corelet_core::pack::{STREAM_FIXED, STREAM_PER_CPU};
 
 /// How events and results are printed to standard output.
@@ -52,6 +52,19 @@ pub struct Source<'a> {
     pub views: &'a [u8],
 }
 
+impl<'a> Source<'a> {
+    /// What says how much memory printing takes.
+    pub fn printed(&self) -> Printed<'a> {
+        let &Source { btf, maps, events, results, hints, views, .. } = self;
+        Printed { btf, maps, events, results, hints, views }
+    }
+}
+
+/// Bytes of memory that the stream's buffers are promised.
+pub fn stream_bytes(cpus: u32) -> usize {
+    STREAM_FIXED.saturating_add(STREAM_PER_CPU.saturating_mul(cpus)) as usize
+}
+
 /// Everything that streaming needs.
 pub struct Job<'a> {
     /// The loaded objects.
@@ -72,9 +85,10 @@ pub struct Job<'a> {
     pub cpus: u32,
     /// Bytes of a page.
     pub page_size: u32,
-    /// Memory for the stream's buffers, of any content: [`STREAM_FIXED`] + [`STREAM_PER_CPU`] × `cpus` bytes, 8-aligned. There is
-    /// no other memory than this and a small stack.
-    pub memory: &'a mut [u8],
+    /// Memory of any content, 8-aligned: [`stream_bytes`] for the stream's buffers, then what printing takes
+    /// ([`corelet_core::pack::Printing`]). Where several objects are printed and it does not last, more is taken, which their
+    /// formulas have.
+    pub memory: Region,
 }
 
 /// What came of streaming.

@@ -33,7 +33,7 @@ use crate::vars;
 use corelet_core::Error;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Attach, Map, Object, STREAM_FIXED, STREAM_PER_CPU, Subset, section};
+use corelet_core::pack::{Attach, Map, Object, Subset, section};
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
@@ -307,9 +307,4 @@ fn relocate_all<K: Kernel>(
     // the kernel's own ids hold for the very build only
     let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
     relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts)
-}
-
-/// Bytes of memory that the stream is promised.
-pub fn stream_bytes(cpus: u32) -> usize {
-    STREAM_FIXED.saturating_add(STREAM_PER_CPU.saturating_mul(cpus)) as usize
 }

@@ -8,8 +8,8 @@ use crate::exit::{Done, Exit};
 use crate::file::PackFile;
 use crate::identity::Identity;
 use crate::installed::{self, Installed};
-use crate::job::Job;
-use crate::load::{Objects, load, stream_bytes};
+use crate::job::{Job, stream_bytes};
+use crate::load::{Objects, load};
 use crate::pins;
 use crate::preflight;
 use crate::report;
@@ -17,7 +17,7 @@ use crate::say::{Arg::N, fail, failed, text};
 use crate::service::{self, Pulse};
 use crate::session::{Counts, Session};
 use crate::stream::Channels;
-use crate::sys::Kernel;
+use crate::sys::{Kernel, Region};
 use crate::undo::Ledger;
 use corelet_core::limits::MAX_PACK_OBJECTS;
 use heapless::Vec;
@@ -159,7 +159,7 @@ fn stream<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
     objects: &Objects<'_, '_>,
-    memory: &mut [u8],
+    memory: Region,
 ) -> Done<()> {
     let mut state = None;
     match &session.service {
@@ -168,14 +168,14 @@ fn stream<K: Kernel>(
         None => service::clean(kernel),
     }
     let (options, id) = (session.options, &session.identity);
-    let Some(memory) = memory.get_mut(..stream_bytes(id.cpus)) else {
+    if memory.len() < stream_bytes(id.cpus) {
         return Err(fail(
             kernel,
             Exit::BadInput,
             text!("the pack's memory formula leaves no room for events"),
             &[],
         ));
-    };
+    }
     let start = kernel.now();
     let deadline = options.seconds.map(|s| start.saturating_add(u64::from(s).saturating_mul(1_000_000_000)));
     report::ready(kernel, session, "ready");

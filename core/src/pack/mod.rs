@@ -79,6 +79,7 @@
 mod crc;
 mod decode;
 mod memory;
+mod printing;
 mod read;
 mod records;
 mod subset;
@@ -88,6 +89,7 @@ mod working;
 pub use crc::{Crc, crc32};
 pub use decode::check;
 pub use memory::{Formula, Memory};
+pub use printing::{EVENT_PADDING, MAX_EVENT, Printed, Printing, ROWS, STACKS};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,

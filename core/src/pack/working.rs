@@ -1,7 +1,7 @@
 //! How much memory the loader takes for one object on one target: the formula that a pack carries ([`super::Memory`]).
 //!
 //! Host and device compute it with this one function, [`work`]. The region is laid out as: what lives as long as the programs run;
-//! then what loading needs, whose place the stream's buffers take afterwards. Every piece is padded to 8 bytes.
+//! then what loading needs, whose place the stream's buffers and what printing takes ([`super::Printing`]) have afterwards. Every piece is padded to 8 bytes.
 //!
 //! [`relocation`] is the part of it that relocation alone takes, where a microcontroller uses the pack out of its flash.
 //!
@@ -48,6 +48,8 @@ pub struct Sizes {
     pub value_bytes: usize,
     /// Bytes of the license.
     pub license: usize,
+    /// Bytes that printing takes beyond the stream's buffers: [`super::Printing::bytes`].
+    pub printing: usize,
 }
 
 /// Whether a section stays in memory while the programs run.
@@ -148,7 +150,8 @@ pub fn work(s: &Sizes, sections: impl Iterator<Item = (u16, usize)>) -> Formula 
         pad(size_of::<Spec>()),
     ]);
     let load = load.saturating_add(relocate.max(link).max(pad(s.value_bytes)));
-    let fixed = stay.saturating_add(load.max(STREAM_FIXED as usize)).min(u32::MAX as usize) as u32;
+    let stream = pad(s.printing).saturating_add(STREAM_FIXED as usize);
+    let fixed = stay.saturating_add(load.max(stream)).min(u32::MAX as usize) as u32;
     Formula { fixed, per_cpu: STREAM_PER_CPU, pages: 0, pages_per_cpu: 0 }
 }
 

@@ -19,7 +19,8 @@ use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
 use corelet_core::object::Referent;
 use corelet_core::pack::{
-    self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Records, Sizes, Target, section,
+    self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Printed, Printing, Records, Sizes,
+    Target, section,
 };
 use corelet_core::relo::{CandList, Cands, CoreRelo, Outcome, ReloKind, Relocator, Scratch, TargetTypes};
 use corelet_core::{Endian, TypeId};
@@ -335,6 +336,14 @@ impl Job<'_, '_> {
                 );
             }
         }
+        let printed = Printed {
+            btf: local,
+            maps: find(section::MAPS),
+            events: find(section::EVENTS),
+            results: find(section::RESULTS),
+            hints: find(section::HINTS),
+            views: find(section::VIEWS),
+        };
         Ok(Sizes {
             types: self.types.types,
             subset_types: subset.types,
@@ -352,6 +361,7 @@ impl Job<'_, '_> {
                 .max()
                 .unwrap_or(0),
             license: c.object.license()?.unwrap_or("").len(),
+            printing: Printing::of(&printed).bytes(),
         })
     }
 

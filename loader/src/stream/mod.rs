@@ -25,7 +25,7 @@ mod table;
 mod tests;
 
 use crate::exit::{Done, Exit};
-use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary};
+use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary, stream_bytes};
 use crate::say::{
     Arg::{E, N, S},
     fail, failed, text,
@@ -36,10 +36,10 @@ use crate::undo::Ledger;
 use core::cell::Cell;
 use corelet_core::TypeId;
 use corelet_core::event::Out;
-use corelet_core::pack::{Checked, Event, Format, Hint, Map, ResultMap, section};
+use corelet_core::pack::{Checked, EVENT_PADDING, Event, Format, Hint, Map, Printing, section};
 use output::{Output, ROUND_MS, ROUNDS};
 use perf::Perf;
-use results::{Memory, Reader};
+use results::{Memory, Reader, cut};
 use ring::Ring;
 use sink::{Kind, Sink};
 
@@ -180,15 +180,16 @@ impl Channels {
     /// The exit of a failed system call. A reader that closed the pipe is no error.
     #[inline(never)] // its code is no memory before there are events (link.ld)
     pub fn follow<K: Kernel>(&self, kernel: &mut K, mut job: Job<'_>, pulse: &mut Pulse<'_>) -> Streamed {
-        let memory = core::mem::take(&mut job.memory);
-        let half = memory.len().min(STREAM_FIXED as usize / 2);
-        let (mut buffer, mut scratch) = memory.split_at_mut_checked(half).unwrap_or_default();
-        let largest = job.sources.iter().map(largest).max().unwrap_or(0).min(MAX_EVENT);
-        if largest > half {
-            // one place to read it to, and one for what is printed of it: as text a number takes thrice its bytes
-            let memory =
-                kernel.region(largest.saturating_mul(4)).map_err(|e| failed(kernel, text!("memory"), e))?;
-            (scratch, buffer) = memory.split_at_mut_checked(largest).unwrap_or_default();
+        let mut memory = core::mem::take(&mut job.memory);
+        let mut buffer = cut(&mut memory, STREAM_FIXED as usize / 2);
+        let mut scratch = cut(&mut memory, stream_bytes(job.cpus).saturating_sub(STREAM_FIXED as usize / 2));
+        let printing = job.sources.iter().map(|s| Printing::of(&s.printed()));
+        let printing = printing.fold(Printing::default(), Printing::and);
+        let mut results =
+            Memory::new(kernel, &printing, &mut memory).map_err(|e| failed(kernel, text!("memory"), e))?;
+        if printing.large > 0 {
+            let large = core::mem::take(&mut results.large);
+            (scratch, buffer) = large.split_at_mut_checked(printing.large / 4).unwrap_or_default();
         }
         let boot = print::Boot::read(kernel, job.output);
         let clocks = Clocks::default();
@@ -208,7 +209,6 @@ impl Channels {
         let mut out = Output::new(kernel, buffer, sink, &header);
         let mut sum = Summary::default();
         let idle = self.idle;
-        let mut results = Memory::of(kernel, &job).map_err(|e| failed(kernel, text!("memory"), e))?;
         let mut print =
             |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool, ahead: u64| {
                 let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
@@ -332,7 +332,7 @@ impl Channel {
         let end = self.buffer.end();
         while let Some(record) = self.buffer.next(end, scratch) {
             if let Record::Event(data) = &record
-                && !(size..=size.saturating_add(PADDING)).contains(&data.len())
+                && !(size..=size.saturating_add(EVENT_PADDING)).contains(&data.len())
                 && !varies(source, &event)
             {
                 sum.misfits = sum.misfits.saturating_add(1);
@@ -363,20 +363,6 @@ impl Channel {
             Buffer::Ring(_) => 0,
         }
     }
-}
-
-/// Bytes that a record may have behind its event: a perf buffer's are padded so that they end on 8, four behind their size.
-const PADDING: usize = 7;
-
-/// Largest event in bytes for which there is memory beside [`Job::memory`].
-const MAX_EVENT: usize = 64 << 10;
-
-/// Bytes of the object's largest event with padding, or of the largest value that is a result.
-fn largest(source: &Source<'_>) -> usize {
-    let size = |ty: TypeId| source.btf.size_of(ty).unwrap_or(0) as usize;
-    let results = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS);
-    let values = results.map(|r| size(r.type_id)).max().unwrap_or(0);
-    events(source).map(|e| size(e.type_id)).max().unwrap_or(0).saturating_add(PADDING).max(values)
 }
 
 /// Whether events end where what they use ends: one with a member whose length another says, or without a type.

@@ -4,16 +4,16 @@ use super::output::Output;
 use super::print::{self, Found};
 use super::rows::Rows;
 #[cfg(feature = "format")]
-use super::stacks::{STACKS, Stacks, has_stacks};
+use super::stacks::Stacks;
 use crate::job::{Job, OpenMap, Source};
 use crate::say::{
     Arg::{E, N, S},
     say, text,
 };
-use crate::sys::{Errno, Fd, Kernel};
+use crate::sys::{Errno, Fd, Kernel, Region};
 use corelet_core::btf::Btf;
 use corelet_core::event::{Out, add_cpu, subtract};
-use corelet_core::pack::{Checked, How, Map, MapRole, ResultMap, View, section};
+use corelet_core::pack::{Checked, How, Map, MapRole, Printing, ResultMap, View, section};
 use corelet_core::{Endian, TypeId};
 
 /// `BPF_MAP_TYPE_ARRAY` and `BPF_MAP_TYPE_PERCPU_ARRAY`: maps in which every key exists.
@@ -40,45 +40,58 @@ pub(super) struct Reader<'r, 'b, K> {
     pub(super) ahead: u64,
 }
 
-/// Memory of results that [`Job::memory`] does not have: taken where a manifest says `sort`, `clear` or has stacks.
+/// Memory of what is printed, by kind; empty where the pack has nothing of it.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// For a record that half the stream's buffers do not hold.
+    pub(super) large: Region,
     /// Of sorted entries.
-    rows: &'static mut [u8],
+    rows: Region,
     /// Values of variables at the last print, one behind the other.
-    earlier: &'static mut [u8],
+    earlier: Region,
     /// Of stacks and their names.
     #[cfg(feature = "format")]
     pub(super) stacks: Option<Stacks>,
 }
 
-/// Bytes for sorted entries; what a page of it is not touched for is no memory.
-const ROWS: usize = 32 << 10;
+/// Takes `len` bytes off the start of `rest`; nothing where it is shorter.
+pub(super) fn cut(rest: &mut Region, len: usize) -> Region {
+    match core::mem::take(rest).split_at_mut_checked(len) {
+        Some((first, behind)) => {
+            *rest = behind;
+            first
+        }
+        None => &mut [],
+    }
+}
 
 impl Memory {
-    /// Takes what the results of the job need.
+    /// Cuts it out of `memory`, which has that much where one object is printed; else it is taken anew, and is no more than the
+    /// formulas of all objects together.
     ///
     /// # Errors
     /// Those of `mmap(2)`.
-    pub(super) fn of<K: Kernel>(kernel: &mut K, job: &Job<'_>) -> Result<Memory, Errno> {
-        let (mut sorted, mut earlier) = (false, 0usize);
-        for source in job.sources {
-            for view in Checked::<View<'_>>::new(source.views, section::VIEWS) {
-                sorted |= view.sort_size > 0;
-                earlier = earlier.saturating_add(variable_len(source, &view));
-            }
+    pub(super) fn new<K: Kernel>(
+        kernel: &mut K,
+        printing: &Printing,
+        memory: &mut Region,
+    ) -> Result<Memory, Errno> {
+        let bytes = printing.bytes();
+        let mut all = cut(memory, bytes);
+        if all.len() < bytes {
+            all = kernel.region(bytes)?;
         }
-        let mut memory = Memory::default();
-        if sorted {
-            memory.rows = kernel.region(ROWS)?;
-        }
-        if earlier > 0 {
-            memory.earlier = kernel.region(earlier)?;
-        }
+        let mut memory = Memory {
+            large: cut(&mut all, printing.large),
+            rows: cut(&mut all, printing.rows),
+            earlier: cut(&mut all, printing.earlier),
+            ..Memory::default()
+        };
+        memory.earlier.fill(0);
         #[cfg(feature = "format")]
-        if job.sources.iter().any(has_stacks) {
+        if printing.stacks > 0 {
             if cfg!(feature = "stacks") {
-                memory.stacks = Some(Stacks::new(kernel.region(STACKS)?));
+                memory.stacks = Some(Stacks::new(all));
             } else {
                 say(
                     kernel,
@@ -89,15 +102,6 @@ impl Memory {
         }
         Ok(memory)
     }
-}
-
-/// Bytes of the variable that is counted anew at each print; 0 for what is none.
-fn variable_len(source: &Source<'_>, view: &View<'_>) -> usize {
-    let record = Checked::<ResultMap<'_>>::new(source.results, section::RESULTS).at(view.result).ok();
-    let record = record.filter(|_| view.clear);
-    let map = |r: &ResultMap<'_>| Checked::<Map<'_>>::new(source.maps, section::MAPS).at(r.map).ok();
-    let variable = record.filter(|r| map(r).is_some_and(|m| m.role != MapRole::Declared));
-    variable.and_then(|r| source.btf.size_of(r.type_id).ok()).unwrap_or(0) as usize
 }
 
 impl<K: Kernel> Reader<'_, '_, K> {
@@ -142,7 +146,7 @@ impl<K: Kernel> Reader<'_, '_, K> {
                     MapRole::Declared | MapRole::Pinned => self.entries(&at, &map, open),
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig if self.collecting => {}
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig => {
-                        let len = view.as_ref().map_or(0, |v| variable_len(source, v));
+                        let len = view.as_ref().map_or(0, |v| source.printed().earlier(v));
                         self.variable(&at, open, (earlier, len));
                         earlier = earlier.saturating_add(len);
                     }

@@ -3,15 +3,16 @@
 //! Which stacks an entry has the printer knows, by the hints: the entry is printed to nowhere, and what it asks is written down.
 //! Addresses of user space are named when the entry is printed, by `/proc/PID/maps` of a process that still lives.
 //!
-//! Memory: [`STACKS`], taken at the first print of a pack that has stacks.
+//! Memory: [`STACKS`], of packs that have stacks.
 
+use super::results::cut;
 use super::table::{ENTRY, Table};
 use crate::job::Source;
 use crate::sys::{Errno, Fd, Kernel, Open, Region, bytes, slots};
 use crate::tracefs::Path;
 use core::cell::Cell;
 use corelet_core::event::{MAX_FRAMES, Stack, Symbols};
-use corelet_core::pack::{Checked, Format, Hint, Map, View, section};
+use corelet_core::pack::{Checked, Map, STACKS, section};
 
 /// Addresses in the kernel that are named in one print.
 const KERNEL: usize = 1024;
@@ -25,23 +26,9 @@ const LINE: usize = 5 << 10;
 const FRAMES: usize = 2 * MAX_FRAMES * 8;
 /// Bytes of an entry as text, as far as it is looked at for stacks.
 const NOWHERE: usize = 2 << 10;
-/// Memory for all of it.
-pub(super) const STACKS: usize =
-    KERNEL * ENTRY + KERNEL_NAMES + MAX_FRAMES * ENTRY + USER_NAMES + FRAMES + LINE + NOWHERE;
-
-/// Whether results of the object have stacks or addresses in the kernel.
-pub(super) fn has_stacks(source: &Source<'_>) -> bool {
-    let of_device = |f: Format| {
-        matches!(
-            f,
-            Format::KernelStack { .. } | Format::UserStack { .. } | Format::Ksym | Format::Ksyms { .. }
-        )
-    };
-    !source.results.is_empty()
-        && (Checked::<Hint>::new(source.hints, section::HINTS).any(|h| of_device(h.format))
-            || Checked::<View<'_>>::new(source.views, section::VIEWS)
-                .any(|v| of_device(v.key) || of_device(v.value)))
-}
+const _: () = assert!(
+    KERNEL * ENTRY + KERNEL_NAMES + MAX_FRAMES * ENTRY + USER_NAMES + FRAMES + LINE + NOWHERE <= STACKS
+);
 
 /// Everything that names addresses.
 pub(super) struct Stacks {
@@ -52,13 +39,6 @@ pub(super) struct Stacks {
     pub(super) nowhere: &'static mut [u8],
     /// Addresses that there was no room for.
     pub(super) left_out: u64,
-}
-
-/// Takes `len` bytes off the start.
-fn cut(rest: &mut Region, len: usize) -> Region {
-    let (first, behind) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
-    *rest = behind;
-    first
 }
 
 impl Stacks {

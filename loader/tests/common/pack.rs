@@ -324,6 +324,7 @@ impl Sample {
             lines: 0,
             value_bytes: 16,
             license: 3,
+            printing: 0,
         };
         let all = self.object().into_iter().chain(sections.clone());
         let mut formula = work(&sizes, all.map(|(id, bytes)| (id, bytes.len())));

@@ -35,6 +35,9 @@ pub(super) struct Fake {
     /// What each wait gives; after the last, the stop descriptor is readable.
     pub(super) ready: VecDeque<Vec<u32>>,
     pub(super) stdout: Vec<u8>,
+    /// Whether there is no more memory than the formula says, and whether it is for another object.
+    pub(super) sealed: bool,
+    pub(super) of_another: bool,
     /// Bytes that standard output takes before it would block.
     pub(super) room: usize,
     /// Bytes that the reader takes in each wait after the end.
@@ -249,6 +252,7 @@ impl Kernel for Fake {
         unreachable!()
     }
     fn region(&mut self, len: usize) -> Sys<Region> {
+        assert!(!self.sealed, "{len} bytes beyond the formula");
         Ok(&mut crate::sys::bytes(vec![0u64; len.div_ceil(8)].leak())[..len])
     }
     fn raise_memlock(&mut self) -> Sys<()> {

@@ -5,7 +5,7 @@ mod results;
 mod sinks;
 
 use super::*;
-use crate::job::{OpenMap, STREAM_PER_CPU};
+use crate::job::OpenMap;
 use crate::sys::{MapFd, MapSpec, Shared};
 use corelet_core::TypeId;
 use corelet_core::btf::Btf;
@@ -214,7 +214,9 @@ fn stream(
     };
     let deadline = kernel.deadline;
     let to = kernel.to.clone();
-    let mut memory = vec![0xcc; (STREAM_FIXED + 2 * STREAM_PER_CPU) as usize];
+    let printing = if kernel.of_another { 0 } else { Printing::of(&source.printed()).bytes() };
+    let words = (stream_bytes(2) + printing).div_ceil(8);
+    let memory = crate::sys::bytes(vec![0xcccc_cccc_cccc_cccc; words].leak());
     let job = Job {
         sources: &[source],
         output: form,
@@ -225,10 +227,11 @@ fn stream(
         stop: Fd(3),
         cpus: 2,
         page_size: PAGE,
-        memory: &mut memory,
+        memory,
     };
     let (mut channels, mut ledger) = (Channels::default(), Ledger::default());
     channels.open(kernel, &mut ledger, &job)?;
+    kernel.sealed = !kernel.of_another;
     channels.follow(kernel, job, &mut Pulse::new(&mut ledger, usize::MAX))
 }
 

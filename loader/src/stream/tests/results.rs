@@ -148,11 +148,16 @@ fn with_stacks(kernel: &mut Fake, form: Form, key_format: Format) {
 fn stacks_have_kernel_symbols() {
     let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
     with_stacks(&mut kernel, Form::Text, Format::KernelStack { map: 1 });
+    let text = said(&kernel).to_owned();
     assert_eq!(
-        said(&kernel),
+        text,
         "off value=30\n    do_nanosleep+0x10\n    schedule+0x4\n    mod_fn+0x8\n    0xfffffffff0000000\n\
          off key=-14 value=2\noff value=1\nlost kernel=0 output=0\n"
     );
+    // where several objects are printed, the memory of one may not last for all
+    let mut kernel = Fake { room: 1 << 20, of_another: true, ..Fake::default() };
+    with_stacks(&mut kernel, Form::Text, Format::KernelStack { map: 1 });
+    assert_eq!(said(&kernel), text);
     let mut kernel = Fake { room: 1 << 20, ..Fake::default() };
     with_stacks(&mut kernel, Form::Json, Format::KernelStack { map: 1 });
     let stack = "[\"do_nanosleep+0x10\",\"schedule+0x4\",\"mod_fn+0x8\",\"0xfffffffff0000000\"]";
