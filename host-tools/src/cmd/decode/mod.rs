@@ -1,5 +1,7 @@
 //! `corelet decode`: prints what a loader without formatting wrote (`corelet-loader run --raw`), by the pack it came from.
 
+mod shape;
+
 use crate::btf::OwnedBtf;
 use crate::input::{MAX_FILE, read_file};
 use crate::pack::File;
@@ -9,7 +11,8 @@ use corelet_core::event::raw::{
     DIGEST_LEN, HEAD_LEN, HEADER_LEN, Head, Header, Kind, numbers, split_end, split_result,
 };
 use corelet_core::event::{Out, Printer, Stack, Style, Symbols, print_lost, print_time};
-use corelet_core::pack::{Event, Map, Object, Records, ResultMap, View, section};
+use corelet_core::pack::{Event, Format, Hint, How, Map, Object, Records, ResultMap, View, section};
+use shape::Table;
 use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -31,8 +34,24 @@ pub struct Args {
     #[arg(long)]
     pack: PathBuf,
     /// One JSON object a line.
-    #[arg(long)]
+    #[arg(long, group = "form")]
     json: bool,
+    /// Columns under a header.
+    #[arg(long, group = "form")]
+    columns: bool,
+    /// One line a stack, `name;frame;frame COUNT`, as flame graphs are made of; what has no stacks is left out.
+    #[arg(long, group = "form")]
+    folded: bool,
+}
+
+/// How a stream is printed.
+pub enum Form {
+    /// As the loader prints it.
+    Lines(Style),
+    /// Columns under a header.
+    Columns(Table),
+    /// Stacks, one a line.
+    Folded,
 }
 
 /// Runs the command.
@@ -40,15 +59,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let shown = args.pack.display();
     let bytes = read_file(&args.pack, MAX_FILE)?;
     let pack = File::whole(&bytes).with_context(|| shown.to_string())?;
-    let style = if args.json { Style::Json } else { Style::Text };
+    let form = match (args.json, args.columns, args.folded) {
+        (true, ..) => Form::Lines(Style::Json),
+        (_, true, _) => Form::Columns(Table::default()),
+        (.., true) => Form::Folded,
+        _ => Form::Lines(Style::Text),
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match args.file.as_deref().filter(|f| *f != Path::new("-")) {
         Some(path) => {
             let name = path.display();
             let file = std::fs::File::open(path).with_context(|| format!("{name}: cannot open"))?;
-            decode(&pack, file, style, &mut out).with_context(|| name.to_string())
+            decode(&pack, file, form, &mut out).with_context(|| name.to_string())
         }
-        None => decode(&pack, io::stdin().lock(), style, &mut out).context("standard input"),
+        None => decode(&pack, io::stdin().lock(), form, &mut out).context("standard input"),
     };
     // What was whole is shown before the error is.
     out.flush().context("standard output")?;
@@ -59,7 +83,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 ///
 /// # Errors
 /// A stream that is damaged, cut off, or of another pack, with the offset of the record in bytes.
-pub fn decode(pack: &File<'_>, input: impl Read, style: Style, out: &mut impl Write) -> Result<()> {
+pub fn decode(pack: &File<'_>, input: impl Read, mut form: Form, out: &mut impl Write) -> Result<()> {
     let mut stream = Stream { input: BufReader::new(input), at: 0 };
     let sources = stream.sources(pack)?;
     let mut line = vec![0; MAX_LINE];
@@ -77,6 +101,10 @@ pub fn decode(pack: &File<'_>, input: impl Read, style: Style, out: &mut impl Wr
             );
         };
         let mut printed = Out::new(&mut line);
+        let style = match &form {
+            Form::Lines(style) => *style,
+            _ => Style::Text,
+        };
         match head.kind {
             Kind::End => {
                 let (kernel, output) = split_end(&content).with_context(record)?;
@@ -85,16 +113,32 @@ pub fn decode(pack: &File<'_>, input: impl Read, style: Style, out: &mut impl Wr
             Kind::Time => {
                 let [real] = numbers(&content, 0).with_context(record)?;
                 print_time(&mut printed, style, real);
+                if let Form::Columns(table) = &mut form {
+                    table.restart();
+                }
             }
             Kind::Event | Kind::Result => {
                 let source =
                     sources.get(usize::from(head.object)).context("no such object").with_context(record)?;
+                let whole = matches!(form, Form::Lines(_)) || source.is_plot(&head).with_context(record)?;
+                let style = if whole { style } else { Style::Json };
                 source.print(&mut printed, style, &head, &content, &known).with_context(record)?;
+                if !whole && !printed.is_full() {
+                    let printed = shape::record(printed.bytes())?;
+                    match &mut form {
+                        Form::Columns(table) => table.put(printed, out)?,
+                        _ => shape::fold(printed, &source.users()?, out)?,
+                    }
+                    continue;
+                }
             }
             _ => known.learn(&head, &content).with_context(record)?,
         }
         ensure!(!printed.is_full(), "record at byte {at}: too long to print");
-        out.write_all(printed.bytes()).context("standard output")?;
+        // of folded stacks anything else would be one more stack
+        if !matches!(form, Form::Folded) {
+            out.write_all(printed.bytes()).context("standard output")?;
+        }
         if head.kind == Kind::End {
             return Ok(());
         }
@@ -254,6 +298,29 @@ impl Source {
         bail!("it comes from another pack: this one has no object with digest {short}…")
     }
 
+    /// Whether the record is a result that is printed as a plot.
+    fn is_plot(&self, head: &Head) -> Result<bool> {
+        if head.kind != Kind::Result {
+            return Ok(false);
+        }
+        let result: ResultMap<'_> = Records::new(&self.results, section::RESULTS).at(head.number)?;
+        Ok(!matches!(result.how, How::Entries | How::Counters { .. }))
+    }
+
+    /// Names of the members that are stacks of user space.
+    fn users(&self) -> Result<Vec<String>> {
+        let btf = self.btf.view();
+        let mut names = Vec::new();
+        for hint in Records::<Hint>::new(&self.hints, section::HINTS) {
+            let hint = hint?;
+            if matches!(hint.format, Format::UserStack { .. }) {
+                let member = btf.ty(hint.type_id)?.member(hint.member.into());
+                names.extend(member.map(|m| btf.string(m.name_off).to_owned()));
+            }
+        }
+        Ok(names)
+    }
+
     fn print(
         &self,
         out: &mut Out<'_>,
@@ -293,7 +360,7 @@ mod tests {
     use crate::pack::{Section, container};
     use corelet_core::Endian;
     use corelet_core::event::raw;
-    use corelet_core::pack::{Format, How, MapRole, Sizing};
+    use corelet_core::pack::{MapRole, Sizing};
 
     /// A pack of one object whose map 0 carries `unsigned int`s and whose map 1 has results.
     fn pack(digest: u8) -> Vec<u8> {
@@ -343,7 +410,7 @@ mod tests {
     fn decoded(digest: u8, stream: &[u8]) -> (String, Option<String>) {
         let bytes = pack(digest);
         let mut out = Vec::new();
-        let done = decode(&File::parse(&bytes).unwrap(), stream, Style::Json, &mut out);
+        let done = decode(&File::parse(&bytes).unwrap(), stream, Form::Lines(Style::Json), &mut out);
         (String::from_utf8(out).unwrap(), done.err().map(|e| format!("{e:#}")))
     }
 
@@ -390,13 +457,22 @@ mod tests {
         raw::put_symbol(&mut out, 0x1008, 8, b"schedule");
         raw::put_result(&mut out, 0, 0, &1u32.to_le_bytes(), &7000u32.to_le_bytes());
         raw::put_end(&mut out, 0, 0);
-        let mut lines = Vec::new();
-        decode(&File::parse(&bytes).unwrap(), out.bytes(), Style::Text, &mut lines).unwrap();
+        let printed = |form| {
+            let mut lines = Vec::new();
+            decode(&File::parse(&bytes).unwrap(), out.bytes(), form, &mut lines).unwrap();
+            String::from_utf8(lines).unwrap()
+        };
         assert_eq!(
-            String::from_utf8(lines).unwrap(),
+            printed(Form::Lines(Style::Text)),
             "time=1970-01-01T00:00:00.000000Z\nr value=1970-01-01T00:00:02.000007Z\n    schedule+0x8\n    0x2000\n\
              lost kernel=0 output=0\n"
         );
+        assert_eq!(
+            printed(Form::Columns(Table::default())),
+            "time=1970-01-01T00:00:00.000000Z\nr\nVALUE\n1970-01-01T00:00:02.000007Z\n    schedule+0x8\n    0x2000\n\
+             lost kernel=0 output=0\n"
+        );
+        assert_eq!(printed(Form::Folded), "0x2000;schedule 1\n");
     }
 
     #[test]
