@@ -229,6 +229,10 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
             (Exit::NotPortable, text!("; this kernel does not count the semaphores of USDT probes (4.20)"))
         }
         (_, Errno::ENOENT) => (Exit::NotPortable, text!("; this kernel has nothing of that name")),
+        (Attach::KprobeMulti { .. }, Errno::E2BIG) => {
+            let why = text!("; the pattern fits more functions than the loader takes: narrow it");
+            (Exit::NotPortable, why)
+        }
         (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => (Exit::NotPortable, CANNOT_PROBE),
         _ => (e.exit(), ""),
     };

@@ -165,6 +165,30 @@ fn many_functions_are_given_by_their_names() {
     fails_cleanly(&multi("vfs_*", false), change);
 }
 
+/// As many as a large kernel has of one prefix, each there twice: compared with all before it, each would take a minute in all.
+#[test]
+fn many_thousand_names_are_each_given_once() {
+    let multi = with((Attach::KprobeMulti { pattern: "f*", ret: false }, 2, 42));
+    let list = |count: usize| -> Vec<u8> {
+        (0..count * 2).flat_map(|n| format!("f{:04x}_function\ng\n", n % count).into_bytes()).collect()
+    };
+    let change = |count| {
+        let functions = list(count);
+        move |k: &mut Fake| {
+            k.files.insert("/sys/kernel/tracing/available_filter_functions".into(), functions.clone());
+        }
+    };
+    let names = ran(&multi, 0, change(15_000)).attached.pop().unwrap();
+    let expected: Vec<_> = (0..15_000).map(|n| format!("f{n:04x}_function")).collect();
+    assert_eq!(names, expected.join(",") + " by 42 false");
+    let k = ran(&multi, 1, change(18_000));
+    assert!(
+        k.stderr.contains("E2BIG; the pattern fits more functions than the loader takes"),
+        "{}",
+        k.stderr
+    );
+}
+
 #[test]
 fn counters_are_sampled_on_every_cpu() {
     let attach = Attach::PerfEvent { kind: 1, config: 0, sample: 99, freq: true };
