@@ -16,6 +16,8 @@ use corelet_core::relo::TargetTypes;
 const EXT: u32 = 28;
 /// `BPF_PROG_TYPE_LSM`
 const LSM: u32 = 29;
+/// `BPF_TRACE_UPROBE_MULTI`, in whose place the loader attaches to each function apart where the kernel lacks it.
+const UPROBE_MULTI: u32 = 48;
 /// `enum bpf_attach_type` of what goes through a trampoline: fentry, fexit, fmod_ret, LSM (on tasks, in cgroups), fsession.
 const TRAMPOLINES: [u32; 6] = [24, 25, 26, 27, 43, 58];
 
@@ -53,7 +55,7 @@ pub(super) fn impossible(sec: &SecName<'_>, kernel: &Kernel<'_>) -> Option<Strin
     if !has("bpf_prog_type", sec.prog_type) {
         return Some(format!("the kernel has no programs of type {}", sec.prog_type));
     }
-    if !has("bpf_attach_type", sec.expected_attach_type) {
+    if sec.expected_attach_type != UPROBE_MULTI && !has("bpf_attach_type", sec.expected_attach_type) {
         return Some(format!("the kernel has no attach type {}", sec.expected_attach_type));
     }
     let Attach::Trace { module, name } = sec.attach else { return None };
