@@ -5,6 +5,7 @@ use crate::identity::MAX_BUILD_ID;
 use crate::installed;
 use crate::job::Output;
 use crate::number;
+use crate::place;
 use crate::say::{Arg::S, fail, text, write_all};
 use crate::service;
 use crate::sys::{Fd, Kernel};
@@ -46,7 +47,11 @@ corelet-loader --version | --help
   --set VARIABLE=VALUE   change a variable of the programs before they start
   --attach PROGRAM=WHAT  attach a program to something else than the pack says:
                          FUNCTION[+OFFSET] of the kernel, FILE:FUNCTION[+OFFSET]
-                         or FILE:OFFSET of user space, FILE:PROVIDER:PROBE (USDT)
+                         or FILE:OFFSET of user space, FILE:PROVIDER:PROBE (USDT);
+                         a cgroup, network namespace, map of sockets, interface
+                         or socket (PID/FD) for programs that take one
+  --cgroup DIR           the cgroup for all programs that take one
+  --netns FILE           the network namespace for all that take one
   --pid PID              probes of user space in that process only
   --target FILE          take the target from this file too (corelet target)
   --targets DIR          where kernels' packages put target files, as
@@ -110,6 +115,10 @@ pub struct Options<'a> {
     pub sets: Vec<&'a str, MAX_SETS>,
     /// `--attach`, as `PROGRAM=WHAT`.
     pub attaches: Vec<&'a str, MAX_ATTACHES>,
+    /// `--cgroup`
+    pub cgroup: Option<&'a str>,
+    /// `--netns`
+    pub netns: Option<&'a str>,
     /// `--pid`
     pub pid: Option<u32>,
     /// `--max-kernel-mem`, in bytes.
@@ -131,7 +140,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "--json",
     "--raw",
     "--allow-release",
@@ -152,6 +161,8 @@ const NAMES: [&str; 20] = [
     "--name",
     "--output",
     "--rotate",
+    "--cgroup",
+    "--netns",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
@@ -173,6 +184,8 @@ const PID: usize = 16;
 const NAME: usize = 17;
 const OUTPUT: usize = 18;
 const ROTATE: usize = 19;
+const CGROUP: usize = 20;
+const NETNS: usize = 21;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -186,7 +199,11 @@ fn count(text: &str) -> Option<u32> {
 
 /// Whether the loader has what an option of a feature asks for.
 fn is_built(option: usize) -> bool {
-    if matches!(option, NAME | REPLACE) { service::BUILT } else { cfg!(feature = "outputs") }
+    match option {
+        NAME | REPLACE => service::BUILT,
+        CGROUP | NETNS => place::BUILT,
+        _ => cfg!(feature = "outputs"),
+    }
 }
 
 /// Says what is wrong with an argument.
@@ -243,6 +260,8 @@ pub fn parse<'a, K: Kernel>(
         rotate: None,
         sets: Vec::new(),
         attaches: Vec::new(),
+        cgroup: None,
+        netns: None,
         pid: None,
         max_kernel_mem: None,
         log_size: 64 << 10,
@@ -276,7 +295,7 @@ pub fn parse<'a, K: Kernel>(
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
-            (NAME | REPLACE | OUTPUT | ROTATE, _) if !is_built(option) => {
+            (NAME | REPLACE | OUTPUT | ROTATE | CGROUP | NETNS, _) if !is_built(option) => {
                 return Err(usage(kernel, text!("this loader was built without"), name));
             }
             (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
@@ -293,6 +312,8 @@ pub fn parse<'a, K: Kernel>(
             (ROTATE, Some(n)) if n > 0 => put(&mut o.rotate, Some(n)),
             (TOUCH, Some(n)) => put(&mut o.touch, n),
             (ATTACH, _) => words.bytes().any(|b| b == b'=') && o.attaches.push(words).is_ok(),
+            (CGROUP, _) => !words.is_empty() && put(&mut o.cgroup, Some(words)),
+            (NETNS, _) => !words.is_empty() && put(&mut o.netns, Some(words)),
             (PID, Some(n)) if n > 0 => put(&mut o.pid, Some(n)),
             _ => false,
         };

@@ -6,6 +6,7 @@ use crate::kprobe::{self, Probe};
 use crate::maps::with_memlock;
 use crate::multi;
 use crate::object::Sections;
+use crate::place;
 use crate::plan::{optional, refuse};
 use crate::say::{Arg::S, failed, say, write_all};
 use crate::session::Session;
@@ -78,8 +79,10 @@ pub fn try_out<K: Kernel>(
         // the program of which it replaces a function is not loaded yet
         return Ok(());
     }
-    // r0 = 0; exit
-    let insns = [Insn { code: 0xb7, ..Insn::ZERO }, Insn { code: 0x95, ..Insn::ZERO }];
+    // of a place it is only loaded: what it answers there would count. Those must be able to allow.
+    let is_place = matches!(program.attach, Attach::Place { .. });
+    // r0 = 0 or 1; exit
+    let insns = [Insn { code: 0xb7, imm: is_place.into(), ..Insn::ZERO }, Insn { code: 0x95, ..Insn::ZERO }];
     let insns = insns.map(|insn| insn.encode(Endian::HOST));
     let none = Loaded { first: 0, chosen: &[] };
     let attach_to = btf_id::find(kernel, session, s, number, program, none)?;
@@ -98,6 +101,10 @@ pub fn try_out<K: Kernel>(
     let loaded = with_memlock(kernel, |k| k.prog_load(&spec, None));
     attach_to.close(kernel);
     let prog = loaded?;
+    if is_place {
+        kernel.close(prog);
+        return place::present(kernel, program);
+    }
     let before = session.ledger.len();
     let done = try_attach(kernel, session, program, prog);
     for &fd in done.iter().flatten().flatten() {

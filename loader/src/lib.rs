@@ -53,6 +53,7 @@ pub mod object;
 pub mod overrides;
 pub mod pattern;
 pub mod pins;
+pub mod place;
 pub mod plan;
 pub mod preflight;
 pub mod programs;

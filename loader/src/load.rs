@@ -15,6 +15,7 @@ use crate::ksyms;
 use crate::maps::{self, with_memlock};
 use crate::object::{self, Parts, Sections};
 use crate::overrides;
+use crate::place;
 use crate::plan;
 use crate::programs::Linker;
 use crate::relocate;
@@ -267,6 +268,10 @@ fn into_kernel<K: Kernel>(
                         let job = uprobe::Job { s, open, number, program: &program, prog };
                         session.counts.waiting = session.counts.waiting.saturating_add(1);
                         uprobe::attach(kernel, session, &job)?
+                    }
+                    Attach::Place { .. } if place::BUILT => {
+                        let job = uprobe::Job { s, open, number, program: &program, prog };
+                        place::attach(kernel, session, &job)?
                     }
                     _ => attach::attach(kernel, session, s, number, &program, prog)?,
                 };

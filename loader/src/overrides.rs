@@ -1,14 +1,15 @@
 //! `--attach PROGRAM=WHAT`: what a program is attached to on this device, where the pack says something else. Tools whose users
 //! name the function have programs that wait for it (funclatency's `dummy_kprobe`), and files lie elsewhere on each device.
 //!
-//! The words are those of SEC() behind its first `/`: a kernel's function, a file and its function, a USDT probe.
+//! The words are those of SEC() behind its first `/`: a kernel's function, a file and its function, a USDT probe; or the name of a
+//! place ([`crate::place`]), which `--cgroup` and `--netns` give for all programs that take such a one.
 
 use crate::exit::{Done, Exit};
 use crate::number;
 use crate::say::{Arg::S, fail, text};
 use crate::session::Session;
 use crate::sys::Kernel;
-use corelet_core::pack::{Attach, Program};
+use corelet_core::pack::{Attach, Place, Program};
 
 /// `BPF_PROG_TYPE_KPROBE`, of which all are that one of these can be given to.
 const KPROBE: u32 = 2;
@@ -23,6 +24,14 @@ pub fn apply<'a, 'o: 'a, K: Kernel>(
     session: &mut Session<'o>,
     program: &mut Program<'a>,
 ) -> Done<()> {
+    if let Attach::Place { kind, path, .. } = &mut program.attach {
+        let all = match kind {
+            Place::Cgroup => session.options.cgroup,
+            Place::Netns => session.options.netns,
+            _ => None,
+        };
+        *path = all.unwrap_or(path);
+    }
     if session.options.attaches.is_empty() { Ok(()) } else { replace(kernel, session, program) }
 }
 
@@ -38,7 +47,13 @@ fn replace<'a, 'o: 'a, K: Kernel>(
             continue;
         };
         session.attaches_used |= 1 << (i & 31);
-        match attach(program, what).filter(|_| program.prog_type == KPROBE) {
+        let attach = match program.attach {
+            Attach::Place { kind, hook, .. } if !what.is_empty() => {
+                Some(Attach::Place { kind, path: what, hook })
+            }
+            _ => attach(program, what).filter(|_| program.prog_type == KPROBE),
+        };
+        match attach {
             Some(attach) => program.attach = attach,
             None => {
                 let form = text!("--attach %: % (%) cannot be attached to that");

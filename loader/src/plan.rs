@@ -8,6 +8,7 @@ use crate::kprobe::{self, Probe};
 use crate::lacking;
 use crate::object::Sections;
 use crate::overrides;
+use crate::place;
 use crate::say::{
     Arg::{E, S},
     bad, fail, say, text,
@@ -189,11 +190,15 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
             text!("this loader was built without the feature uprobe")
         }
         Attach::Trace { .. } | Attach::KprobeMulti { .. } if !cfg!(feature = "trace") => WITHOUT_TRACE,
+        Attach::Place { .. } if !place::BUILT => text!("this loader was built without the feature place"),
         _ => "",
     };
     if !without.is_empty() {
         let args = [S(s.object.name), S(program.name), S(program.section), S(without)];
         return fail(kernel, Exit::NotPortable, text!("%: cannot attach % (%): %"), &args);
+    }
+    if place::BUILT && e == place::UNNAMED {
+        return place::refuse(kernel, s, program, e);
     }
     let replaces = program.prog_type == EXT;
     let lacking = if replaces { "" } else { lacking::option(kernel, &program.attach, e) };

@@ -1,6 +1,7 @@
 //! The ledger of what the kernel was given, so that everything can be taken back: law 5, all or nothing.
 
 use crate::exit::{Done, Exit};
+use crate::place::{self, Held};
 use crate::say::{Arg::N, fail, text};
 use crate::sys::{Fd, Kernel};
 use crate::{kprobe, uprobe};
@@ -18,6 +19,8 @@ pub struct Ledger {
     pub tracefs_probes: u32,
     /// The same of probes in user space ([`uprobe::remove`]).
     pub tracefs_uprobes: u32,
+    /// Attachments that last until they are undone ([`place::release`]).
+    pub held: Vec<Held, { place::MAX_HELD }, u16>,
 }
 
 impl Ledger {
@@ -70,6 +73,12 @@ impl Ledger {
 
     /// The same of what was kept as number `first` and later, with all probes: those are only made by attaching.
     pub fn undo_from<K: Kernel>(&mut self, kernel: &mut K, first: usize) {
+        // while the descriptors are open by which they are named
+        while place::BUILT
+            && let Some(held) = self.held.pop()
+        {
+            place::release(kernel, held);
+        }
         while self.open.len() > first
             && let Some(fd) = self.open.pop()
         {

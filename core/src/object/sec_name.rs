@@ -73,7 +73,7 @@ pub fn parse(section: &str) -> Result<SecName<'_>, UnknownSecName<'_>> {
 
 /// Every name that is known, and whether more may follow it behind a `/`.
 pub fn names() -> impl Iterator<Item = (&'static str, bool)> {
-    ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Exact)))
+    ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Exact | Form::At(_))))
 }
 
 /// The prefix that what a program of this `enum bpf_attach_type` attaches to has in the kernel's BTF, and whether it is a typedef
@@ -92,7 +92,7 @@ fn behind<'a>(row: &Row, name: &'a str) -> Option<Option<&'a str>> {
     let rest = name.strip_prefix(row.0)?;
     match (row.1, rest.strip_prefix('/')) {
         (_, None) if rest.is_empty() => Some(None),
-        (Form::Alone | Form::Exact, _) => None,
+        (Form::Alone | Form::Exact | Form::At(_), _) => None,
         (_, extra) => extra.map(Some),
     }
 }
@@ -100,10 +100,19 @@ fn behind<'a>(row: &Row, name: &'a str) -> Option<Option<&'a str>> {
 fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a str, Attach<'a>> {
     let other = Attach::Other { section: name };
     let Some(extra) = extra else {
-        return Ok(("", if row.1 == Form::Alone { Attach::None } else { other }));
+        let attach = match row.1 {
+            Form::Alone | Form::Member => Attach::None,
+            Form::At(kind) => Attach::Place { kind, path: "", hook: "" },
+            _ => other,
+        };
+        return Ok(("", attach));
     };
     match row.1 {
-        Form::Alone | Form::Exact | Form::Open => Ok(("", other)),
+        Form::Alone | Form::Exact | Form::At(_) | Form::Open => Ok(("", other)),
+        Form::Member => Ok(("", Attach::None)),
+        Form::Hook(kind) => {
+            all_consuming(symbol).map(|hook| Attach::Place { kind, path: "", hook }).parse(extra)
+        }
         Form::Kprobe { ret: true } => {
             all_consuming(symbol).map(|symbol| Attach::Kprobe { symbol, offset: 0, ret: true }).parse(extra)
         }
@@ -177,6 +186,7 @@ fn number(i: &str) -> IResult<&str, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::Place;
     use std::format;
     use std::string::ToString;
 
@@ -239,6 +249,31 @@ mod tests {
         assert_eq!(attach_of("usdt/libc.so.6:libc:setjmp"), usdt);
     }
 
+    #[test]
+    fn places_that_others_name() {
+        let place = |kind, hook| Attach::Place { kind, path: "", hook };
+        let all = [
+            ("cgroup/skb", place(Place::Cgroup, "")),
+            ("cgroup/getsockname_unix", place(Place::Cgroup, "")),
+            ("sockops", place(Place::Cgroup, "")),
+            ("lsm_cgroup/socket_bind", place(Place::Cgroup, "socket_bind")),
+            ("sk_lookup", place(Place::Netns, "")),
+            ("sk_skb/stream_verdict", place(Place::SockMap, "")),
+            ("socket", place(Place::Socket, "")),
+            ("sk_reuseport/migrate", place(Place::Reuseport, "")),
+            ("lirc_mode2", place(Place::Lirc, "")),
+            ("struct_ops/ssthresh", Attach::None),
+            ("struct_ops.s", Attach::None),
+            ("lwt_xmit", Attach::None),
+            // which of the three it is, is not said
+            ("sk_skb", Attach::Other { section: "sk_skb" }),
+        ];
+        for (name, attach) in all {
+            assert_eq!(attach_of(name), attach, "{name}");
+        }
+        assert!(parse("lsm_cgroup/a/b").is_err_and(|e| e.kind_is_known));
+    }
+
     /// What a name's suffix says: `libbpf.c` writes it into each row, we too.
     #[test]
     fn all_names_are_there_and_their_flags_are_those_of_their_suffix() {
@@ -262,8 +297,7 @@ mod tests {
     #[test]
     fn names_that_are_not() {
         assert_eq!(attach_of("syscall"), Attach::None);
-        for name in
-            ["kprobe", "fentry", "lsm_cgroup/x", "perf_event", "xdp", "fentry.multi/vfs_*", "uprobe.s"]
+        for name in ["kprobe", "fentry", "lsm_cgroup", "perf_event", "xdp", "fentry.multi/vfs_*", "uprobe.s"]
         {
             assert_eq!(attach_of(name), Attach::Other { section: name });
         }

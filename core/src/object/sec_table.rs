@@ -6,6 +6,8 @@ pub const BPF_F_SLEEPABLE: u32 = 1 << 4;
 /// `prog_flags`: the program takes packets in fragments.
 pub const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
 
+use crate::pack::Place;
+
 /// What stands behind the name, and what it is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -15,6 +17,12 @@ pub(super) enum Form {
     Exact,
     /// Nothing or `/…`; attached by ways that are not modelled yet.
     Open,
+    /// Nothing more; attached to such a place, which others name.
+    At(Place),
+    /// Nothing or `/HOOK`; the same by a hook of LSM.
+    Hook(Place),
+    /// Nothing or `/MEMBER`; loaded only, for a map of struct_ops has it.
+    Member,
     /// Nothing or `/SYMBOL`, with `+OFFSET` for entries.
     Kprobe { ret: bool },
     /// Nothing or `/PATTERN`.
@@ -44,7 +52,7 @@ pub(super) struct Row(
     pub(super) u32,
 );
 
-use Form::{Alone, Exact, Open, RawTracepoint, Trace, Tracepoint, Usdt};
+use Form::{Alone, Exact, Hook, Member, Open, RawTracepoint, Trace, Tracepoint, Usdt};
 const ENTRY: Form = Form::Kprobe { ret: false };
 const RETURN: Form = Form::Kprobe { ret: true };
 const MULTI: Form = Form::KprobeMulti { ret: false };
@@ -55,6 +63,12 @@ const UENTRY: Form = Form::Uprobe { ret: false };
 const URETURN: Form = Form::Uprobe { ret: true };
 const UMULTI: Form = Form::UprobeMulti { ret: false };
 const UMULTI_RETURN: Form = Form::UprobeMulti { ret: true };
+const CGROUP: Form = Form::At(Place::Cgroup);
+const NETNS: Form = Form::At(Place::Netns);
+const SOCKMAP: Form = Form::At(Place::SockMap);
+const SOCKET: Form = Form::At(Place::Socket);
+const REUSEPORT: Form = Form::At(Place::Reuseport);
+const LIRC: Form = Form::At(Place::Lirc);
 const SLEEP: u32 = BPF_F_SLEEPABLE;
 const FRAGS: u32 = BPF_F_XDP_HAS_FRAGS;
 
@@ -110,12 +124,12 @@ pub(super) const ROWS: &[Row] = &[
     Row("freplace", Trace, 28, 0, 0),
     Row("lsm", Trace, 29, 27, 0),
     Row("lsm.s", Trace, 29, 27, SLEEP),
-    Row("lsm_cgroup", Open, 29, 43, 0),
-    Row("struct_ops", Open, 27, 0, 0),
-    Row("struct_ops.s", Open, 27, 0, SLEEP),
+    Row("lsm_cgroup", Hook(Place::Cgroup), 29, 43, 0),
+    Row("struct_ops", Member, 27, 0, 0),
+    Row("struct_ops.s", Member, 27, 0, SLEEP),
     Row("syscall", Alone, 31, 0, SLEEP),
     Row("perf_event", Exact, 7, 0, 0),
-    Row("socket", Exact, 1, 0, 0),
+    Row("socket", SOCKET, 1, 0, 0),
     Row("xdp", Exact, 6, 37, 0),
     Row("xdp.frags", Exact, 6, 37, FRAGS),
     Row("xdp/devmap", Exact, 6, 33, 0),
@@ -131,49 +145,49 @@ pub(super) const ROWS: &[Row] = &[
     Row("tcx/egress", Exact, 3, 47, 0),
     Row("netkit/primary", Exact, 3, 54, 0),
     Row("netkit/peer", Exact, 3, 55, 0),
-    Row("lwt_in", Exact, 10, 0, 0),
-    Row("lwt_out", Exact, 11, 0, 0),
-    Row("lwt_xmit", Exact, 12, 0, 0),
-    Row("lwt_seg6local", Exact, 19, 0, 0),
-    Row("sk_reuseport/migrate", Exact, 21, 40, 0),
-    Row("sk_reuseport", Exact, 21, 39, 0),
-    Row("sockops", Exact, 13, 3, 0),
-    Row("sk_skb/stream_parser", Exact, 14, 4, 0),
-    Row("sk_skb/stream_verdict", Exact, 14, 5, 0),
-    Row("sk_skb/verdict", Exact, 14, 38, 0),
+    Row("lwt_in", Alone, 10, 0, 0),
+    Row("lwt_out", Alone, 11, 0, 0),
+    Row("lwt_xmit", Alone, 12, 0, 0),
+    Row("lwt_seg6local", Alone, 19, 0, 0),
+    Row("sk_reuseport/migrate", REUSEPORT, 21, 40, 0),
+    Row("sk_reuseport", REUSEPORT, 21, 39, 0),
+    Row("sockops", CGROUP, 13, 3, 0),
+    Row("sk_skb/stream_parser", SOCKMAP, 14, 4, 0),
+    Row("sk_skb/stream_verdict", SOCKMAP, 14, 5, 0),
+    Row("sk_skb/verdict", SOCKMAP, 14, 38, 0),
     Row("sk_skb", Exact, 14, 0, 0),
-    Row("sk_msg", Exact, 16, 7, 0),
-    Row("sk_lookup", Exact, 30, 36, 0),
-    Row("lirc_mode2", Exact, 20, 16, 0),
-    Row("flow_dissector", Exact, 22, 17, 0),
-    Row("cgroup_skb/ingress", Exact, 8, 0, 0),
-    Row("cgroup_skb/egress", Exact, 8, 1, 0),
-    Row("cgroup/skb", Exact, 8, 0, 0),
-    Row("cgroup/sock_create", Exact, 9, 2, 0),
-    Row("cgroup/sock_release", Exact, 9, 34, 0),
-    Row("cgroup/sock", Exact, 9, 2, 0),
-    Row("cgroup/post_bind4", Exact, 9, 12, 0),
-    Row("cgroup/post_bind6", Exact, 9, 13, 0),
-    Row("cgroup/bind4", Exact, 18, 8, 0),
-    Row("cgroup/bind6", Exact, 18, 9, 0),
-    Row("cgroup/connect4", Exact, 18, 10, 0),
-    Row("cgroup/connect6", Exact, 18, 11, 0),
-    Row("cgroup/connect_unix", Exact, 18, 49, 0),
-    Row("cgroup/sendmsg4", Exact, 18, 14, 0),
-    Row("cgroup/sendmsg6", Exact, 18, 15, 0),
-    Row("cgroup/sendmsg_unix", Exact, 18, 50, 0),
-    Row("cgroup/recvmsg4", Exact, 18, 19, 0),
-    Row("cgroup/recvmsg6", Exact, 18, 20, 0),
-    Row("cgroup/recvmsg_unix", Exact, 18, 51, 0),
-    Row("cgroup/getpeername4", Exact, 18, 29, 0),
-    Row("cgroup/getpeername6", Exact, 18, 30, 0),
-    Row("cgroup/getpeername_unix", Exact, 18, 52, 0),
-    Row("cgroup/getsockname4", Exact, 18, 31, 0),
-    Row("cgroup/getsockname6", Exact, 18, 32, 0),
-    Row("cgroup/getsockname_unix", Exact, 18, 53, 0),
-    Row("cgroup/sysctl", Exact, 23, 18, 0),
-    Row("cgroup/getsockopt", Exact, 25, 21, 0),
-    Row("cgroup/setsockopt", Exact, 25, 22, 0),
-    Row("cgroup/dev", Exact, 15, 6, 0),
+    Row("sk_msg", SOCKMAP, 16, 7, 0),
+    Row("sk_lookup", NETNS, 30, 36, 0),
+    Row("lirc_mode2", LIRC, 20, 16, 0),
+    Row("flow_dissector", NETNS, 22, 17, 0),
+    Row("cgroup_skb/ingress", CGROUP, 8, 0, 0),
+    Row("cgroup_skb/egress", CGROUP, 8, 1, 0),
+    Row("cgroup/skb", CGROUP, 8, 0, 0),
+    Row("cgroup/sock_create", CGROUP, 9, 2, 0),
+    Row("cgroup/sock_release", CGROUP, 9, 34, 0),
+    Row("cgroup/sock", CGROUP, 9, 2, 0),
+    Row("cgroup/post_bind4", CGROUP, 9, 12, 0),
+    Row("cgroup/post_bind6", CGROUP, 9, 13, 0),
+    Row("cgroup/bind4", CGROUP, 18, 8, 0),
+    Row("cgroup/bind6", CGROUP, 18, 9, 0),
+    Row("cgroup/connect4", CGROUP, 18, 10, 0),
+    Row("cgroup/connect6", CGROUP, 18, 11, 0),
+    Row("cgroup/connect_unix", CGROUP, 18, 49, 0),
+    Row("cgroup/sendmsg4", CGROUP, 18, 14, 0),
+    Row("cgroup/sendmsg6", CGROUP, 18, 15, 0),
+    Row("cgroup/sendmsg_unix", CGROUP, 18, 50, 0),
+    Row("cgroup/recvmsg4", CGROUP, 18, 19, 0),
+    Row("cgroup/recvmsg6", CGROUP, 18, 20, 0),
+    Row("cgroup/recvmsg_unix", CGROUP, 18, 51, 0),
+    Row("cgroup/getpeername4", CGROUP, 18, 29, 0),
+    Row("cgroup/getpeername6", CGROUP, 18, 30, 0),
+    Row("cgroup/getpeername_unix", CGROUP, 18, 52, 0),
+    Row("cgroup/getsockname4", CGROUP, 18, 31, 0),
+    Row("cgroup/getsockname6", CGROUP, 18, 32, 0),
+    Row("cgroup/getsockname_unix", CGROUP, 18, 53, 0),
+    Row("cgroup/sysctl", CGROUP, 23, 18, 0),
+    Row("cgroup/getsockopt", CGROUP, 25, 21, 0),
+    Row("cgroup/setsockopt", CGROUP, 25, 22, 0),
+    Row("cgroup/dev", CGROUP, 15, 6, 0),
     Row("netfilter", Exact, 32, 45, 0),
 ];

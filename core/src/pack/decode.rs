@@ -5,7 +5,7 @@ use super::memory::{Formula, Memory};
 use super::records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -136,11 +136,12 @@ variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned });
 variants!(MapFate { Absent, PerfBuffer });
 variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
 fields!(AttachId { program, id });
+variants!(Place { Cgroup, Netns, SockMap, Socket, Reuseport, Lirc });
 variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
 impl<'a> Wire<'a> for Attach<'a> {
     fn read(r: &mut Reader<'a>) -> Self {
-        match r.variant(11) {
+        match r.variant(12) {
             0 => Attach::None,
             1 => Attach::Kprobe { symbol: Wire::read(r), offset: Wire::read(r), ret: Wire::read(r) },
             2 => Attach::Tracepoint { category: Wire::read(r), name: Wire::read(r) },
@@ -156,12 +157,13 @@ impl<'a> Wire<'a> for Attach<'a> {
                 ret: Wire::read(r),
             },
             9 => Attach::Usdt { path: Wire::read(r), provider: Wire::read(r), name: Wire::read(r) },
-            _ => Attach::PerfEvent {
+            10 => Attach::PerfEvent {
                 kind: Wire::read(r),
                 config: Wire::read(r),
                 sample: Wire::read(r),
                 freq: Wire::read(r),
             },
+            _ => Attach::Place { kind: Wire::read(r), path: Wire::read(r), hook: Wire::read(r) },
         }
     }
 }

@@ -94,7 +94,7 @@ pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};

@@ -158,6 +158,33 @@ pub enum Attach<'a> {
         /// Whether `sample` is samples a second.
         freq: bool,
     },
+    /// Something that takes programs by its name or number, such as a cgroup.
+    Place {
+        /// What it is.
+        kind: Place,
+        /// Which one: a path, a map's name, an interface, a process and its descriptor; empty where only the device's command line says,
+        /// or the kind has one that is meant without a word.
+        path: &'a str,
+        /// Of programs that attach by a hook too (`lsm_cgroup`), its name without `bpf_lsm_`; else empty.
+        hook: &'a str,
+    },
+}
+
+/// What a program is attached to by a name or number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// A cgroup of version 2: its folder.
+    Cgroup,
+    /// A network namespace: its file; empty for the loader's own.
+    Netns,
+    /// A sockmap or sockhash of the object, by its name.
+    SockMap,
+    /// A packet socket that the loader opens on an interface, or on all where that is empty; or a process's socket, as `PID/FD`.
+    Socket,
+    /// The group of sockets (`SO_REUSEPORT`) that a process's socket is of, as `PID/FD`.
+    Reuseport,
+    /// A device of infrared remote controls: its file.
+    Lirc,
 }
 
 /// How the number of entries of a map is found on the device.

@@ -122,6 +122,7 @@ struct ProgramTable {
     #[serde(default)]
     disabled: bool,
     attach: Option<Spanned<OneOrMany>>,
+    place: Option<Spanned<OneOrMany>>,
     perf: Option<Spanned<PerfTable>>,
 }
 
@@ -357,6 +358,10 @@ impl ProgramTable {
             let span = names.span();
             program.attach = attachments(names.into_inner().all()).at(span)?;
         }
+        if let Some(places) = self.place {
+            let span = places.span();
+            program.places = named(places.into_inner().all()).at(span)?;
+        }
         if let Some(perf) = self.perf {
             let span = perf.span();
             program.perf = Some(perf.into_inner().check().at(span)?);
@@ -385,6 +390,19 @@ fn attachments(names: Vec<String>) -> Result<Vec<String>> {
         ensure!(!names[..at].contains(name), "`{name}` is named twice");
     }
     Ok(names)
+}
+
+/// Places of a program.
+fn named(places: Vec<String>) -> Result<Vec<String>> {
+    ensure!(
+        !places.is_empty(),
+        "an empty list: leave `place` out where the device's command line says which"
+    );
+    for (at, name) in places.iter().enumerate() {
+        ensure!(!name.is_empty(), "a place without a name");
+        ensure!(!places[..at].contains(name), "`{name}` is named twice");
+    }
+    Ok(places)
 }
 
 fn scalar(value: toml::Value) -> Result<Value> {

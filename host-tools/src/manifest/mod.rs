@@ -93,6 +93,8 @@ pub struct Program {
     /// SEC() names that say what it is attached to instead of the object's own, one attachment each; none where the object's
     /// stands.
     pub attach: Vec<String>,
+    /// Cgroups, network namespaces, maps of sockets, interfaces: one attachment to each; none where only the device says.
+    pub places: Vec<String>,
     /// What a `SEC("perf_event")` program counts.
     pub perf: Option<PerfEvent>,
 }

@@ -35,8 +35,10 @@ pub(super) fn section(
 }
 
 fn id(sec: &SecName<'_>, kernel: &Kernel<'_>) -> Option<corelet_core::TypeId> {
-    let Attach::Trace { module: "", name } = sec.attach else { return None };
-    if !kernel.own_types || sec.prog_type == EXT {
+    let (Attach::Trace { module: "", name } | Attach::Place { hook: name, .. }) = sec.attach else {
+        return None;
+    };
+    if name.is_empty() || !kernel.own_types || sec.prog_type == EXT {
         return None;
     }
     let (prefix, is_typedef) = kernel_type(sec.expected_attach_type);
@@ -58,7 +60,11 @@ pub(super) fn impossible(sec: &SecName<'_>, kernel: &Kernel<'_>) -> Option<Strin
     if sec.expected_attach_type != UPROBE_MULTI && !has("bpf_attach_type", sec.expected_attach_type) {
         return Some(format!("the kernel has no attach type {}", sec.expected_attach_type));
     }
-    let Attach::Trace { module, name } = sec.attach else { return None };
+    let (module, name) = match sec.attach {
+        Attach::Trace { module, name } => (module, name),
+        Attach::Place { hook, .. } if !hook.is_empty() => ("", hook),
+        _ => return None,
+    };
     if sec.prog_type == EXT {
         return None;
     }

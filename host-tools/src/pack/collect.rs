@@ -10,6 +10,7 @@ use corelet_core::relo::CoreRelo;
 use corelet_core::{btf_ext, insn};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places;
 use crate::manifest::{self, Manifest, PerfEvent};
 use crate::relocate::{Lines, core_relo};
 
@@ -40,10 +41,14 @@ impl<'o> Collected<'o> {
     /// The object is damaged, has what is not supported yet, or does not fit the manifest's `attach` and `perf`.
     pub(super) fn new(object: Object<'o>, manifest: &'o Manifest) -> Result<Self> {
         let functions: Vec<Function<'o>> = object.functions().collect();
+        let maps = object.maps().collect::<Result<Vec<_>, _>>().context("section .maps")?;
         let mut programs = Vec::new();
         for f in functions.iter().filter(|f| f.entry) {
             let said = manifest.programs.get(f.name);
-            let secs = attachments(f.section_name, said).with_context(|| format!("program {}", f.name))?;
+            let secs = attachments(f.section_name, said).and_then(|secs| {
+                places::named(secs, said.map_or(&[][..], |said| &said.places), &maps, f.section_name)
+            });
+            let secs = secs.with_context(|| format!("program {}", f.name))?;
             programs.extend(secs.into_iter().map(|sec| (f.index, sec)));
         }
         let mut relos = Vec::new();
@@ -69,7 +74,7 @@ impl<'o> Collected<'o> {
                 .map(|f| f.map(|f| (f.function, f.record.type_id)))
                 .collect::<Result<_, _>>()
                 .context(".BTF.ext func_info")?,
-            maps: object.maps().collect::<Result<_, _>>().context("section .maps")?,
+            maps,
             map_values: object.map_values().collect::<Result<_, _>>().context("section .maps")?,
             data,
             externs: object.externs().collect::<Result<_, _>>().context("externs")?,

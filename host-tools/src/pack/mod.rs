@@ -20,6 +20,7 @@ mod maps;
 mod memory;
 mod modules;
 mod object;
+mod places;
 mod plan;
 mod reads;
 mod results;

@@ -25,8 +25,8 @@ const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
 /// What the loader can be built without.
-pub const FEATURES: [&str; 8] =
-    ["kernel-btf", "format", "doctor", "uprobe", "trace", "service", "outputs", "stacks"];
+pub const FEATURES: [&str; 9] =
+    ["kernel-btf", "format", "doctor", "uprobe", "trace", "service", "outputs", "stacks", "place"];
 
 /// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
 ///

@@ -13,6 +13,8 @@ pub(super) mod cmd {
     pub(in crate::sys) const PROG_LOAD: usize = 5;
     pub(in crate::sys) const OBJ_PIN: usize = 6;
     pub(in crate::sys) const OBJ_GET: usize = 7;
+    pub(in crate::sys) const PROG_ATTACH: usize = 8;
+    pub(in crate::sys) const PROG_DETACH: usize = 9;
     pub(in crate::sys) const PROG_TEST_RUN: usize = 10;
     pub(in crate::sys) const PROG_GET_FD_BY_ID: usize = 13;
     pub(in crate::sys) const MAP_GET_FD_BY_ID: usize = 14;
@@ -183,6 +185,16 @@ impl Attr {
             .set(16, flags)
             .set(20, names.len() as u32)
             .address(24, names.as_ptr())
+    }
+
+    /// `BPF_LINK_CREATE` to what `target` is.
+    pub(super) fn link_place(prog: i32, target: i32, attach_type: u32) -> Attr {
+        Attr::new(16).set(0, prog as u32).set(4, target as u32).set(8, attach_type)
+    }
+
+    /// `BPF_PROG_ATTACH` and, without flags, `BPF_PROG_DETACH`.
+    pub(super) fn prog_attach(prog: i32, target: i32, attach_type: u32, flags: u32) -> Attr {
+        Attr::new(16).set(0, target as u32).set(4, prog as u32).set(8, attach_type).set(12, flags)
     }
 
     pub(super) fn iter_create(link: i32) -> Attr {

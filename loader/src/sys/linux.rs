@@ -4,7 +4,7 @@ use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
     Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
-    Region, Shared, Sys, Uname, linux_names,
+    Region, Shared, Sys, Uname, linux_names, linux_place,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -300,6 +300,30 @@ impl Kernel for Linux {
     fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd> {
         // SAFETY: the path is NUL-terminated, and the offsets are passed with their number.
         unsafe { bpf(cmd::LINK_CREATE, &Attr::link_uprobe_multi(prog.0, spec)) }.map(fd)
+    }
+
+    fn link_place(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<Fd> {
+        linux_place::link(prog, target, attach_type)
+    }
+
+    fn prog_attach(&mut self, prog: Fd, target: Fd, attach_type: u32, multi: bool) -> Sys<()> {
+        linux_place::attach(prog, target, attach_type, multi)
+    }
+
+    fn prog_detach(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<()> {
+        linux_place::detach(prog, target, attach_type)
+    }
+
+    fn packet_socket(&mut self, interface: u32) -> Sys<Fd> {
+        linux_place::packet_socket(interface)
+    }
+
+    fn fd_of_process(&mut self, pid: u32, number: u32) -> Sys<Fd> {
+        linux_place::fd_of_process(pid, number)
+    }
+
+    fn socket_option(&mut self, socket: Fd, option: u32, value: Fd) -> Sys<()> {
+        linux_place::socket_option(socket, option, value)
     }
 
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {

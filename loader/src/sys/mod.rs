@@ -8,6 +8,7 @@ mod errno;
 mod fd;
 mod linux;
 mod linux_names;
+mod linux_place;
 mod map;
 mod raw;
 mod region;
@@ -222,6 +223,19 @@ pub trait Kernel {
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd>;
     /// `BPF_LINK_CREATE` of `uprobe_multi` (6.6).
     fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd>;
+
+    /// `BPF_LINK_CREATE` to a cgroup (5.7), a network namespace (5.8) or a sockmap (6.10), whose descriptor is `target`.
+    fn link_place(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<Fd>;
+    /// `BPF_PROG_ATTACH`, which lasts until it is undone; of a cgroup beside others (`BPF_F_ALLOW_MULTI`) where `multi` says so.
+    fn prog_attach(&mut self, prog: Fd, target: Fd, attach_type: u32, multi: bool) -> Sys<()>;
+    /// `BPF_PROG_DETACH`
+    fn prog_detach(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<()>;
+    /// A packet socket (`packet(7)`) of all protocols, on the interface of this number or, for 0, on all.
+    fn packet_socket(&mut self, interface: u32) -> Sys<Fd>;
+    /// `pidfd_open(2)` and `pidfd_getfd(2)` (5.6): what a process has under one of its descriptors.
+    fn fd_of_process(&mut self, pid: u32, number: u32) -> Sys<Fd>;
+    /// `setsockopt(2)` of an option of `SOL_SOCKET` to a descriptor.
+    fn socket_option(&mut self, socket: Fd, option: u32, value: Fd) -> Sys<()>;
 
     /// `BPF_OBJ_PIN` of a map, program or link (5.7) in a bpffs. `EINVAL` for what is none of them, `EPERM` for another file
     /// system.

@@ -88,6 +88,14 @@ pub struct Fake {
     /// `kprobe_events` shows what is left of them when one is removed.
     pub lists_probes: bool,
     pub no_links: bool,
+    /// Kernels without links to cgroups and the like.
+    pub no_place_links: bool,
+    /// What attaching to a place gives instead.
+    pub place_refuses: Option<Errno>,
+    /// What is attached without a link, and undone by hand: descriptors of program and target, attach type.
+    pub held: Vec<(i32, i32, u32)>,
+    /// Options of sockets that were set: the option, and what the value is a descriptor of.
+    pub options: Vec<(u32, Option<Thing>)>,
     pub no_symbols: bool,
     /// Perf events and maps that a kernel without the option has: every such call is refused.
     pub no_perf: bool,
@@ -613,6 +621,56 @@ impl Kernel for Fake {
         self.attached.push(format!("{:?} to {:?} by link", self.open[&prog.0], self.open[&event.0]));
         self.cookies.push(cookie);
         self.give(Thing::Link)
+    }
+
+    fn link_place(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<Fd> {
+        self.call()?;
+        if let Some(e) = self.place_refuses {
+            return Err(e);
+        }
+        if self.no_place_links {
+            return Err(Errno::EINVAL);
+        }
+        self.attached
+            .push(format!("{:?} to {:?} by {attach_type}", self.open[&prog.0], self.open[&target.0]));
+        self.give(Thing::Link)
+    }
+
+    fn prog_attach(&mut self, prog: Fd, target: Fd, attach_type: u32, multi: bool) -> Sys<()> {
+        self.call()?;
+        if let Some(e) = self.place_refuses {
+            return Err(e);
+        }
+        let (of, to) = (&self.open[&prog.0], &self.open[&target.0]);
+        self.attached.push(format!("{of:?} to {to:?} by {attach_type} held, multi {multi}"));
+        self.held.push((prog.0, target.0, attach_type));
+        Ok(())
+    }
+
+    fn prog_detach(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<()> {
+        // asked once: one that fails is not asked again
+        let at = self.held.iter().position(|held| *held == (prog.0, target.0, attach_type)).unwrap();
+        self.held.remove(at);
+        self.call()
+    }
+
+    fn packet_socket(&mut self, interface: u32) -> Sys<Fd> {
+        self.call()?;
+        self.attached.push(format!("packet socket on {interface}"));
+        self.give(Thing::Socket)
+    }
+
+    fn fd_of_process(&mut self, pid: u32, number: u32) -> Sys<Fd> {
+        self.call()?;
+        self.attached.push(format!("{number} of {pid}"));
+        self.give(Thing::Socket)
+    }
+
+    fn socket_option(&mut self, socket: Fd, option: u32, value: Fd) -> Sys<()> {
+        self.call()?;
+        assert_eq!(self.open[&socket.0], Thing::Socket);
+        self.options.push((option, self.open.get(&value.0).cloned()));
+        Ok(())
     }
 
     fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd> {

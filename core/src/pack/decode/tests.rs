@@ -83,6 +83,8 @@ fn programs() {
         program(Attach::Uprobe { path: "/bin/sh", symbol: TEXT, offset: u64::MAX, ret: true }),
         program(Attach::Usdt { path: "libc.so.6", provider: "libc", name: "setjmp" }),
         program(Attach::PerfEvent { kind: 1, config: 0, sample: 1 << 40, freq: true }),
+        program(Attach::Place { kind: Place::Cgroup, path: TEXT, hook: "socket_bind" }),
+        program(Attach::Place { kind: Place::Lirc, path: "/dev/lirc0", hook: "" }),
     );
 }
 

@@ -285,6 +285,24 @@ impl Kernel for Fake {
     fn prog_run(&mut self, _: Fd, _: &mut u64) -> Sys<()> {
         unreachable!()
     }
+    fn link_place(&mut self, _: Fd, _: Fd, _: u32) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn prog_attach(&mut self, _: Fd, _: Fd, _: u32, _: bool) -> Sys<()> {
+        unreachable!()
+    }
+    fn prog_detach(&mut self, _: Fd, _: Fd, _: u32) -> Sys<()> {
+        unreachable!()
+    }
+    fn packet_socket(&mut self, _: u32) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn fd_of_process(&mut self, _: u32, _: u32) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn socket_option(&mut self, _: Fd, _: u32, _: Fd) -> Sys<()> {
+        unreachable!()
+    }
     fn link_perf(&mut self, _: Fd, _: Fd, _: u64) -> Sys<Fd> {
         unreachable!()
     }

@@ -1,0 +1,55 @@
+//! The places that a manifest names for programs of cgroups, network namespaces, maps of sockets and sockets.
+
+use anyhow::{Result, bail, ensure};
+use corelet_core::object::MapDef;
+use corelet_core::object::sec_name::SecName;
+use corelet_core::pack::{Attach, Place};
+
+/// `enum bpf_map_type`.
+const SOCKMAP: u32 = 15;
+const SOCKHASH: u32 = 18;
+
+/// What the SEC() names of a program say, at each of the places; an object's only map of sockets needs no word.
+pub(super) fn named<'o>(
+    secs: Vec<SecName<'o>>,
+    places: &'o [String],
+    maps: &[MapDef<'o>],
+    section: &str,
+) -> Result<Vec<SecName<'o>>> {
+    let of_sockets = |m: &&MapDef<'o>| matches!(m.spec.map_type, SOCKMAP | SOCKHASH);
+    let mut all = Vec::new();
+    for sec in secs {
+        let Attach::Place { kind, hook, .. } = sec.attach else {
+            ensure!(
+                places.is_empty(),
+                "the manifest's `place` is for programs of cgroups, network namespaces and sockets, this is SEC(\"{section}\")"
+            );
+            all.push(sec);
+            continue;
+        };
+        let at = |path| SecName { attach: Attach::Place { kind, path, hook }, ..sec };
+        if kind == Place::SockMap {
+            let known: Vec<&str> = maps.iter().filter(of_sockets).map(|m| m.name).collect();
+            match (places, &known[..]) {
+                ([], [only]) => all.push(at(only)),
+                ([], _) => bail!(
+                    "SEC(\"{section}\") is attached to a map of sockets, and the object has {}: name one in the manifest, `place = \
+                     \"MAP\"`",
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                ),
+                _ => {}
+            }
+            let unknown = places.iter().find(|place| !known.contains(&place.as_str()));
+            ensure!(
+                unknown.is_none(),
+                "the manifest's place `{}` is no map of sockets of the object (it has {})",
+                unknown.map_or("", String::as_str),
+                known.join(", ")
+            );
+        } else if places.is_empty() {
+            all.push(sec);
+        }
+        all.extend(places.iter().map(|place| at(place)));
+    }
+    Ok(all)
+}
