@@ -225,6 +225,8 @@ struct TargetJson<'x> {
     unresolved: Vec<RelocationJson<'x>>,
     /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
     lacking_options: &'x [String],
+    /// What programs that must be loaded attach to or use, and the kernel's types do not show.
+    doubts: &'x [String],
     wide_reads: &'x [WideRead],
     /// Calls of helpers that the kernel is too old for, in whose place the loader calls others.
     replaced_calls: usize,
@@ -364,6 +366,7 @@ impl<'x> TargetJson<'x> {
                 .map(|(program, relocation)| RelocationJson { program, relocation })
                 .collect(),
             lacking_options: &t.lacking,
+            doubts: &t.doubts,
             wide_reads: &t.wide_reads,
             replaced_calls: t.replaced_calls,
             foreign_ids: (t.foreign_ids.iter())
@@ -393,6 +396,13 @@ fn say_unresolved(report: &ObjectReport) {
                 "note: {} on {}: kernels before 5.5 have no bpf_probe_read_kernel(), bpf_probe_read_user() and the like: the \
                  loader calls bpf_probe_read() or bpf_probe_read_str() in their place, {} times",
                 report.name, t.release, t.replaced_calls
+            );
+        }
+        for doubt in &t.doubts {
+            eprintln!(
+                "warning: {} on {}: {doubt}, as far as types show: loading fails unless a loaded module has it or the types \
+                 leave it out",
+                report.name, t.release
             );
         }
         for name in &t.absent {

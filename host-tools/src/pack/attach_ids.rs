@@ -13,7 +13,7 @@ use corelet_core::pack::{Arch, Attach, AttachId, Decision, section};
 use corelet_core::relo::TargetTypes;
 
 /// `BPF_PROG_TYPE_EXT`, which attaches to another program and not to the kernel.
-const EXT: u32 = 28;
+pub(super) const EXT: u32 = 28;
 /// `BPF_PROG_TYPE_LSM`
 const LSM: u32 = 29;
 /// `BPF_TRACE_UPROBE_MULTI`, in whose place the loader attaches to each function apart where the kernel lacks it.

@@ -4,6 +4,7 @@
 //! it cannot attach at all ([`on`]); of what is left of a group of alternatives the device takes the first set that it can
 //! attach, since much else decides: a trampoline for the architecture, the options of ftrace, what the compiler inlined.
 
+use super::absent::{self, Sure};
 use super::collect::Collected;
 use super::varying::fitted;
 use super::{Kernel, attach_ids};
@@ -116,8 +117,44 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
 /// No alternative is left, or it cannot attach a program that is to be loaded.
 pub(super) fn on(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>) -> Result<Vec<Decision>> {
     let mut decisions = decisions.to_vec();
-    narrow(c, &mut decisions, &|i| attach_ids::impossible(&c.programs[i].1, kernel), false)?;
+    let mut why = Vec::new();
+    for (i, decision) in decisions.iter().enumerate() {
+        why.push(match decision {
+            Decision::Skip(_) => None,
+            _ => impossible(c, i, kernel)?,
+        });
+    }
+    narrow(c, &mut decisions, &|i| why[i].clone(), false)?;
     Ok(decisions)
+}
+
+/// Why the kernel cannot load or attach program number `i`; `None` where only trying tells.
+fn impossible(c: &Collected<'_>, i: usize, kernel: &Kernel<'_>) -> Result<Option<String>> {
+    let sec = &c.programs[i].1;
+    if let Some(why) = attach_ids::impossible(sec, kernel) {
+        return Ok(Some(why));
+    }
+    let lacks = absent::of_attachment(sec, kernel).into_iter().chain(absent::of_references(c, i, kernel)?);
+    let mut certain = lacks.filter(|(sure, _)| *sure == Sure::Certain);
+    Ok(certain.next().map(|(_, lack)| format!("the kernel {lack}")))
+}
+
+/// What the kernel's types do not show of what must be there, by program: each in words.
+pub(super) fn doubts(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>) -> Result<Vec<String>> {
+    let mut doubts = Vec::new();
+    for (i, _) in decisions.iter().enumerate().filter(|(_, d)| **d == Decision::Load) {
+        let lacks = absent::of_attachment(&c.programs[i].1, kernel).into_iter();
+        for (_, lack) in lacks.chain(absent::of_references(c, i, kernel)?) {
+            doubts.push(shown(c, i, &format!("the kernel {lack}")));
+        }
+    }
+    Ok(doubts)
+}
+
+/// A reason with the program that it is of.
+fn shown(c: &Collected<'_>, i: usize, why: &str) -> String {
+    let function = &c.functions[c.programs[i].0 as usize];
+    format!("{} (SEC(\"{}\")): {why}", function.name, function.section_name)
 }
 
 /// Takes away the alternatives of which `why` tells that they cannot be attached, and refuses other programs for that reason:
@@ -128,10 +165,6 @@ fn narrow(
     why: &dyn Fn(usize) -> Option<String>,
     optional: bool,
 ) -> Result<()> {
-    let shown = |i: usize, why: &str| {
-        let function = &c.functions[c.programs[i].0 as usize];
-        format!("{} (SEC(\"{}\")): {why}", function.name, function.section_name)
-    };
     let mut groups: BTreeMap<u16, BTreeMap<u16, Vec<usize>>> = BTreeMap::new();
     for (i, decision) in decisions.iter().enumerate() {
         if let Decision::OneOf { group, set } = *decision {
@@ -139,7 +172,7 @@ fn narrow(
         }
     }
     for sets in groups.values() {
-        let cannot = |set: &Vec<usize>| set.iter().find_map(|&i| why(i).map(|why| shown(i, &why)));
+        let cannot = |set: &Vec<usize>| set.iter().find_map(|&i| why(i).map(|why| shown(c, i, &why)));
         let (left, out): (Vec<_>, Vec<_>) =
             sets.values().map(|set| (set, cannot(set))).partition(|s| s.1.is_none());
         if left.is_empty() {
@@ -161,7 +194,7 @@ fn narrow(
     let asked = |d: &Decision| *d == Decision::Load || (optional && *d == Decision::IfPresent);
     let refused: Vec<String> = (decisions.iter().enumerate())
         .filter(|(_, d)| asked(d))
-        .filter_map(|(i, _)| why(i).map(|why| shown(i, &why)))
+        .filter_map(|(i, _)| why(i).map(|why| shown(c, i, &why)))
         .collect();
     if refused.is_empty() {
         return Ok(());

@@ -4,20 +4,17 @@ use super::collect::Collected;
 use super::kconfig;
 use super::modules::Looked;
 use super::object::Maps;
-use super::object::typeless;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, attach_ids, jit, map_plan, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, absent, attach_ids, jit, map_plan, memory, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
-use corelet_core::btf::names;
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
-use corelet_core::object::Referent;
 use corelet_core::pack::{
     self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Printed, Printing, Records, Sizes,
     Target, section,
@@ -63,6 +60,8 @@ pub struct TargetReport {
     pub wide_reads: Vec<WideRead>,
     /// Weak symbols and functions that the kernel itself has not, so that some module must or they are missing.
     pub absent: Vec<String>,
+    /// What programs that must be loaded attach to or use, and the kernel's types do not show: each in words.
+    pub doubts: Vec<String>,
     /// Programs that only the kernel's compiler can run, with the reason; and why it may be off.
     pub needs_jit: (Vec<String>, &'static str),
     /// Maps of types that the kernel lacks, and what becomes of them.
@@ -104,7 +103,7 @@ impl Job<'_, '_> {
         let loaded = |d: &Decision| !matches!(d, Decision::Skip(_));
         let chosen: BTreeSet<u32> =
             c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
-        let absent = self.refuse_unresolvable(&chosen)?;
+        self.refuse_unresolvable()?;
         let lacking = self.refuse_switched_off()?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
@@ -181,7 +180,8 @@ impl Job<'_, '_> {
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
         sections.push(looked.section(self.owner)?);
         let mut report = self.report(&programs, &chosen, &subset, memory);
-        report.absent = absent.into_iter().collect();
+        report.absent = absent::weak(c, &chosen, kernel)?.into_iter().collect();
+        report.doubts = plan::doubts(c, self.decisions, kernel)?;
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
         report.lacking = lacking;
         report.replaced_calls = replaced_calls;
@@ -232,33 +232,19 @@ impl Job<'_, '_> {
         Ok(lacking)
     }
 
-    /// Refuses programs that need symbols or functions of a kernel that has no types of its own, by which alone they are found.
-    /// Returns the weak ones that it has not: a module may have them.
-    fn refuse_unresolvable(&self, chosen: &BTreeSet<u32>) -> Result<BTreeSet<String>> {
+    /// Refuses programs that use what the kernel certainly has not: optional ones, for the plan was made without the others.
+    fn refuse_unresolvable(&self) -> Result<()> {
         let c = self.c;
-        let own = self.kernel.own_types.then(|| self.kernel.types.btf());
-        let mut absent = BTreeSet::new();
-        for r in c.references.iter().filter(|r| chosen.contains(&r.function)) {
-            let (Referent::Ksym { ty, weak } | Referent::Kfunc { ty, weak }) = r.to else { continue };
-            if typeless(c, ty) {
-                continue;
-            }
-            let btf = c.object.btf();
-            let t = btf.ty(ty)?;
-            let (name, kind) = (btf.name(&t), t.kind());
-            let is_there = own.is_some_and(|own| own.find(names::essential(name), kind).is_some());
-            if weak && !is_there {
-                absent.insert(name.to_owned());
-            }
-            if !weak && self.kernel.has_btf() == Some(false) {
+        for (i, _) in self.decisions.iter().enumerate().filter(|(_, d)| !matches!(d, Decision::Skip(_))) {
+            let mut lacks = absent::of_references(c, i, self.kernel)?.into_iter();
+            if let Some((_, lack)) = lacks.find(|(sure, _)| *sure == absent::Sure::Certain) {
                 return Err(Failure::not_portable(format!(
-                    "program {} uses `{name}` of the kernel (insn #{}), which is found by the kernel's own types, and this one \
-                     has none (CONFIG_DEBUG_INFO_BTF): disable the program in the manifest if the tool works without it",
-                    c.functions[r.function as usize].name, r.insn
+                    "program {}: the kernel {lack}: disable the program in the manifest if the tool works without it",
+                    c.functions[c.programs[i].0 as usize].name
                 )));
             }
         }
-        Ok(absent)
+        Ok(())
     }
 
     /// Relocates as the device will, from the packed types through the subset, and compares every instruction with what the
@@ -401,6 +387,7 @@ impl Job<'_, '_> {
             foreign_ids: foreign.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             lacking: Vec::new(),
             absent: Vec::new(),
+            doubts: Vec::new(),
             modules: Vec::new(),
             wide_reads: Vec::new(),
             needs_jit: (Vec::new(), ""),

@@ -6,6 +6,7 @@ mod common;
 mod diff;
 mod modules;
 
+mod absent;
 mod bad_files;
 mod bad_requests;
 mod inspect;
