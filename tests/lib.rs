@@ -11,6 +11,7 @@ pub mod fleet;
 mod golden;
 pub mod identity;
 pub mod kernel_relo;
+pub mod link;
 pub mod matrix;
 pub mod mcu;
 pub mod module_types;

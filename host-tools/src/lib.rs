@@ -11,6 +11,7 @@ mod input;
 pub mod inspect;
 pub mod kconfig;
 pub mod kernel;
+pub mod link;
 pub mod manifest;
 pub mod output;
 pub mod pack;

@@ -11,6 +11,7 @@ mod features;
 mod fuzz;
 mod images;
 mod kernel_relo;
+mod link;
 mod mcu;
 mod oracle;
 mod panics;

@@ -19,6 +19,7 @@ use crate::features;
 use crate::fuzz;
 use crate::images;
 use crate::kernel_relo;
+use crate::link;
 use crate::mcu;
 use crate::oracle;
 use crate::panics;
@@ -58,6 +59,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "images", what: "both boards' kernels as uImage, FIT, packages (.deb, .rpm, .ipk), folder and file system, made by the tools that make them: one identity, one BTF", full: true, wants: images::wants, run: images::run },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
+    Step { name: "link", what: "objects linked as bpftool links them: the same programs, maps and variables to core and to libbpf; refused where it refuses", full: false, wants: link::wants, run: link::run },
+    Step { name: "link-all", what: "the same with each of 57 objects, alone and with the next", full: true, wants: link::wants, run: link::all },
     Step { name: "selfcheck", what: "programs that check themselves, on made-up targets of both byte orders; libbpf does the same", full: false, wants: selfcheck::wants, run: selfcheck::run },
     Step { name: "kernel-btf", what: "57 objects on both kernels: relocated with types read in passes as with the whole", full: false, wants: oracle::dump_wants, run: oracle::kernel_btf },
     Step { name: "convert", what: "types of the 32-bit ARM kernel out of its DWARF: all that pahole makes of the same; layouts as pahole prints them", full: true, wants: convert::wants, run: convert::one },

@@ -12,6 +12,7 @@ pub mod image;
 mod inputs;
 pub mod inspect;
 pub mod kconfig;
+pub mod link;
 pub mod min;
 pub mod pack;
 pub mod relocate;

@@ -30,6 +30,11 @@ pub struct Moved {
 }
 
 impl Moved {
+    /// Types that went to these ids, whole.
+    pub fn of(ids: BTreeMap<TypeId, TypeId>) -> Moved {
+        Moved { ids, parts: BTreeMap::new() }
+    }
+
     /// The new id of a source type; void for void and for what was not kept.
     pub fn id(&self, id: TypeId) -> TypeId {
         self.ids.get(&id).copied().unwrap_or(TypeId::VOID)
@@ -161,9 +166,14 @@ impl BtfWriter {
                 t.id,
                 t.kind_number()
             );
-            self.push_type(own, &t, &(0..t.vlen()).collect::<Vec<_>>(), &moved);
+            self.push_as(own, &t, &moved);
         }
         Ok(())
+    }
+
+    /// Adds the whole of a type of `btf`; what it refers to is where `moved` says.
+    pub fn push_as(&mut self, btf: &Btf<'_>, t: &Type<'_>, moved: &Moved) -> TypeId {
+        self.push_type(btf, t, &(0..t.vlen()).collect::<Vec<_>>(), moved)
     }
 
     fn push_type(&mut self, btf: &Btf<'_>, t: &Type<'_>, parts: &[u32], moved: &Moved) -> TypeId {
