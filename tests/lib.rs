@@ -7,6 +7,7 @@ pub mod convert;
 pub mod disasm;
 pub mod field;
 pub mod fleet;
+pub mod gallery;
 #[cfg(test)]
 mod golden;
 pub mod identity;

@@ -9,11 +9,13 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The boards that are part of Corelet, the one that starts soonest first.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("qemu-aarch64", include_str!("../linux/qemu-aarch64.toml")),
     ("qemu-aarch64-5.10", include_str!("../linux/qemu-aarch64-5.10.toml")),
     ("qemu-riscv64", include_str!("../linux/qemu-riscv64.toml")),
     ("qemu-armv7", include_str!("../linux/qemu-armv7.toml")),
+    ("qemu-riscv64-6.12", include_str!("../linux/qemu-riscv64-6.12.toml")),
+    ("qemu-armv7-5.10", include_str!("../linux/qemu-armv7-5.10.toml")),
     ("qemu-armv7-tiny", include_str!("../linux/qemu-armv7-tiny.toml")),
 ];
 

@@ -98,7 +98,8 @@ impl Kernel {
             let places = [format!("usr/lib/modules/{release}/{name}"), format!("boot/{name}-{release}")];
             places.iter().map(|place| folder.join(place)).find(|path| path.is_file())
         };
-        let Some(image) = file(&image_in, "vmlinuz") else {
+        // RISC-V's image had the other name up to 6.12
+        let Some(image) = file(&image_in, "vmlinuz").or_else(|| file(&image_in, "vmlinux")) else {
             bail!("the package {} {} holds no kernel image", package.package, package.version);
         };
         let modules = modules.unwrap_or_else(|| Modules::Here(modules_folder(&image_in, &release)));

@@ -605,6 +605,16 @@ impl Arch {
         }
     }
 
+    /// The machine number of its ELF files (`EM_*` of `<linux/elf-em.h>`), which `LINUX_ARCH` tells programs.
+    pub fn machine(self) -> u16 {
+        match self {
+            Arch::X86_64 => 62,
+            Arch::Aarch64 => 183,
+            Arch::Arm => 40,
+            Arch::Riscv64 => 243,
+        }
+    }
+
     /// The kernel's word.
     pub fn name(self) -> &'static str {
         match self {

@@ -43,10 +43,12 @@ fn value_of(
         let number = match name {
             "KERNEL_VERSION" => kernel_version(facts.release, facts.version)?.into(),
             "HAS_BPF_COOKIE" => has_cookie(facts.btf).into(),
+            // ours: it chooses among the registers of corelet_tracing.h; libbpf leaves it 0, where it is weak
+            "ARCH" => facts.arch.machine().into(),
             "HAS_SYSCALL_WRAPPER" => has_syscall_wrapper(facts).into(),
             _ if e.weak => 0,
             _ => bail!(
-                "no such value is known; libbpf has KERNEL_VERSION, HAS_BPF_COOKIE and HAS_SYSCALL_WRAPPER"
+                "no such value is known; libbpf has KERNEL_VERSION, HAS_BPF_COOKIE and HAS_SYSCALL_WRAPPER, corelet ARCH too"
             ),
         };
         return number_bytes(number, ty, size, endian);

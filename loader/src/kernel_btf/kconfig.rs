@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::sys::Kernel;
 use corelet_core::TypeId;
 use corelet_core::btf::Kind;
-use corelet_core::pack::section;
+use corelet_core::pack::{Arch, section};
 
 use super::NEXT;
 
@@ -61,6 +61,7 @@ fn value<K: Kernel>(kernel: &mut K, session: &Session<'_>, name: &str) -> Option
     let since = |major, minor| u32::from(session.identity.is_at_least(major, minor));
     match name {
         "LINUX_KERNEL_VERSION" => version(kernel, session),
+        "LINUX_ARCH" => Arch::from_machine(&session.identity.uname.machine).map(|arch| arch.machine().into()),
         // the helper bpf_get_attach_cookie()
         "LINUX_HAS_BPF_COOKIE" => Some(since(5, 15)),
         // CONFIG_ARCH_HAS_SYSCALL_WRAPPER: RISC-V has it since 6.6, x86-64 and AArch64 longer than types of their own

@@ -1,0 +1,287 @@
+/*
+ * Registers of probes for every architecture out of one object.
+ *
+ * A kprobe or uprobe is given the registers of the CPU, whose names and places each architecture has of its own. libbpf's
+ * header of the same task chooses among them when it is compiled, by -D__TARGET_ARCH_x, and so makes an object for one
+ * architecture. Here all of them are in the object, each as a flavor of struct pt_regs that CO-RE finds in the kernel's types;
+ * LINUX_ARCH, which the pack of each target fills, says which branch is taken; the verifier sees a constant there and drops
+ * the others, whose instructions relocation has poisoned. libbpf leaves LINUX_ARCH 0, since it is weak: then the shape of the
+ * kernel's struct pt_regs decides, and the same object runs.
+ *
+ * Of x86-64, AArch64, 32-bit ARM and 64-bit RISC-V. Corelet's own text (MIT or Apache-2.0).
+ */
+#ifndef CORELET_TRACING_H
+#define CORELET_TRACING_H
+
+#include "bpf/bpf_helpers.h"
+#include "bpf/bpf_core_read.h"
+
+/* What this is: the ELF's machine number (EM_*), 0 where whoever loaded the object does not say. */
+extern const unsigned int LINUX_ARCH __kconfig __weak;
+/* Whether functions of system calls take a struct pt_regs (CONFIG_ARCH_HAS_SYSCALL_WRAPPER). */
+extern const _Bool LINUX_HAS_SYSCALL_WRAPPER __kconfig __weak;
+
+enum corelet_arch {
+	CORELET_ARM = 40,
+	CORELET_X86_64 = 62,
+	CORELET_ARM64 = 183,
+	CORELET_RISCV64 = 243,
+};
+
+/* The registers that are named below, as each architecture's struct pt_regs has them. 32-bit ARM's have 4 bytes. */
+struct pt_regs___x86_64 {
+	unsigned long bp, r9, r8, r10, ax, cx, dx, si, di, orig_ax, ip, sp;
+} __attribute__((preserve_access_index));
+struct pt_regs___arm64 {
+	unsigned long long regs[31], sp, pc, pstate, orig_x0;
+} __attribute__((preserve_access_index));
+struct pt_regs___arm {
+	unsigned int uregs[18];
+} __attribute__((preserve_access_index));
+struct pt_regs___riscv64 {
+	unsigned long epc, ra, sp, s0, a0, a1, a2, a3, a4, a5, a6, a7, orig_a0;
+} __attribute__((preserve_access_index));
+struct list_head___corelet {
+	void *next;
+} __attribute__((preserve_access_index));
+
+/* The architecture of the kernel that the object was loaded into: one of enum corelet_arch, 0 for another one. */
+static __always_inline unsigned int corelet_arch(void)
+{
+	unsigned int arch = LINUX_ARCH;
+
+	if (!arch) {
+		if (bpf_core_field_exists(struct pt_regs___arm64, pstate))
+			arch = CORELET_ARM64;
+		else if (bpf_core_field_exists(struct pt_regs___riscv64, epc))
+			arch = CORELET_RISCV64;
+		else if (bpf_core_field_exists(struct pt_regs___arm, uregs))
+			arch = CORELET_ARM;
+		else if (bpf_core_field_exists(struct pt_regs___x86_64, orig_ax))
+			arch = CORELET_X86_64;
+	}
+	/* one value from here on, rather than a copy of what follows for each way here */
+	asm("" : "+r"(arch));
+	return arch;
+}
+
+/* Bytes of a pointer, a `long` and a size_t of the kernel, and of its processes but for those of another width. */
+#define CORELET_LONG_SIZE bpf_core_field_size(struct list_head___corelet, next)
+
+/* A signed `long` of the kernel (an ssize_t, an error in a return value) that was read as what it is without a sign. */
+static __always_inline long corelet_long(unsigned long value)
+{
+	return CORELET_LONG_SIZE == 4 ? (long)(int)value : (long)value;
+}
+
+/* A pointer, `unsigned long` or size_t of a process, as number `index` of an array at `address` there: argv, iovec, ... */
+static __always_inline unsigned long corelet_read_user_long(const void *address, unsigned int index)
+{
+	unsigned long value = 0;
+
+	bpf_probe_read_user(&value, CORELET_LONG_SIZE, address + CORELET_LONG_SIZE * index);
+	return value;
+}
+
+/* The same of the kernel's memory. */
+static __always_inline unsigned long corelet_read_long(const void *address, unsigned int index)
+{
+	unsigned long value = 0;
+
+	bpf_probe_read_kernel(&value, CORELET_LONG_SIZE, address + CORELET_LONG_SIZE * index);
+	return value;
+}
+
+/* A signed `long` member, src->a->b. A direct load of one has another size on 32 bits and is poisoned there. */
+#define CORELET_READ_LONG(src, a...) ({							\
+	unsigned long ___l;								\
+	BPF_CORE_READ_INTO(&___l, src, a);						\
+	corelet_long(___l);								\
+})
+
+/* A load that stays in its branch: were it moved behind the choice, the verifier would see a context that was moved. */
+#define ___corelet_here(value) ({ __u64 ___v = (value); asm("" : "+r"(___v)); ___v; })
+#define ___corelet_direct(arch, ctx, reg) ___corelet_here(((const struct pt_regs___##arch *)(ctx))->reg)
+#define ___corelet_core(arch, ctx, reg) BPF_CORE_READ((const struct pt_regs___##arch *)(ctx), reg)
+
+/* name() reads a register of a probe's context, name_core() one of registers that lie in the kernel's memory. Both take the
+ * architecture first, so that a program asks for it once. */
+#define ___corelet_choose(how, name, x86_64_, arm64_, arm_, riscv64_)			\
+	static __always_inline unsigned long name(unsigned int arch, const void *ctx)	\
+	{										\
+		switch (arch) {								\
+		case CORELET_ARM64: return how(arm64, ctx, arm64_);			\
+		case CORELET_RISCV64: return how(riscv64, ctx, riscv64_);		\
+		case CORELET_ARM: return how(arm, ctx, arm_);				\
+		case CORELET_X86_64: return how(x86_64, ctx, x86_64_);			\
+		}									\
+		return 0;								\
+	}
+#define CORELET_REGISTER(name, x86_64, arm64, arm, riscv64)				\
+	___corelet_choose(___corelet_direct, name, x86_64, arm64, arm, riscv64)		\
+	___corelet_choose(___corelet_core, name##_core, x86_64, arm64, arm, riscv64)
+
+CORELET_REGISTER(corelet_sp, sp, sp, uregs[13], sp)
+CORELET_REGISTER(corelet_ip, ip, pc, uregs[15], epc)
+CORELET_REGISTER(corelet_fp, bp, regs[29], uregs[11], s0)
+CORELET_REGISTER(corelet_rc, ax, regs[0], uregs[0], a0)
+/* Where the function returns to: x86-64 has that on the stack, and its stack pointer stands in for it, as in libbpf. */
+CORELET_REGISTER(corelet_ret, sp, regs[30], uregs[14], ra)
+CORELET_REGISTER(corelet_parm1, di, regs[0], uregs[0], a0)
+CORELET_REGISTER(corelet_parm2, si, regs[1], uregs[1], a1)
+CORELET_REGISTER(corelet_parm3, dx, regs[2], uregs[2], a2)
+CORELET_REGISTER(corelet_parm4, cx, regs[3], uregs[3], a3)
+/* uregs and sp from here on: the stack at a function's entry, see corelet_parm(). */
+CORELET_REGISTER(corelet_parm5_register, r8, regs[4], uregs[13], a4)
+CORELET_REGISTER(corelet_parm6_register, r9, regs[5], uregs[13], a5)
+CORELET_REGISTER(corelet_parm7_register, sp, regs[6], uregs[13], a6)
+CORELET_REGISTER(corelet_parm8_register, sp, regs[7], uregs[13], a7)
+/* Of a system call, in the registers that user space called it with. */
+CORELET_REGISTER(corelet_syscall_parm1, di, orig_x0, uregs[17], orig_a0)
+CORELET_REGISTER(corelet_syscall_parm4, r10, regs[3], uregs[3], a3)
+CORELET_REGISTER(corelet_syscall_parm5, r8, regs[4], uregs[4], a4)
+CORELET_REGISTER(corelet_syscall_parm6, r9, regs[5], uregs[5], a5)
+
+/* Arguments 5 to 8 at a function's entry: what has no register lies on the stack, on x86-64 above the address to return to.
+ * bpf_probe_read() is right for both the kernel's stacks and processes' there. */
+#define CORELET_PARM(n)									\
+	static __always_inline unsigned long corelet_parm##n(unsigned int arch, const void *ctx)	\
+	{										\
+		unsigned long value = corelet_parm##n##_register(arch, ctx), slot = 0;	\
+											\
+		if (arch == CORELET_ARM)						\
+			bpf_probe_read(&slot, 4, (const void *)value + 4 * (n - 5));	\
+		else if (arch == CORELET_X86_64 && n > 6)				\
+			bpf_probe_read(&slot, 8, (const void *)value + 8 * (n - 6));	\
+		else									\
+			return value;							\
+		return slot;								\
+	}
+CORELET_PARM(5)
+CORELET_PARM(6)
+CORELET_PARM(7)
+CORELET_PARM(8)
+
+/* From here on, libbpf's names. */
+#define PT_REGS_PARM1(ctx) corelet_parm1(corelet_arch(), ctx)
+#define PT_REGS_PARM2(ctx) corelet_parm2(corelet_arch(), ctx)
+#define PT_REGS_PARM3(ctx) corelet_parm3(corelet_arch(), ctx)
+#define PT_REGS_PARM4(ctx) corelet_parm4(corelet_arch(), ctx)
+#define PT_REGS_PARM5(ctx) corelet_parm5(corelet_arch(), ctx)
+#define PT_REGS_PARM6(ctx) corelet_parm6(corelet_arch(), ctx)
+#define PT_REGS_PARM7(ctx) corelet_parm7(corelet_arch(), ctx)
+#define PT_REGS_PARM8(ctx) corelet_parm8(corelet_arch(), ctx)
+#define PT_REGS_RET(ctx) corelet_ret(corelet_arch(), ctx)
+#define PT_REGS_FP(ctx) corelet_fp(corelet_arch(), ctx)
+#define PT_REGS_RC(ctx) corelet_rc(corelet_arch(), ctx)
+#define PT_REGS_SP(ctx) corelet_sp(corelet_arch(), ctx)
+#define PT_REGS_IP(ctx) corelet_ip(corelet_arch(), ctx)
+#define PT_REGS_PARM1_CORE(regs) corelet_parm1_core(corelet_arch(), regs)
+#define PT_REGS_PARM2_CORE(regs) corelet_parm2_core(corelet_arch(), regs)
+#define PT_REGS_PARM3_CORE(regs) corelet_parm3_core(corelet_arch(), regs)
+#define PT_REGS_PARM4_CORE(regs) corelet_parm4_core(corelet_arch(), regs)
+#define PT_REGS_RET_CORE(regs) corelet_ret_core(corelet_arch(), regs)
+#define PT_REGS_FP_CORE(regs) corelet_fp_core(corelet_arch(), regs)
+#define PT_REGS_RC_CORE(regs) corelet_rc_core(corelet_arch(), regs)
+#define PT_REGS_SP_CORE(regs) corelet_sp_core(corelet_arch(), regs)
+#define PT_REGS_IP_CORE(regs) corelet_ip_core(corelet_arch(), regs)
+#define PT_REGS_PARM1_SYSCALL(ctx) corelet_syscall_parm1(corelet_arch(), ctx)
+#define PT_REGS_PARM2_SYSCALL(ctx) corelet_parm2(corelet_arch(), ctx)
+#define PT_REGS_PARM3_SYSCALL(ctx) corelet_parm3(corelet_arch(), ctx)
+#define PT_REGS_PARM4_SYSCALL(ctx) corelet_syscall_parm4(corelet_arch(), ctx)
+#define PT_REGS_PARM5_SYSCALL(ctx) corelet_syscall_parm5(corelet_arch(), ctx)
+#define PT_REGS_PARM6_SYSCALL(ctx) corelet_syscall_parm6(corelet_arch(), ctx)
+#define PT_REGS_PARM1_CORE_SYSCALL(regs) corelet_syscall_parm1_core(corelet_arch(), regs)
+#define PT_REGS_PARM2_CORE_SYSCALL(regs) corelet_parm2_core(corelet_arch(), regs)
+#define PT_REGS_PARM3_CORE_SYSCALL(regs) corelet_parm3_core(corelet_arch(), regs)
+#define PT_REGS_PARM4_CORE_SYSCALL(regs) corelet_syscall_parm4_core(corelet_arch(), regs)
+#define PT_REGS_PARM5_CORE_SYSCALL(regs) corelet_syscall_parm5_core(corelet_arch(), regs)
+#define PT_REGS_PARM6_CORE_SYSCALL(regs) corelet_syscall_parm6_core(corelet_arch(), regs)
+
+/* The registers of user space in a kprobe of a system call's function: behind its only argument where it has a wrapper, else
+ * the context, whose registers are the arguments. Read them by the _CORE_SYSCALL names. */
+#define PT_REGS_SYSCALL_REGS(ctx) \
+	((struct pt_regs *)(LINUX_HAS_SYSCALL_WRAPPER ? (void *)PT_REGS_PARM1(ctx) : (void *)(ctx)))
+
+/* Argument n of a system call, in a kprobe of its function, with a wrapper and without. */
+#define ___corelet_syscall(n)								\
+	static __always_inline unsigned long corelet_ksyscall##n(unsigned int arch, const void *ctx)	\
+	{										\
+		if (LINUX_HAS_SYSCALL_WRAPPER)						\
+			return corelet_syscall_parm##n##_core(arch, (const void *)corelet_parm1(arch, ctx));	\
+		return corelet_parm##n(arch, ctx);					\
+	}
+#define corelet_syscall_parm2_core corelet_parm2_core
+#define corelet_syscall_parm3_core corelet_parm3_core
+___corelet_syscall(1)
+___corelet_syscall(2)
+___corelet_syscall(3)
+___corelet_syscall(4)
+___corelet_syscall(5)
+___corelet_syscall(6)
+
+/* The context, and as many arguments as there are names: ctx, fn1(arch, ctx), fn2(arch, ctx), ... */
+#define ___corelet_args0(fn, ctx) ctx
+#define ___corelet_args1(fn, ctx, a) ___corelet_args0(fn, ctx), (void *)fn##1(arch, ctx)
+#define ___corelet_args2(fn, ctx, a, b...) ___corelet_args1(fn, ctx, a), (void *)fn##2(arch, ctx)
+#define ___corelet_args3(fn, ctx, a, b...) ___corelet_args2(fn, ctx, a, b), (void *)fn##3(arch, ctx)
+#define ___corelet_args4(fn, ctx, a, b...) ___corelet_args3(fn, ctx, a, b), (void *)fn##4(arch, ctx)
+#define ___corelet_args5(fn, ctx, a, b...) ___corelet_args4(fn, ctx, a, b), (void *)fn##5(arch, ctx)
+#define ___corelet_args6(fn, ctx, a, b...) ___corelet_args5(fn, ctx, a, b), (void *)fn##6(arch, ctx)
+#define ___corelet_args7(fn, ctx, a, b...) ___corelet_args6(fn, ctx, a, b), (void *)fn##7(arch, ctx)
+#define ___corelet_args8(fn, ctx, a, b...) ___corelet_args7(fn, ctx, a, b), (void *)fn##8(arch, ctx)
+#define ___corelet_args(fn, args...) ___bpf_apply(___corelet_args, ___bpf_narg(args))(fn, ctx, ##args)
+
+/* A program whose C arguments are made of its context by `fn`; its body follows. */
+#define ___corelet_program(name, fn, args...)						\
+	name(struct pt_regs *ctx);							\
+	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args);	\
+	typeof(name(0)) name(struct pt_regs *ctx)					\
+	{										\
+		unsigned int arch __unused = corelet_arch();				\
+											\
+		_Pragma("GCC diagnostic push")						\
+		_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")			\
+		return ____##name(___corelet_args(fn, ##args));				\
+		_Pragma("GCC diagnostic pop")						\
+	}										\
+	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args)
+
+/* SEC("kprobe/vfs_read") int BPF_KPROBE(read, struct file *file, char *buf, size_t count) { ... } */
+#define BPF_KPROBE(name, args...) ___corelet_program(name, corelet_parm, ##args)
+#define BPF_UPROBE(name, args...) ___corelet_program(name, corelet_parm, ##args)
+/* SEC("kretprobe/vfs_read") int BPF_KRETPROBE(read_exit, unsigned long ret): what it returns, if anything. */
+#define corelet_rc1 corelet_rc
+#define BPF_KRETPROBE(name, args...) ___corelet_program(name, corelet_rc, ##args)
+#define BPF_URETPROBE(name, args...) ___corelet_program(name, corelet_rc, ##args)
+/* SEC("ksyscall/openat") int BPF_KSYSCALL(openat, int dfd, const char *path) { ... } */
+#define BPF_KSYSCALL(name, args...) ___corelet_program(name, corelet_ksyscall, ##args)
+#define BPF_KPROBE_SYSCALL BPF_KSYSCALL
+
+/* Programs whose context is an array of 8 bytes for each argument: fentry, tp_btf, raw_tp, LSM, iterators, struct_ops. */
+#define ___corelet_slot1(arch, ctx) ctx[0]
+#define ___corelet_slot2(arch, ctx) ctx[1]
+#define ___corelet_slot3(arch, ctx) ctx[2]
+#define ___corelet_slot4(arch, ctx) ctx[3]
+#define ___corelet_slot5(arch, ctx) ctx[4]
+#define ___corelet_slot6(arch, ctx) ctx[5]
+#define ___corelet_slot7(arch, ctx) ctx[6]
+#define ___corelet_slot8(arch, ctx) ctx[7]
+#define ___corelet_args9(fn, ctx, a, b...) ___corelet_args8(fn, ctx, a, b), (void *)ctx[8]
+#define ___corelet_args10(fn, ctx, a, b...) ___corelet_args9(fn, ctx, a, b), (void *)ctx[9]
+#define ___corelet_args11(fn, ctx, a, b...) ___corelet_args10(fn, ctx, a, b), (void *)ctx[10]
+#define ___corelet_args12(fn, ctx, a, b...) ___corelet_args11(fn, ctx, a, b), (void *)ctx[11]
+/* SEC("tp_btf/sched_switch") int BPF_PROG(on_switch, bool preempt, struct task_struct *prev) { ... } */
+#define BPF_PROG(name, args...)								\
+	name(unsigned long long *ctx);							\
+	static __always_inline typeof(name(0)) ____##name(unsigned long long *ctx, ##args);	\
+	typeof(name(0)) name(unsigned long long *ctx)					\
+	{										\
+		_Pragma("GCC diagnostic push")						\
+		_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")			\
+		return ____##name(___corelet_args(___corelet_slot, ##args));		\
+		_Pragma("GCC diagnostic pop")						\
+	}										\
+	static __always_inline typeof(name(0)) ____##name(unsigned long long *ctx, ##args)
+
+#endif
