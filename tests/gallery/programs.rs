@@ -34,7 +34,17 @@ pub const PROGRAMS: &[Program] = &[
         sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=/dev/null bs=77 count=3' &
         sh -c 'echo $$ >other; read line <go; exec cat /tmp/case/folder' &
         mkdir folder
-        until [ -s worker ] && [ -s other ]; do usleep 10000; done
+        until [ -s worker ] && [ -s other     program!("drops", drops, work: "echo nobody | nc -u -w 1 127.0.0.1 9"),
+    program!("rss", rss, sets: &["pid=$dd"], prepare: "mkfifo go out
+        sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=out bs=8M count=1' &
+        until [ -s worker ]; do usleep 10000; done
+        dd=$(cat worker)
+        echo pid=$dd", work: "echo >go; (usleep 300000; cat out >/dev/null) & exec 9>out; usleep 700000; exec 9>&-"),
+    program!("cpus", cpus, work: "sh -c 'echo all=$$; exec /bin/true'
+        sh -c 'echo one=$$; exec taskset 1 /bin/true'"),
+    program!("tally", tally, sets: &["weight=3"], work: "/bin/true; /bin/true; cat /dev/null; id >/dev/null"),
+    program!("ancestors", ancestors, work: "sh -c 'echo old=$$; sh -c \"echo mid=\\$\\$; sh -c \\\"echo new=\\\\\\$\\\\\\$; exec /bin/true\\\"; true\"; true'"),
+]; do usleep 10000; done
         worker=$(cat worker) other=$(cat other)
         echo pid=$worker
         echo other=$other", work: "echo >go; usleep 200000; echo >go; usleep 300000"),
@@ -58,6 +68,8 @@ fn of<'h>(here: &'h Here<'_>, name: &'h str, value: &'h str) -> impl Iterator<It
 /// `TASK_INTERRUPTIBLE` and `TASK_DEAD` of `<linux/sched.h>`.
 const INTERRUPTIBLE: i64 = 1;
 const DEAD: i64 = 0x80;
+/// `TASK_WAKING` of 5.10: another CPU wakes it already.
+const WAKING: i64 = 0x200;
 
 fn naps(here: &Here<'_>) -> Checked {
     for cpu in 0..here.cpus {
@@ -77,6 +89,7 @@ fn naps(here: &Here<'_>) -> Checked {
                 ("BEGINS", 0, 1) => begins += 1,
                 ("SLEEPS", INTERRUPTIBLE, 0) if number(event, "cpu")? == i64::from(cpu) => waits += 1,
                 ("SLEEPS", DEAD, 0) => ends += 1,
+                ("SLEEPS", WAKING, 0) => {}
                 _ => return wrong("no state to be in"),
             }
         }
@@ -156,7 +169,7 @@ fn calls(here: &Here<'_>) -> Checked {
     let (dd, cat) = (here.output.fact("pid")?, here.output.fact("other")?);
     let args = |event: &Line| -> Result<Vec<i64>, String> {
         let args = event.get("args").and_then(Value::as_array).ok_or("no args")?;
-        Ok(args.iter().map(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok()).unwrap_or(i64::MIN)).collect())
+        Ok(args.iter().map(|v| v.as_i64().or_else(|| Some(v.as_str()?.parse::<u64>().ok()? as i64)).unwrap_or(i64::MIN)).collect())
     };
     let of_pid = |what, pid| of(here, "what", what).filter(move |event| number(event, "pid") == Ok(pid));
     let wanted =
@@ -176,17 +189,94 @@ fn calls(here: &Here<'_>) -> Checked {
             return Err(format!("{path} was opened {opened} times by {pid}, not once"));
         }
     }
-    // a process begins with memory of its own: no file, read and write (3), MAP_PRIVATE and MAP_ANONYMOUS
+    // cat's buffer: no file, read and write (3), MAP_PRIVATE and MAP_ANONYMOUS
     let mut mapped = 0;
-    for event in of_pid("MAP", dd) {
+    for event in of_pid("MAP", cat) {
         let args = args(event)?;
         let private = args[3] & 0x22 == 0x22;
         mapped += usize::from(
-            private && args[1] > 0 && args[1] < 1 << 24 && args[2] == 3 && args[4] == -1 && args[5] == 0,
+            private && args[1] == 1 << 16 && args[2] == 3 && args[4] == -1 && args[5] == 0,
         );
     }
     if mapped == 0 {
         return Err("no memory was mapped".to_owned());
+    }
+    Ok(())
+}
+
+/// `ETH_P_IP`
+const IPV4: i64 = 0x0800;
+
+fn drops(here: &Here<'_>) -> Checked {
+    // IPv4's and UDP's headers before the text; the device's own is off by then
+    let length = 20 + 8 + "nobody\n".len() as i64;
+    let mut dropped = 0;
+    for event in &here.output.events {
+        // a packet that nobody took is seen from IPv4's header on, or from UDP's
+        let ours = number(event, "protocol")? == IPV4 && [length, length - 20].contains(&number(event, "length")?);
+        let why = if here.since(5, 17) { "NOBODY_LISTENS" } else { "UNTOLD" };
+        dropped += usize::from(ours && text(event, "why") == why);
+    }
+    if dropped != 1 {
+        return Err(format!("one packet was sent to nobody, {dropped} of it were seen"));
+    }
+    Ok(())
+}
+
+fn rss(here: &Here<'_>) -> Checked {
+    let pid = here.output.fact("pid")?;
+    let mut most = 0;
+    for event in &here.output.events {
+        if number(event, "pid")? == pid && text(event, "comm") == "dd" {
+            most = most.max(number(event, "anonymous_pages")?);
+        }
+    }
+    // 8 MiB in pages of 4 KiB, what a small process has beside, and what CPUs have counted and not told yet
+    within("pages of its own", most, 2048 - 128, 2048 + 160)
+}
+
+fn cpus(here: &Here<'_>) -> Checked {
+    let all = (1 << here.cpus) - 1;
+    let apart = here.config.is_set("CONFIG_CPUMASK_OFFSTACK");
+    for (fact, program, allowed) in [("all", "true", all), ("one", "taskset", all), ("one", "true", 1)] {
+        let pid = here.output.fact(fact)?;
+        let mut events = here.output.events.iter();
+        let event = events.find(|e| number(e, "pid") == Ok(pid) && text(e, "comm") == program);
+        let event = event.ok_or_else(|| format!("{pid} did not begin {program}"))?;
+        let first = number(event, "allowed")? & all;
+        let found = (first, number(event, "online")?, event.get("apart").and_then(Value::as_bool));
+        if found != (allowed, all, Some(apart)) {
+            return Err(format!("allowed, online, apart are {found:?}, not {:?}", (allowed, all, apart)));
+        }
+    }
+    Ok(())
+}
+
+fn tally(here: &Here<'_>) -> Checked {
+    let result = here.output.result("programs").next().ok_or("no result")?;
+    let count = |name: &str| result.get("counters").and_then(|c| c.get(name)).and_then(Value::as_i64).unwrap_or(0);
+    let found = [count("true"), count("cat"), count("id")];
+    if found != [6, 3, 3] {
+        return Err(format!("counts {found:?}, not [6, 3, 3]: each program three times"));
+    }
+    Ok(())
+}
+
+fn ancestors(here: &Here<'_>) -> Checked {
+    let [old, mid, new] = ["old", "mid", "new"].map(|name| here.output.fact(name));
+    let (old, mid, new) = (old?, mid?, new?);
+    let mut events = here.output.events.iter().filter(|event| number(event, "pid") == Ok(new));
+    let event = events.next().ok_or_else(|| format!("{new} did not begin"))?;
+    let ancestors = event.get("ancestors").and_then(Value::as_array).ok_or("no ancestors")?;
+    if ancestors.get(..2) != Some(&[mid.into(), old.into()]) {
+        return Err(format!("ancestors of {new} are {ancestors:?}, not {mid}, {old}"));
+    }
+    let has = |name: &str| event.get(name).and_then(Value::as_bool) == Some(true);
+    // a kernel without types of its own has no functions that could be called
+    let found = (has("loop"), has("cast"));
+    let want = (here.since(5, 17), here.since(6, 2) && here.config.is_set("CONFIG_DEBUG_INFO_BTF"));
+    if found != want {
+        return Err(format!("bpf_loop() and bpf_rdonly_cast() are there: {found:?}, not {want:?}"));
     }
     Ok(())
 }

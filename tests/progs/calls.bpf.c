@@ -3,7 +3,7 @@
  *
  * No architecture is named here and none when this is compiled: corelet_tracing.h has the registers of all, and the pack says
  * which are the target's. Where the kernel refuses a kprobe at a function's first instruction (6.12 on RISC-V), the programs
- * that begin one instruction later, and fexit, take their place: the manifest's alternatives.
+ * that begin behind what ftrace may write there, and fexit, take their place: the manifest's alternatives.
  */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
@@ -124,7 +124,7 @@ int BPF_KSYSCALL(opens, int folder, const char *path, int flags)
 	return on_open(path, flags);
 }
 
-SEC("kprobe/vfs_read+4")
+SEC("kprobe/vfs_read+8")
 int BPF_KPROBE(reads_later, void *file, char *buffer, size_t count)
 {
 	return on_read(count);
@@ -136,14 +136,14 @@ int BPF_PROG(reads_left, void *file, char *buffer, size_t count, void *position,
 	return on_returned(result);
 }
 
-SEC("kprobe/ksys_mmap_pgoff+4")
+SEC("kprobe/ksys_mmap_pgoff+8")
 int BPF_KPROBE(maps_later, unsigned long address, unsigned long length, unsigned long protection, unsigned long flags,
 	       unsigned long file, unsigned long page)
 {
 	return on_map(address, length, protection, flags, file, page);
 }
 
-SEC("kprobe/__riscv_sys_openat+4")
+SEC("kprobe/__riscv_sys_openat+8")
 int BPF_KSYSCALL(opens_later, int folder, const char *path, int flags)
 {
 	return on_open(path, flags);
