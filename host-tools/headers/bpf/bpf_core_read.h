@@ -116,20 +116,43 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define ___bpf_arrow9(a, b, c, d, e, f, g, h, i) a->b->c->d->e->f->g->h->i
 #define ___bpf_arrow(args...) ___bpf_apply(___bpf_arrow, ___bpf_narg(args))(args)
 
-/* walkN(how, read, final, dst, src, N members): intermediate pointers by `read`, the last member by `final`. */
+/* walkN(how, read, final, dst, src, N members): pointers on the way by `read`, each into one of its own name; the last member by
+ * `final`. A macro is not expanded inside itself, so there is one for each number. */
 #define ___bpf_walk1(how, read, final, dst, src, a) final(how, read, dst, src, a)
-#define ___bpf_walk2(how, read, final, dst, src, a, b) ___bpf_hop(1, how, read, final, dst, src, a, b)
-#define ___bpf_walk3(how, read, final, dst, src, a, b...) ___bpf_hop(2, how, read, final, dst, src, a, b)
-#define ___bpf_walk4(how, read, final, dst, src, a, b...) ___bpf_hop(3, how, read, final, dst, src, a, b)
-#define ___bpf_walk5(how, read, final, dst, src, a, b...) ___bpf_hop(4, how, read, final, dst, src, a, b)
-#define ___bpf_walk6(how, read, final, dst, src, a, b...) ___bpf_hop(5, how, read, final, dst, src, a, b)
-#define ___bpf_walk7(how, read, final, dst, src, a, b...) ___bpf_hop(6, how, read, final, dst, src, a, b)
-#define ___bpf_walk8(how, read, final, dst, src, a, b...) ___bpf_hop(7, how, read, final, dst, src, a, b)
-/* Each hop has a pointer of its own name, since it is made of the one before it. */
-#define ___bpf_hop(left, how, read, final, dst, src, a, b...) ({			\
-	typeof((src)->a) ___p##left;							\
-	how(read, &___p##left, src, a);							\
-	___bpf_walk##left(how, read, final, dst, ___p##left, b);			\
+#define ___bpf_walk2(how, read, final, dst, src, a, b) ({				\
+	typeof((src)->a) ___p2;							\
+	how(read, &___p2, src, a);							\
+	___bpf_walk1(how, read, final, dst, ___p2, b);				\
+})
+#define ___bpf_walk3(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p3;							\
+	how(read, &___p3, src, a);							\
+	___bpf_walk2(how, read, final, dst, ___p3, b);				\
+})
+#define ___bpf_walk4(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p4;							\
+	how(read, &___p4, src, a);							\
+	___bpf_walk3(how, read, final, dst, ___p4, b);				\
+})
+#define ___bpf_walk5(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p5;							\
+	how(read, &___p5, src, a);							\
+	___bpf_walk4(how, read, final, dst, ___p5, b);				\
+})
+#define ___bpf_walk6(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p6;							\
+	how(read, &___p6, src, a);							\
+	___bpf_walk5(how, read, final, dst, ___p6, b);				\
+})
+#define ___bpf_walk7(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p7;							\
+	how(read, &___p7, src, a);							\
+	___bpf_walk6(how, read, final, dst, ___p7, b);				\
+})
+#define ___bpf_walk8(how, read, final, dst, src, a, b...) ({				\
+	typeof((src)->a) ___p8;							\
+	how(read, &___p8, src, a);							\
+	___bpf_walk7(how, read, final, dst, ___p8, b);				\
 })
 #define ___bpf_walk(how, read, final, dst, src, members...) \
 	___bpf_apply(___bpf_walk, ___bpf_narg(members))(how, read, final, dst, src, members)
