@@ -2,6 +2,8 @@
 //! each is judged by its count; with the kernel's compiler of BPF on and off, where it leaves the choice. What a kernel cannot
 //! attach must be said, on the PC where its types show it.
 
+mod places;
+
 use crate::tools::board;
 use crate::tools::output::Output;
 use crate::tools::script::{MARK, READY};
@@ -21,6 +23,8 @@ use std::ops::RangeInclusive;
 /// One program for each way; `kinds.bpf.c` is its source.
 const OBJECT: &[u8] = include_bytes!("attach/kinds.bpf.o");
 const DRIVER: &str = include_str!("attach/driver.sh");
+/// What a manifest says of the objects' counters, but for their names.
+const RESULT: &str = "[[results]]\nname = \"hits\"\nvariable = \"hits\"\nhow = \"counters\"";
 
 /// One pack: which programs of the object it has, and what they must count.
 struct Kind {
@@ -139,10 +143,7 @@ pub struct Outcome {
 fn sections(kind: &Kind, kernel: &Opened) -> Result<Vec<Section>> {
     let mut index = vec![0; type_count(OBJECT)?];
     let object = Object::parse(OBJECT, &mut index)?;
-    let mut text = format!(
-        "[[results]]\nname = \"hits\"\nvariable = \"hits\"\nhow = \"counters\"\nlabels = {COUNTERS:?}\n{}",
-        kind.more
-    );
+    let mut text = format!("{RESULT}\nlabels = {COUNTERS:?}\n{}", kind.more);
     for f in object.functions().filter(|f| f.entry && !kind.programs.contains(&f.name)) {
         let _ = writeln!(text, "[programs.{}]\ndisabled = true", f.name);
     }
@@ -164,7 +165,8 @@ fn pack(kind: &Kind, kernel: &Opened) -> Result<Vec<u8>> {
     container(&sections)
 }
 
-/// Runs all kinds in one boot of `the_board`, whose kernel is `kernel`.
+/// Runs all kinds in one boot of `the_board`, whose kernel is `kernel`; with `sockets`, the program that makes calls of sockets, those
+/// of places too.
 ///
 /// # Errors
 /// What keeps the board from running; what the packs show is in the [`Outcome`].
@@ -172,6 +174,7 @@ pub fn run(
     the_board: &Board,
     kernel: &Kernel,
     loader: &[u8],
+    sockets: Option<&[u8]>,
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
@@ -208,6 +211,11 @@ pub fn run(
             let _ = writeln!(script, "one {0}-{jit} /corelet/{0}.pack{only}", kind.name);
         }
     }
+    let (in_places, not_packed) = match sockets {
+        Some(sockets) => places::prepare(&opened, sockets, &mut files, &mut script),
+        None => (Vec::new(), Vec::new()),
+    };
+    outcome.failures.extend(not_packed.iter().map(|(name, said)| format!("{name}: {said}")));
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
     let what = format!("{} ways of attaching", packed.len());
     let seconds = 900;
@@ -235,21 +243,32 @@ pub fn run(
             let name = format!("{}-{jit}", kind.name);
             let output = find(&name)?;
             let verdict = judge(kind, output, &board);
-            outcome.lines.push(match &verdict {
-                Ok(Fate::Right) => format!("{name}: right"),
-                Ok(Fate::Refused) => {
-                    format!("{name}: refused: {}", output.errors.last().map_or("", String::as_str))
-                }
-                Err(why) => format!("{name}: {why}"),
-            });
-            match verdict {
-                Ok(Fate::Right) => outcome.right += 1,
-                Ok(Fate::Refused) => outcome.refused += 1,
-                Err(why) => outcome.failures.push(format!("{name}: {why}")),
-            }
+            outcome.add(&name, output, verdict);
         }
     }
+    for kind in in_places {
+        let output = find(kind.name)?;
+        let verdict = places::judge(kind, output);
+        outcome.add(kind.name, output, verdict);
+    }
     Ok(outcome)
+}
+
+impl Outcome {
+    fn add(&mut self, name: &str, output: &Output, verdict: Result<Fate, String>) {
+        self.lines.push(match &verdict {
+            Ok(Fate::Right) => format!("{name}: right"),
+            Ok(Fate::Refused) => {
+                format!("{name}: refused: {}", output.errors.last().map_or("", String::as_str))
+            }
+            Err(why) => format!("{name}: {why}"),
+        });
+        match verdict {
+            Ok(Fate::Right) => self.right += 1,
+            Ok(Fate::Refused) => self.refused += 1,
+            Err(why) => self.failures.push(format!("{name}: {why}")),
+        }
+    }
 }
 
 /// What a board's kernel has.

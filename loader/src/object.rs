@@ -11,7 +11,7 @@ use corelet_core::pack::{
 
 /// The lowest section id of an object, and how many ids there are up to the highest.
 const FIRST: u16 = id::OBJECT;
-const IDS: usize = (id::ALIASES - FIRST) as usize + 1;
+const IDS: usize = (id::STRUCT_OPS_MEMBERS - FIRST) as usize + 1;
 
 /// Verified sections of an object and its target, by id.
 #[derive(Clone, Copy)]

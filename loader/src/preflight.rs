@@ -32,7 +32,7 @@ pub fn check<K: Kernel>(kernel: &mut K, session: &Session<'_>, chosen: &[Chosen<
             Err(e) => return Err(failed(kernel, text!("memory for the pack"), e)),
         };
         let mut arena = Arena::new(region);
-        for id in section::OBJECT..=section::ALIASES {
+        for id in section::OBJECT..=section::STRUCT_OPS_MEMBERS {
             let whole = if section::of_target(id) { (c.file, c.target) } else { (c.pack, c.object) };
             let mut arena = arena.scope();
             let bytes = object::section(kernel, whole, &mut arena, id)?;

@@ -1,6 +1,10 @@
 #!/bin/sh
-# Compiles kinds.bpf.o anew: needs clang-19 and llvm-strip-19. It is committed, since the tests must not need a compiler.
+# Compiles the objects anew: needs clang-19, llvm-strip-19 and the kernel's headers for user space (linux-libc-dev). They are
+# committed, since the tests must not need a compiler.
 set -eu
 cd "$(dirname "$0")"
-clang-19 -g -O2 -Wall -target bpf -mcpu=v3 -ffile-prefix-map="$PWD"=. -c kinds.bpf.c -o kinds.bpf.o
-llvm-strip-19 -g kinds.bpf.o
+for name in kinds places congestion; do
+    clang-19 -g -O2 -Wall -target bpf -mcpu=v3 -idirafter "/usr/include/$(uname -m)-linux-gnu" -ffile-prefix-map="$PWD"=. \
+        -c $name.bpf.c -o $name.bpf.o
+    llvm-strip-19 -g $name.bpf.o
+done

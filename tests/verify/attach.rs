@@ -36,9 +36,19 @@ fn on(boards: &[&str], context: &mut Context<'_>) -> Result<Outcome> {
         let kernel = kernel_for(&board, &mut *on_stderr())?;
         let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
         let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+        // the program that makes calls of sockets has no form for 32-bit ARM
+        let sockets = match board.arch.debian.as_str() {
+            "armhf" => None,
+            _ => {
+                let built = "corelet-sockets";
+                let path =
+                    loader::executable(&mut context.machine, context.workspace, built, &board.arch.rust)?;
+                Some(std::fs::read(&path).with_context(|| path.display().to_string())?)
+            }
+        };
         let mut console = Vec::new();
         let mut hear = |line: &str| console.push(line.to_owned());
-        let outcome = attach::run(&board, &kernel, &loader, &mut *on_stderr(), &mut hear);
+        let outcome = attach::run(&board, &kernel, &loader, sockets.as_deref(), &mut *on_stderr(), &mut hear);
         console.iter().try_for_each(|line| context.note(line))?;
         let outcome = outcome?;
         outcome.lines.iter().try_for_each(|line| context.note(&format!("{name}: {line}")))?;

@@ -21,6 +21,7 @@ mod maps;
 mod references;
 pub mod sec_name;
 mod sec_table;
+mod struct_ops;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use locate::Located;
 pub use map_def::MapSpec;
 pub use maps::{MapDef, MapValue, MapValueTarget};
 pub use references::{Reference, References, Referent};
+pub use struct_ops::StructOps;
 
 use crate::btf::{Btf, Kind, Type};
 use crate::btf_ext::BtfExt;

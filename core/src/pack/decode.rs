@@ -5,7 +5,7 @@ use super::memory::{Formula, Memory};
 use super::records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -41,6 +41,8 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::MAP_PLAN => skip::<MapChoice>,
         section::INNER_MAPS => skip::<InnerMap<'a>>,
         section::MAP_VALUES => skip::<MapValue>,
+        section::STRUCT_OPS => skip::<StructOps<'a>>,
+        section::STRUCT_OPS_MEMBERS => skip::<StructOpsMember>,
         _ => return Ok(()),
     };
     let mut reader = Reader::new(bytes);
@@ -132,10 +134,20 @@ fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
 fields!(Memory { work, maps });
 
 variants!(Sizing { Exact, Cpus, PowerOfTwoPages });
-variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned });
+variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned, StructOps });
 variants!(MapFate { Absent, PerfBuffer });
 variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
 fields!(AttachId { program, id });
+fields!(
+    #[cold]
+    #[inline(never)]
+    StructOps<'a> { map, ops_type, value_type, link, value }
+);
+fields!(
+    #[cold]
+    #[inline(never)]
+    StructOpsMember { map, program, member, offset }
+);
 variants!(Place { Cgroup, Netns, SockMap, Socket, Reuseport, Lirc });
 variants!(SkipReason { Disabled, Alternative, NoAutoload });
 

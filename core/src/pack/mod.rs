@@ -68,6 +68,8 @@
 //! 0x31   MAP_VALUES object  yes       records MapValue: what maps of maps and of programs hold from the start
 //! 0x33   VIEWS      object  no        records View: units, order and names of results
 //! 0x34   ALIASES    object  no        records Alias: names of the tool's own options for variables
+//! 0x39   STRUCT_OPS target  yes       records StructOps: maps of struct_ops as this kernel has them
+//! 0x3a   STRUCT_OPS_MEMBERS target yes records StructOpsMember: which programs are members of which map of struct_ops
 //! 0x7f   SIGNATURE  0       no        reserved
 //! ```
 //!
@@ -94,7 +96,7 @@ pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, Target, View,
+    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -143,21 +145,25 @@ pub mod section {
     pub const MAP_VALUES: u16 = 0x31;
     pub const VIEWS: u16 = 0x33;
     pub const ALIASES: u16 = 0x34;
+    pub const STRUCT_OPS: u16 = 0x39;
+    pub const STRUCT_OPS_MEMBERS: u16 = 0x3a;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
         matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS | ALIASES | SIGNATURE)
+            || matches!(id, STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// Whether the section belongs to a target and not to an object.
     pub fn of_target(id: u16) -> bool {
-        matches!(id, TARGET..=MAP_PLAN)
+        matches!(id, TARGET..=MAP_PLAN | STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// Whether a writer marks the section as critical.
     pub fn critical(id: u16) -> bool {
         matches!(id, OBJECT..=DATA | TARGET..=MODULES | MAP_PLAN | INNER_MAPS | MAP_VALUES)
+            || matches!(id, STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// The name in the documentation, for messages.
@@ -192,6 +198,8 @@ pub mod section {
             MAP_VALUES => "MAP_VALUES",
             ATTACH_IDS => "ATTACH_IDS",
             ALIASES => "ALIASES",
+            STRUCT_OPS => "STRUCT_OPS",
+            STRUCT_OPS_MEMBERS => "STRUCT_OPS_MEMBERS",
             SIGNATURE => "SIGNATURE",
             _ => "unknown",
         }

@@ -211,12 +211,14 @@ pub enum MapRole {
     Kconfig,
     /// Declared with `pinning = LIBBPF_PIN_BY_NAME`: shared by its name in a bpffs.
     Pinned,
+    /// A variable of `.struct_ops` or `.struct_ops.link`; what it is created of, section `STRUCT_OPS` of a target says.
+    StructOps,
 }
 
 impl MapRole {
-    /// Whether the map's definition stands in `.maps`; the others are variables.
+    /// Whether the map's definition stands in `.maps`, or its contents are no variables; the others are variables.
     pub fn is_declared(self) -> bool {
-        matches!(self, MapRole::Declared | MapRole::Pinned)
+        matches!(self, MapRole::Declared | MapRole::Pinned | MapRole::StructOps)
     }
 }
 
@@ -675,6 +677,34 @@ pub struct AttachId {
     pub program: u16,
     /// Id in the kernel's BTF.
     pub id: TypeId,
+}
+
+/// Section `STRUCT_OPS`: a map of struct_ops as this kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructOps<'a> {
+    /// The map.
+    pub map: u16,
+    /// Id in the kernel's BTF of the struct that is attached, such as `tcp_congestion_ops`.
+    pub ops_type: TypeId,
+    /// Id there of the map's value, `struct bpf_struct_ops_…`.
+    pub value_type: TypeId,
+    /// Whether it is attached by a link.
+    pub link: bool,
+    /// The map's value in the kernel's layout; functions are 0 in it.
+    pub value: &'a [u8],
+}
+
+/// Section `STRUCT_OPS_MEMBERS`: a program that is a member of a map of struct_ops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructOpsMember {
+    /// The map.
+    pub map: u16,
+    /// The program.
+    pub program: u16,
+    /// Number of the member in the kernel's struct, which is the program's `expected_attach_type`.
+    pub member: u32,
+    /// Where the value has the program's descriptor, in bytes.
+    pub offset: u32,
 }
 
 /// Section `PLAN`: what becomes of a program on this target. Programs without a record are loaded.

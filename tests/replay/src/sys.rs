@@ -21,7 +21,7 @@ core::arch::global_asm!(
 ///
 /// # Safety
 /// The arguments must be what the call of this number wants.
-unsafe fn call(number: u32, a: [usize; 6]) -> Result<usize, i32> {
+pub(crate) unsafe fn call(number: u32, a: [usize; 6]) -> Result<usize, i32> {
     let result: usize;
     // SAFETY: the caller vouches for the arguments; the kernel keeps all registers but the result's.
     #[cfg(target_arch = "aarch64")]

@@ -1,0 +1,327 @@
+//! Programs of cgroups, network namespaces, maps of sockets and sockets on a board, beside a process that makes a known number of calls
+//! (`tests/sockets`): each kind is judged by its count, and afterwards the kernel has no program left. What is not there is refused by
+//! name.
+
+use super::{Fate, RESULT};
+use crate::tools::output::Output;
+use anyhow::Result;
+use corelet_core::object::Object;
+use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
+use corelet_host_tools::manifest::Manifest;
+use corelet_host_tools::pack::{Input, Options, build, container};
+use corelet_host_tools::relocate::type_count;
+use serde_json::Value;
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+
+const DRIVER: &str = include_str!("places.sh");
+const PLACES: (&str, &[u8]) = ("places", include_bytes!("places.bpf.o"));
+
+/// The counters, by their place in `hits`: `enum kind` of `places.bpf.c`.
+const COUNTERS: [&str; 38] = [
+    "INGRESS",
+    "EGRESS",
+    "SKB",
+    "SOCK_CREATE",
+    "SOCK_RELEASE",
+    "SOCK",
+    "POST_BIND4",
+    "POST_BIND6",
+    "BIND4",
+    "BIND6",
+    "CONNECT4",
+    "CONNECT6",
+    "CONNECT_UNIX",
+    "SENDMSG4",
+    "SENDMSG6",
+    "SENDMSG_UNIX",
+    "RECVMSG4",
+    "RECVMSG6",
+    "RECVMSG_UNIX",
+    "GETPEERNAME4",
+    "GETPEERNAME6",
+    "GETPEERNAME_UNIX",
+    "GETSOCKNAME4",
+    "GETSOCKNAME6",
+    "GETSOCKNAME_UNIX",
+    "SYSCTL",
+    "GETSOCKOPT",
+    "SETSOCKOPT",
+    "DEV",
+    "SOCKOPS",
+    "HOOK",
+    "LOOKUP",
+    "DISSECTOR",
+    "VERDICT",
+    "PARSER",
+    "MESSAGE",
+    "FILTER",
+    "REUSEPORT",
+];
+
+/// One pack and one run of it.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    object: (&'static str, &'static [u8]),
+    counters: &'static [&'static str],
+    programs: &'static [&'static str],
+    /// What the manifest says more.
+    more: &'static str,
+    /// What the process does: `all` or `group`.
+    work: &'static str,
+    /// Options of the loader.
+    options: &'static str,
+    /// Counters and how often each must have counted.
+    hits: &'static [(&'static str, RangeInclusive<i64>)],
+    /// Exit code and words, where it must be refused.
+    refused: Option<(i32, &'static str)>,
+}
+
+const KIND: Kind = Kind {
+    name: "",
+    object: PLACES,
+    counters: &COUNTERS,
+    programs: &[],
+    more: "",
+    work: "all",
+    options: "--cgroup /sys/fs/cgroup/corelet",
+    hits: &[],
+    refused: None,
+};
+
+const fn just(n: i64) -> RangeInclusive<i64> {
+    n..=n
+}
+
+/// What the process does in `all`: of each family 4 sockets and one that is accepted, 2 binds, a connection of a byte, 3 datagrams;
+/// a device opened, a sysctl read and written. TOMOYO asks for the name of a socket that listens, once more.
+const KINDS: &[Kind] = &[
+    Kind { name: "cgroup-skb", programs: &["skb"], hits: &[("SKB", just(3))], ..KIND },
+    Kind {
+        name: "cgroup",
+        programs: &[
+            "ingress",
+            "egress",
+            "sock_create",
+            "sock_release",
+            "sock",
+            "post_bind4",
+            "post_bind6",
+            "bind4",
+            "bind6",
+            "connect4",
+            "connect6",
+            "connect_unix",
+            "sendmsg4",
+            "sendmsg6",
+            "sendmsg_unix",
+            "recvmsg4",
+            "recvmsg6",
+            "recvmsg_unix",
+            "getpeername4",
+            "getpeername6",
+            "getpeername_unix",
+            "getsockname4",
+            "getsockname6",
+            "getsockname_unix",
+            "sysctl",
+            "getsockopt",
+            "setsockopt",
+            "dev",
+            "connections",
+        ],
+        hits: &[
+            ("INGRESS", just(3)),
+            ("EGRESS", just(3)),
+            ("SOCK_CREATE", just(8)),
+            ("SOCK_RELEASE", just(10)),
+            ("SOCK", just(8)),
+            ("POST_BIND4", just(2)),
+            ("POST_BIND6", just(2)),
+            ("BIND4", just(2)),
+            ("BIND6", just(2)),
+            ("CONNECT4", just(1)),
+            ("CONNECT6", just(1)),
+            ("CONNECT_UNIX", just(1)),
+            ("SENDMSG4", just(3)),
+            ("SENDMSG6", just(3)),
+            ("SENDMSG_UNIX", just(3)),
+            ("RECVMSG4", just(3)),
+            ("RECVMSG6", just(3)),
+            ("RECVMSG_UNIX", just(3)),
+            ("GETPEERNAME4", just(1)),
+            ("GETPEERNAME6", just(1)),
+            ("GETPEERNAME_UNIX", just(1)),
+            ("GETSOCKNAME4", 1..=2),
+            ("GETSOCKNAME6", 1..=2),
+            ("GETSOCKNAME_UNIX", 1..=2),
+            ("SYSCTL", just(2)),
+            ("GETSOCKOPT", just(3)),
+            ("SETSOCKOPT", just(3)),
+            ("DEV", just(1)),
+            ("SOCKOPS", just(4)),
+        ],
+        ..KIND
+    },
+    Kind { name: "lsm_cgroup", programs: &["hook"], hits: &[("HOOK", just(6))], ..KIND },
+    Kind {
+        name: "cgroup-manifest",
+        programs: &["egress", "connect4"],
+        more: "[programs.egress]\nplace = \"/sys/fs/cgroup/corelet\"\n[programs.connect4]\nplace = \"/sys/fs/cgroup\"\n",
+        options: "",
+        hits: &[("EGRESS", just(3)), ("CONNECT4", just(1))],
+        ..KIND
+    },
+    Kind {
+        name: "netns",
+        programs: &["lookup", "dissector"],
+        options: "",
+        hits: &[("LOOKUP", just(6)), ("DISSECTOR", 1..=1000)],
+        ..KIND
+    },
+    Kind {
+        name: "netns-named",
+        programs: &["lookup"],
+        options: "--netns /proc/1/ns/net",
+        hits: &[("LOOKUP", just(6))],
+        ..KIND
+    },
+    Kind {
+        name: "sockets",
+        programs: &["keep", "parser", "verdict", "message"],
+        hits: &[("VERDICT", just(2)), ("PARSER", 2..=4), ("MESSAGE", just(2))],
+        ..KIND
+    },
+    // each goes out and comes in
+    Kind {
+        name: "filter",
+        programs: &["filter"],
+        options: "--attach filter=lo",
+        hits: &[("FILTER", just(6))],
+        ..KIND
+    },
+    Kind { name: "filter-all", programs: &["filter"], options: "", hits: &[("FILTER", just(6))], ..KIND },
+    Kind {
+        name: "reuseport",
+        programs: &["reuseport"],
+        work: "group",
+        options: "--attach reuseport=WORKER/3",
+        hits: &[("REUSEPORT", just(10))],
+        ..KIND
+    },
+    Kind {
+        name: "no-place",
+        programs: &["skb"],
+        options: "",
+        refused: Some((2, "nobody has said where: --attach skb=CGROUP, or --cgroup CGROUP for all programs")),
+        ..KIND
+    },
+    Kind {
+        name: "no-cgroup",
+        programs: &["skb", "connect4"],
+        options: "--attach skb=/sys/fs/cgroup/corelet --attach connect4=/sys/fs/cgroup/gone",
+        refused: Some((4, "to /sys/fs/cgroup/gone: ENOENT; there is no such cgroup")),
+        ..KIND
+    },
+    Kind {
+        name: "plain-folder",
+        programs: &["skb"],
+        options: "--cgroup /tmp/plain",
+        refused: Some((4, "to /tmp/plain: EBADF; that is no cgroup of version 2")),
+        ..KIND
+    },
+    Kind {
+        name: "no-netns",
+        programs: &["lookup"],
+        options: "--netns /tmp/plain",
+        refused: Some((4, "that is no network namespace")),
+        ..KIND
+    },
+    Kind {
+        name: "no-interface",
+        programs: &["filter"],
+        options: "--attach filter=eth9",
+        refused: Some((4, "to eth9: ENOENT; there is no such interface")),
+        ..KIND
+    },
+    Kind {
+        name: "no-group",
+        programs: &["reuseport"],
+        options: "--attach reuseport=WORKER/0",
+        refused: Some((4, "; that is no socket")),
+        ..KIND
+    },
+    Kind {
+        name: "no-process",
+        programs: &["reuseport"],
+        options: "--attach reuseport=4000000/3",
+        refused: Some((4, "there is no such process")),
+        ..KIND
+    },
+];
+
+fn pack(kind: &Kind, kernel: &Opened) -> Result<Vec<u8>> {
+    let (name, bytes) = kind.object;
+    let mut index = vec![0; type_count(bytes)?];
+    let object = Object::parse(bytes, &mut index)?;
+    let mut text = format!("{RESULT}\nlabels = {:?}\n{}", kind.counters, kind.more);
+    for f in object.functions().filter(|f| f.entry && !kind.programs.contains(&f.name)) {
+        let _ = writeln!(text, "[programs.{}]\ndisabled = true", f.name);
+    }
+    let manifest = Manifest::parse(kind.name, &text)?;
+    let input = Input { name: name.to_owned(), bytes: bytes.to_vec(), manifest };
+    with_kernels(std::slice::from_ref(kernel), |kernels| {
+        container(&build(&[input], kernels, &Options { lines: true })?.sections)
+    })
+}
+
+/// The files and the script's lines for all kinds, and what the PC refused: name and words.
+pub(super) fn prepare(
+    kernel: &Opened,
+    sockets: &[u8],
+    files: &mut Vec<(String, u32, Vec<u8>)>,
+    script: &mut String,
+) -> (Vec<&'static Kind>, Vec<(&'static str, String)>) {
+    files.push(("corelet/sockets".to_owned(), 0o755, sockets.to_vec()));
+    let _ = writeln!(script, "{DRIVER}");
+    let (mut packed, mut refused) = (Vec::new(), Vec::new());
+    for kind in KINDS {
+        match pack(kind, kernel) {
+            Ok(bytes) => {
+                files.push((format!("corelet/{}.pack", kind.name), 0o644, bytes));
+                let _ = writeln!(
+                    script,
+                    "place {0} /corelet/{0}.pack {1} {2}",
+                    kind.name, kind.work, kind.options
+                );
+                packed.push(kind);
+            }
+            Err(e) => refused.push((kind.name, format!("{e:#}"))),
+        }
+    }
+    (packed, refused)
+}
+
+/// Whether the programs counted what they must, or were refused as they must be; and whether nothing is left in the kernel.
+pub(super) fn judge(kind: &Kind, output: &Output) -> Result<Fate, String> {
+    let said = output.errors.join("\n");
+    let left = output.fact("left")?;
+    if left != 0 {
+        return Err(format!("{left} programs are left in the kernel: {said}"));
+    }
+    if let Some((code, words)) = kind.refused {
+        let right = output.rc == Some(code) && said.contains(words);
+        return if right { Ok(Fate::Refused) } else { Err(format!("not refused: {:?}: {said}", output.rc)) };
+    }
+    if output.rc != Some(0) || output.fact("worked")? != 0 {
+        return Err(format!("exit code {:?}: {said}", output.rc));
+    }
+    let counts = output.results.iter().find(|r| r.get("result").and_then(Value::as_str) == Some("hits"));
+    let counts = counts.ok_or_else(|| format!("no result: {said}"))?;
+    let count = |name: &str| counts["counters"].get(name).and_then(Value::as_i64).unwrap_or(-1);
+    let wrong: Vec<String> = (kind.hits.iter())
+        .filter(|(name, range)| !range.contains(&count(name)))
+        .map(|(name, range)| format!("{name} is {}, not of {range:?}", count(name)))
+        .collect();
+    if wrong.is_empty() { Ok(Fate::Right) } else { Err(format!("{}: {said}", wrong.join("; "))) }
+}
