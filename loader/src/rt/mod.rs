@@ -3,3 +3,4 @@
 mod memory;
 mod panic;
 mod start;
+mod stripes;

@@ -60,6 +60,7 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
             page_size = value as u32;
         }
     }
+    super::stripes::cut(page_size);
     // SAFETY: each word is the address of a NUL-terminated argument that lives as long as the process.
     let args = args.map(|w| unsafe { CStr::from_ptr(w as *const c_char) });
     exit(corelet_loader::main(&mut Linux, args, page_size))
