@@ -23,6 +23,7 @@ use corelet_core::object::Object;
 use corelet_core::relo::ReloKind;
 use corelet_host_tools::btf::excerpt::{Wanted, excerpt};
 use corelet_host_tools::btf::{OwnedBtf, Source};
+use corelet_host_tools::pack::patches;
 use corelet_host_tools::relocate::{Program, core_relo, relocate, type_count};
 use corelet_host_tools::subset::{self, KernelTypes};
 use libbpf::{Libbpf, Running};
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub masked: usize,
     /// Maps compared with those that libbpf creates, and what they hold from the start.
     pub maps: maps::Compared,
+    /// Bytes of patches that make of all objects' functions what relocation makes of them.
+    pub patches: usize,
     /// Instructions left out between the whole and minima, since they take the kernel's id of a type.
     pub ids: usize,
     /// Bytes of all minima: ours, without the integer `long`, and bpftool's.
@@ -108,6 +111,7 @@ impl Outcome {
         self.masked += other.masked;
         self.maps.add(other.maps);
         self.ids += other.ids;
+        self.patches += other.patches;
         self.bytes.0 += other.bytes.0;
         self.bytes.1 += other.bytes.1;
         self.lines.extend(other.lines);
@@ -137,6 +141,11 @@ impl One<'_> {
         self.with_libbpf(&object, &self.kernel_file(), &expected, outcome)?;
         let count = expected.iter().flat_map(|p| &p.relocations).count();
         outcome.relocations += count;
+        for (function, relocated) in object.functions().zip(&expected) {
+            // what a loader without an engine makes of it
+            let done = patches(0, function.insns, &relocated.insns.bytes, object.endian());
+            outcome.patches += done.with_context(|| relocated.name.clone())?.bytes.len();
+        }
         let mut line = format!("{}: {count} relocations", self.name);
         if let Some(bpftool) = self.bpftool {
             line.push_str(&self.minima(&object, &expected, bpftool, outcome)?);

@@ -21,6 +21,12 @@ const MAX_ATTACHES: usize = 32;
 
 /// What `--help` prints: a variable of its own, which `link.ld` puts where it is no memory while programs are loaded.
 static HELP: [u8; HELP_TEXT.len()] = bytes(HELP_TEXT);
+#[cfg(not(feature = "explain"))]
+const HELP_TEXT: &str = "\
+corelet-loader verify|run PACK... [--raw] [--for SECONDS]
+This one was built without the longer help.
+";
+#[cfg(feature = "explain")]
 const HELP_TEXT: &str = "\
 Loads a corelet pack into the running kernel.
 
@@ -197,12 +203,29 @@ fn count(text: &str) -> Option<u32> {
     number::decimal(digits)?.checked_mul(unit)
 }
 
-/// Whether the loader has what an option of a feature asks for.
+/// Whether there are other options than those that every loader has.
+const MORE: bool = cfg!(any(
+    feature = "service",
+    feature = "outputs",
+    feature = "options",
+    feature = "targets",
+    feature = "results",
+    feature = "explain",
+    feature = "uprobe"
+));
+
+/// Whether the loader has what an option asks for.
 fn is_built(option: usize) -> bool {
     match option {
         NAME | REPLACE => service::BUILT,
+        OUTPUT | ROTATE => cfg!(feature = "outputs"),
+        SET | ATTACH | MAX_KERNEL_MEM | MEMORY | TOUCH => cfg!(feature = "options"),
+        TARGET | TARGETS | ALLOW_RELEASE | BUILD_ID => cfg!(feature = "targets"),
+        INTERVAL => cfg!(feature = "results"),
+        LOG_SIZE => cfg!(feature = "explain"),
+        PID => cfg!(feature = "uprobe"),
         CGROUP | NETNS => place::BUILT,
-        _ => cfg!(feature = "outputs"),
+        _ => true,
     }
 }
 
@@ -225,12 +248,13 @@ pub fn parse<'a, K: Kernel>(
     args.next();
     let command = args.next().map_or("--help", text);
     let print = match command {
-        "verify" | "run" | "preflight" => &[],
+        "verify" | "run" => &[],
+        "preflight" if cfg!(feature = "targets") => &[],
         "load" | "unload" | "status" if service::BUILT => &[],
         "doctor" if cfg!(feature = "doctor") => &[],
         "--help" => &HELP[..],
         "--version" => concat!("corelet-loader ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
-        "load" | "unload" | "status" | "doctor" => {
+        "load" | "unload" | "status" | "doctor" | "preflight" => {
             return Err(usage(kernel, text!("this loader was built without the command"), command));
         }
         other => return Err(usage(kernel, text!("unknown command"), other)),
@@ -288,23 +312,24 @@ pub fn parse<'a, K: Kernel>(
                 None => return Err(usage(kernel, text!("no value for"), name)),
             };
         }
+        if !is_built(option) {
+            return Err(usage(kernel, text!("this loader was built without"), name));
+        }
         let words = text(value);
         let taken = match (option, count(words)) {
             (JSON, _) => put(&mut o.output, Output::Json),
             (RAW, _) => put(&mut o.output, Output::Raw),
+            (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
+            (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
+            _ if !MORE => false,
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
-            (ONLY_TARGETS, _) => put(&mut o.only_targets, true),
-            (NAME | REPLACE | OUTPUT | ROTATE | CGROUP | NETNS, _) if !is_built(option) => {
-                return Err(usage(kernel, text!("this loader was built without"), name));
-            }
             (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
             (NAME, _) => matches!(o.command, Command::Load | Command::Run) && put(&mut o.name, Some(words)),
             (TARGET, _) => put(&mut o.target, Some(value)),
             (TARGETS, _) => put(&mut o.targets, value),
             (BUILD_ID, _) => number::hex(words).is_some_and(|id| put(&mut o.build_id, id)),
             (SET, _) => words.bytes().any(|b| b == b'=') && o.sets.push(words).is_ok(),
-            (FOR, Some(n)) => put(&mut o.seconds, Some(n)),
             (MAX_KERNEL_MEM, Some(n)) => put(&mut o.max_kernel_mem, Some(n)),
             (LOG_SIZE, Some(n)) if n >= 128 => put(&mut o.log_size, n),
             (INTERVAL, Some(n)) if n > 0 => put(&mut o.interval, Some(n)),
@@ -324,7 +349,7 @@ pub fn parse<'a, K: Kernel>(
     if o.packs.is_empty() && !matches!(o.command, Command::Status | Command::Doctor) {
         return Err(usage(kernel, text!("no PACK or NAME"), text!("is named")));
     }
-    if (o.command == Command::Preflight) == o.build_id.is_empty() {
+    if cfg!(feature = "targets") && (o.command == Command::Preflight) == o.build_id.is_empty() {
         return Err(usage(kernel, text!("only preflight takes"), text!("--build-id")));
     }
     Ok(Some(o))

@@ -45,7 +45,9 @@ pub fn attach<K: Kernel>(
             for &fd in fds.iter().flatten() {
                 session.ledger.keep(kernel, fd)?;
             }
-            if let (ITER, [Some(link), _]) = (program.expected_attach_type, fds) {
+            if cfg!(feature = "trace")
+                && let (ITER, [Some(link), _]) = (program.expected_attach_type, fds)
+            {
                 session.counts.iterators = session.counts.iterators.saturating_add(1);
                 return iterate(kernel, session, s, program, link).map(|()| true);
             }
@@ -137,6 +139,7 @@ fn try_attach<K: Kernel>(
             let event = kprobe::open(kernel, &mut session.ledger, &Probe { symbol, offset, ret })?;
             to_event(kernel, prog, event, 0)
         }
+        _ if cfg!(not(feature = "trace")) => Err(Errno::EOPNOTSUPP),
         Attach::RawTracepoint { name } => {
             let mut path = Path::new();
             path.text(name);
@@ -160,9 +163,6 @@ fn other_ways<K: Kernel>(
         Attach::Ksyscall { name, ret } => {
             let event = syscall(kernel, session, name, ret)?;
             to_event(kernel, prog, event, 0)
-        }
-        Attach::KprobeMulti { .. } | Attach::Trace { .. } if !cfg!(feature = "trace") => {
-            Err(Errno::EOPNOTSUPP)
         }
         Attach::KprobeMulti { pattern, ret } => {
             multi::attach(kernel, prog, program.expected_attach_type, pattern, ret).map(one)

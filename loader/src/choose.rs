@@ -15,6 +15,8 @@ use corelet_core::limits::MAX_PACK_OBJECTS;
 use corelet_core::pack::{Arch, Checked, Memory, Object, Target, section};
 use heapless::Vec;
 
+const TARGETS: bool = cfg!(feature = "targets");
+
 /// An object with the target that fits the running kernel.
 #[derive(Clone, Copy)]
 pub struct Chosen<'f> {
@@ -94,7 +96,7 @@ pub fn choose<'f, K: Kernel>(
     let least = match options.command {
         // the modules of a kernel that does not run are not there
         Command::Preflight => None,
-        _ if options.allow_release => Some(Fit::Release),
+        _ if TARGETS && options.allow_release => Some(Fit::Release),
         _ => Some(Fit::BuildId),
     };
     let before = chosen.len();
@@ -104,7 +106,7 @@ pub fn choose<'f, K: Kernel>(
         let best = best(kernel, files, &object.digest, id, least, false)?;
         let target = match best {
             Some((file, target, Fit::BuildId)) => (file, target, true, false),
-            Some((file, target, Fit::Release)) if options.allow_release => {
+            Some((file, target, Fit::Release)) if TARGETS && options.allow_release => {
                 say_release(kernel, object.name, id);
                 (file, target, false, false)
             }
@@ -204,7 +206,14 @@ fn best<'f, K: Kernel>(
             }
             if least.is_some_and(|least| fit >= least) {
                 let bytes = file.small(kernel, section::MODULES, entry.owner, &mut buffer)?;
-                if !bytes.is_empty() {
+                if !TARGETS && !bytes.is_empty() {
+                    say(
+                        kernel,
+                        text!("%: a target has types of modules: needs the feature targets"),
+                        &[S(file.path)],
+                    );
+                    fit = Fit::OtherModule;
+                } else if !bytes.is_empty() {
                     fit = modules::fit(kernel, file.path, bytes, fit)?;
                 }
             }
@@ -249,6 +258,9 @@ fn refuse<K: Kernel>(
         _ => text!("the pack's target has this kernel's release, but another build id"),
     };
     say(kernel, "%: %", &[S(object.name), S(why)]);
+    if cfg!(not(feature = "explain")) {
+        return Exit::NotPortable;
+    }
     let whose = if options.command == Command::Preflight { text!("asked for") } else { text!("running") };
     describe(kernel, whose, &id.uname.machine, &id.uname.release, &id.uname.version, &id.build_id);
     if let Err(exit) = best(kernel, files, &object.digest, id, None, true) {

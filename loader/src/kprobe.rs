@@ -27,7 +27,7 @@ pub struct Probe<'a> {
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
     match number_in(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
         Ok(kind) => by_pmu(kernel, kind, probe),
-        Err(Errno::ENOENT) => by_tracefs(kernel, ledger, probe),
+        Err(Errno::ENOENT) if cfg!(feature = "old-kernels") => by_tracefs(kernel, ledger, probe),
         Err(e) => Err(e),
     }
 }

@@ -1,10 +1,53 @@
 //! Which option of its configuration a kernel lacks, told from what fails and from what is not there.
 
+use crate::choose::Chosen;
+use crate::exit::{Done, Exit};
+use crate::object::Sections;
+use crate::say::{Arg::S, fail, text};
 use crate::sys::{Errno, Kernel, Open};
 use crate::tracefs::{self, Path};
 use core::ffi::CStr;
 use corelet_core::kconfig;
-use corelet_core::pack::Attach;
+use corelet_core::pack::{Attach, FixupKind, section};
+
+/// Refuses an object that needs what this loader was built without, but for attachments and what maps are, which are looked at
+/// where they are made.
+#[inline(always)] // nothing where nothing is left out
+pub fn refuse_unbuilt<K: Kernel>(kernel: &mut K, s: &Sections<'_>, chosen: &Chosen<'_>) -> Done<()> {
+    let has = |id| chosen.pack.table().find(id, chosen.object).is_some();
+    if cfg!(not(feature = "results")) && has(section::RESULTS) {
+        return Err(without(kernel, s, "results"));
+    }
+    if cfg!(not(feature = "maps"))
+        && (has(section::INNER_MAPS)
+            || has(section::MAP_VALUES)
+            || chosen.file.table().find(section::MAP_PLAN, chosen.target).is_some())
+    {
+        return Err(without(kernel, s, "maps"));
+    }
+    if cfg!(not(all(feature = "ksyms", feature = "trace"))) {
+        for fixup in s.fixups() {
+            match fixup.kind {
+                FixupKind::KsymAddress { .. } if cfg!(not(feature = "ksyms")) => {
+                    return Err(without(kernel, s, "ksyms"));
+                }
+                FixupKind::Ksym { .. } | FixupKind::Kfunc { .. } if cfg!(not(feature = "trace")) => {
+                    return Err(without(kernel, s, "trace"));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says that the object needs a feature.
+#[cold]
+#[inline(never)]
+pub fn without<K: Kernel>(kernel: &mut K, s: &Sections<'_>, feature: &str) -> Exit {
+    let form = text!("%: needs the feature %, which this loader was built without");
+    fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(feature)])
+}
 
 /// The option without which a program cannot be attached; empty where the error has another reason.
 #[cold]

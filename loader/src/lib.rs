@@ -73,6 +73,18 @@ pub mod uprobe;
 pub mod vars;
 pub mod verifier;
 
+/// Whether the objects' types are read.
+pub const TYPES: bool = cfg!(feature = "types");
+/// Whether nothing is read of a pack but what plain programs need.
+pub const PLAIN: bool = cfg!(not(any(
+    feature = "types",
+    feature = "maps",
+    feature = "targets",
+    feature = "explain",
+    feature = "uprobe",
+    feature = "service"
+)));
+
 use args::Command;
 use core::ffi::CStr;
 use sys::Kernel;

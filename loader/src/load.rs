@@ -3,15 +3,17 @@
 //!
 //! Objects are loaded each within the one before, so that what attaching needs of all of them stays in memory until the end.
 
+use crate::TYPES;
 use crate::arena::Arena;
 use crate::args::Command;
 use crate::attach;
 use crate::btf_id::Loaded;
 use crate::choose::Chosen;
-use crate::exit::Done;
+use crate::exit::{Done, Exit};
 use crate::job::{Job, OpenMap, Source};
 use crate::kernel_btf;
 use crate::ksyms;
+use crate::lacking;
 use crate::maps::{self, with_memlock};
 use crate::object::{self, Parts, Sections};
 use crate::overrides;
@@ -21,7 +23,7 @@ use crate::programs::Linker;
 use crate::relocate;
 use crate::say::{
     Arg::{E, S},
-    bad, failed, say, text,
+    bad, fail, failed, say, text,
 };
 use crate::service;
 use crate::session::Session;
@@ -31,38 +33,53 @@ use crate::tracefs::until_nul;
 use crate::typed::{self, FdArray};
 use crate::uprobe;
 use crate::vars;
-use corelet_core::Error;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{Attach, Map, Object, Subset, section};
+use corelet_core::pack::{self, Attach, Checked, Map, Object, Subset, section};
+use corelet_core::{Endian, Error};
 use heapless::Vec;
 
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
-const KEPT: [u16; 7] = [
+const KEPT: &[u16] = &[
     section::OBJECT,
     section::BTF,
     section::MAPS,
     section::EVENTS,
+    #[cfg(feature = "types")]
     section::RESULTS,
+    #[cfg(feature = "types")]
     section::HINTS,
+    #[cfg(feature = "types")]
     section::VIEWS,
 ];
 /// Sections of the object that only loading needs, but for `INSNS`.
-const LOADED: [u16; 11] = [
+const LOADED: &[u16] = &[
     section::FUNCTIONS,
     section::PROGRAMS,
+    #[cfg(feature = "engine")]
     section::RELOS,
     section::FIXUPS,
     section::DATA,
     section::FUNC_INFO,
+    #[cfg(feature = "explain")]
     section::LINE_INFO,
+    #[cfg(feature = "kernel-btf")]
     section::WEAK,
+    #[cfg(feature = "maps")]
     section::INNER_MAPS,
+    #[cfg(feature = "maps")]
     section::MAP_VALUES,
+    #[cfg(feature = "options")]
     section::ALIASES,
 ];
 /// Sections of the target that loading needs beside those of relocation.
-const OF_TARGET: [u16; 4] = [section::KCONFIG, section::PLAN, section::SANITIZED, section::MAP_PLAN];
+const OF_TARGET: &[u16] = &[
+    section::KCONFIG,
+    section::PLAN,
+    section::SANITIZED,
+    #[cfg(feature = "maps")]
+    section::MAP_PLAN,
+];
 
 /// The objects that are still to be loaded, and what came of those before.
 pub struct Objects<'r, 'f> {
@@ -86,10 +103,10 @@ pub fn load<K: Kernel>(
     objects: &mut Objects<'_, '_>,
 ) -> Done<&'static mut [u8]> {
     let Some((chosen, rest)) = objects.chosen.split_first() else {
-        if !session.options.sets.is_empty() {
+        if cfg!(feature = "options") && !session.options.sets.is_empty() {
             vars::all_used(kernel, session)?;
         }
-        if !session.options.attaches.is_empty() {
+        if cfg!(feature = "options") && !session.options.attaches.is_empty() {
             overrides::all_used(kernel, session)?;
         }
         if session.options.command == Command::Run {
@@ -110,9 +127,12 @@ pub fn load<K: Kernel>(
     let mut arena = Arena::new(region);
     let whole = (pack, chosen.object);
     let mut kept = Parts::none();
-    kept.read(kernel, whole, &mut arena, &KEPT)?;
+    kept.read(kernel, whole, &mut arena, KEPT)?;
     let object: Object<'_> = bad(kernel, pack.path, kept.records(section::OBJECT).at(0))?;
-    let btf = parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?;
+    let btf = match TYPES {
+        true => parse_btf(kernel, pack.path, kept.get(section::BTF), &mut arena)?,
+        false => Btf::none(),
+    };
     let count = kept.records::<Map<'_>>(section::MAPS).count();
     let open = slots(arena.take(kernel, count.saturating_mul(size_of::<OpenMap>()))?, OpenMap::default);
     let place = objects.sources.len();
@@ -134,9 +154,9 @@ pub fn load<K: Kernel>(
         let mut arena = Arena::new(&mut *memory);
         let insns = object::section(kernel, whole, &mut arena, section::INSNS)?;
         let mut parts: Parts<'_> = kept;
-        parts.read(kernel, whole, &mut arena, &LOADED)?;
-        parts.read(kernel, (chosen.file, chosen.target), &mut arena, &OF_TARGET)?;
-        if chosen.by_build_id {
+        parts.read(kernel, whole, &mut arena, LOADED)?;
+        parts.read(kernel, (chosen.file, chosen.target), &mut arena, OF_TARGET)?;
+        if cfg!(feature = "trace") && chosen.by_build_id {
             // ids of the kernel hold for the very build only
             parts.read(kernel, (chosen.file, chosen.target), &mut arena, &[section::ATTACH_IDS])?;
         }
@@ -145,6 +165,7 @@ pub fn load<K: Kernel>(
             let values = kernel_btf::kconfig(kernel, session, &sections, &mut arena)?;
             sections.parts.put(section::KCONFIG, values);
         }
+        lacking::refuse_unbuilt(kernel, &sections, chosen)?;
         next = into_kernel(kernel, session, chosen, &sections, insns, open, arena, objects, place)?;
     }
     Ok(if next.len() > memory.len() { next } else { memory })
@@ -207,13 +228,15 @@ fn into_kernel<K: Kernel>(
         plan::decide(kernel, session, s, flags, used)?;
         if chosen.own_types() {
             kernel_btf::relocate(kernel, session, s, used, insns, arena.scope())?;
-        } else {
+        } else if cfg!(feature = "engine") {
             relocate_all(kernel, session, chosen, s, used, insns, arena.scope())?;
+        } else {
+            patch_all(kernel, session, chosen, s, insns, arena.scope())?;
         }
-        if typed::any(s) {
+        if cfg!(feature = "trace") && typed::any(s) {
             typed::resolve(kernel, session, s, used, insns, &mut array)?;
         }
-        if ksyms::any(s) {
+        if cfg!(feature = "ksyms") && ksyms::any(s) {
             ksyms::resolve(kernel, s, used, insns)?;
         }
     }
@@ -248,7 +271,7 @@ fn into_kernel<K: Kernel>(
             linker.load(kernel, session, (number, &program), loaded, arena.scope())?;
         }
     }
-    if !s.parts.get(section::MAP_VALUES).is_empty() {
+    if cfg!(feature = "maps") && !s.parts.get(section::MAP_VALUES).is_empty() {
         maps::hold(kernel, session, (s, place), open, (flags, first))?;
     }
     let mut next = first;
@@ -312,4 +335,30 @@ fn relocate_all<K: Kernel>(
     // the kernel's own ids hold for the very build only
     let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
     relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts)
+}
+
+/// Does what relocation did on the PC, which holds for the very build.
+#[inline(never)]
+fn patch_all<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    chosen: &Chosen<'_>,
+    s: &Sections<'_>,
+    insns: &mut [u8],
+    mut arena: Arena<'_>,
+) -> Done<()> {
+    let patches = &*object::section(kernel, (chosen.file, chosen.target), &mut arena, section::PATCHES)?;
+    let has_relos = chosen.pack.table().find(section::RELOS, chosen.object).is_some();
+    if (patches.is_empty() || !chosen.by_build_id) && has_relos {
+        let form = text!(
+            "%: the pack has no patches for this kernel, and this loader was built without the feature engine"
+        );
+        return Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name)]));
+    }
+    let done = pack::patch(Checked::new(patches, section::PATCHES), insns, Endian::HOST);
+    let (changed, poisoned) = bad(kernel, chosen.file.path, done)?;
+    let counts = &mut session.counts;
+    counts.patched = counts.patched.saturating_add(changed).saturating_sub(poisoned);
+    counts.poisoned = counts.poisoned.saturating_add(poisoned);
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::arena::Arena;
 use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
+use crate::lacking::without;
 use crate::object::{Sections, kernel_name};
 use crate::pins;
 use crate::say::{
@@ -16,6 +17,9 @@ use corelet_core::bytes::Bytes;
 use corelet_core::pack::{Holds, InnerMap, Map, MapChoice, MapFate, MapRole, MapValue, Sizing, section};
 use corelet_core::{Endian, Part, TypeId, kconfig};
 
+/// Whether more than plain maps are known.
+const BUILT: bool = cfg!(feature = "maps");
+
 /// `BPF_F_RDONLY_PROG`
 const RDONLY_PROG: u32 = 1 << 7;
 
@@ -23,7 +27,7 @@ const RDONLY_PROG: u32 = 1 << 7;
 /// programs to that limit and answer `EPERM`.
 pub fn with_memlock<K: Kernel, T>(kernel: &mut K, mut call: impl FnMut(&mut K) -> Sys<T>) -> Sys<T> {
     match call(kernel) {
-        Err(Errno::EPERM) => {
+        Err(Errno::EPERM) if cfg!(feature = "old-kernels") => {
             kernel.raise_memlock()?;
             call(kernel)
         }
@@ -75,11 +79,15 @@ pub fn create<K: Kernel>(
 ) -> Done<()> {
     let machine = (session.identity.cpus, session.identity.page_size);
     for ((number, mut map), slot) in (0u16..).zip(s.maps()).zip(open) {
-        if !s.parts.get(section::MAP_PLAN).is_empty() && is_absent(s, number, &mut map) {
+        if BUILT && !s.parts.get(section::MAP_PLAN).is_empty() && is_absent(s, number, &mut map) {
             continue;
         }
         let mut spec = spec(s.object.name, &map, machine, btf);
-        if map.role == MapRole::Pinned
+        if map.role == MapRole::Pinned && !BUILT {
+            return Err(without(kernel, s, "maps"));
+        }
+        if BUILT
+            && map.role == MapRole::Pinned
             && let Some(found) = pins::find(kernel, session, s, (place, number), &map, &spec)?
         {
             *slot = OpenMap { map: found, max_entries: spec.max_entries };
@@ -87,6 +95,7 @@ pub fn create<K: Kernel>(
         }
         let pattern = match s.parts.get(section::INNER_MAPS) {
             [] => None,
+            _ if !BUILT => None,
             _ => pattern(kernel, session, s, (number, &map), btf)?,
         };
         spec.inner = pattern;
@@ -197,7 +206,7 @@ pub fn hold<K: Kernel>(
 fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: &Map<'_>, spec: &MapSpec, e: Errno) -> Exit {
     let lacking = [S(kconfig::BPF_SYSCALL)];
     let why = match e {
-        Errno::ENOSYS => P(text!("; this kernel lacks %"), &lacking),
+        Errno::ENOSYS if cfg!(feature = "explain") => P(text!("; this kernel lacks %"), &lacking),
         _ => S(""),
     };
     let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
@@ -227,7 +236,8 @@ fn fill<K: Kernel>(
         *slot = b;
     }
     let settable = map.role != MapRole::Kconfig;
-    let set = settable
+    let set = cfg!(feature = "options")
+        && settable
         && vars::apply(kernel, session, &s.btf, s.parts.records(section::ALIASES), map.value_type, value)?;
     let frozen = matches!(map.role, MapRole::Rodata | MapRole::Kconfig);
     let mut done = Ok(());

@@ -32,6 +32,29 @@ pub fn integer(text: &str) -> Option<(bool, u64)> {
     (!digits.is_empty()).then_some((negative, n))
 }
 
+/// Quotient and remainder, by a shift for each bit where the machine has no division of 64 bits; `by` is below 2³¹ and not 0.
+pub fn divide(n: u64, by: u32) -> (u64, u32) {
+    if cfg!(target_pointer_width = "64") {
+        let by = u64::from(by);
+        return (n.checked_div(by).unwrap_or(0), n.checked_rem(by).unwrap_or(0) as u32);
+    }
+    shifted(n, by)
+}
+
+#[inline(never)]
+fn shifted(n: u64, by: u32) -> (u64, u32) {
+    let (mut quotient, mut rest) = (n, 0u32);
+    for _ in 0..u64::BITS {
+        rest = rest << 1 | (quotient >> 63) as u32;
+        quotient <<= 1;
+        if let Some(less) = rest.checked_sub(by) {
+            rest = less;
+            quotient |= 1;
+        }
+    }
+    (quotient, rest)
+}
+
 /// The digit of a number below 16.
 pub fn hex_digit(nibble: u8) -> u8 {
     (if nibble < 10 { b'0' } else { b'a' - 10 }).wrapping_add(nibble)
@@ -80,7 +103,7 @@ pub fn cpus(list: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cpus, decimal, first, hex, integer};
+    use super::{cpus, decimal, divide, first, hex, integer, shifted};
 
     #[test]
     fn numbers_and_lists() {
@@ -95,6 +118,10 @@ mod tests {
         assert_eq!(cpus(b"x"), None);
         assert_eq!(first(b"Rss:      72 kB"), Some(72));
         assert_eq!(hex::<2>("0aF5").as_deref(), Some(&[0x0a, 0xf5][..]));
+        for (n, by) in [(0, 1), (9, 10), (u64::MAX, 10), (u64::MAX, u32::MAX >> 1), (1_500_000, 1_000_000)] {
+            assert_eq!(shifted(n, by), (n / u64::from(by), (n % u64::from(by)) as u32), "{n} / {by}");
+            assert_eq!(divide(n, by), shifted(n, by));
+        }
         for text in ["", "a", "0g", "0a0", "0a0b0c", "é0"] {
             assert_eq!(hex::<2>(text), None, "{text}");
         }

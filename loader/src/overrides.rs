@@ -32,7 +32,11 @@ pub fn apply<'a, 'o: 'a, K: Kernel>(
         };
         *path = all.unwrap_or(path);
     }
-    if session.options.attaches.is_empty() { Ok(()) } else { replace(kernel, session, program) }
+    if cfg!(not(feature = "options")) || session.options.attaches.is_empty() {
+        Ok(())
+    } else {
+        replace(kernel, session, program)
+    }
 }
 
 #[cold]

@@ -5,7 +5,7 @@ use crate::attach;
 use crate::btf_id::EXT;
 use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
-use crate::lacking;
+use crate::lacking::{self, without};
 use crate::object::Sections;
 use crate::overrides;
 use crate::place;
@@ -16,7 +16,6 @@ use crate::say::{
 use crate::session::Session;
 use crate::sys::{Errno, Kernel, Sys};
 use crate::tracefs::{self, Path};
-use crate::typed::WITHOUT_TRACE;
 use corelet_core::Error;
 use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
 use corelet_core::pack::{Attach, Choice, Decision, Program, SkipReason, section};
@@ -57,6 +56,9 @@ pub fn decide<K: Kernel>(
         overrides::apply(kernel, session, &mut program)?;
         let why = match decision(s, number) {
             Decision::Load => None,
+            Decision::OneOf { .. } | Decision::IfPresent if cfg!(not(feature = "alternatives")) => {
+                return Err(without(kernel, s, "alternatives"));
+            }
             Decision::OneOf { group, set } => {
                 alternatives(kernel, session, s, number, group, &mut taken)?;
                 (taken.get(usize::from(group)) != Some(&set)).then_some(OTHER_SET)
@@ -185,17 +187,24 @@ fn present<K: Kernel>(
 #[cold]
 #[inline(never)]
 pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>, e: Errno) -> Exit {
-    let without = match program.attach {
+    match program.attach {
         Attach::Uprobe { .. } | Attach::Usdt { .. } if !cfg!(feature = "uprobe") => {
-            text!("this loader was built without the feature uprobe")
+            return without(kernel, s, "uprobe");
         }
-        Attach::Trace { .. } | Attach::KprobeMulti { .. } if !cfg!(feature = "trace") => WITHOUT_TRACE,
-        Attach::Place { .. } if !place::BUILT => text!("this loader was built without the feature place"),
-        _ => "",
-    };
-    if !without.is_empty() {
-        let args = [S(s.object.name), S(program.name), S(program.section), S(without)];
-        return fail(kernel, Exit::NotPortable, text!("%: cannot attach % (%): %"), &args);
+        Attach::None
+        | Attach::Tracepoint { .. }
+        | Attach::Kprobe { .. }
+        | Attach::Uprobe { .. }
+        | Attach::Usdt { .. }
+        | Attach::Other { .. } => {}
+        Attach::Place { .. } if !place::BUILT => return without(kernel, s, "place"),
+        Attach::Place { .. } => {}
+        _ if !cfg!(feature = "trace") => return without(kernel, s, "trace"),
+        _ => {}
+    }
+    if !cfg!(feature = "explain") {
+        let args = [S(s.object.name), S(program.name), S(program.section), E(e)];
+        return fail(kernel, e.exit(), text!("%: cannot attach % (%): %"), &args);
     }
     if place::BUILT && e == place::UNNAMED {
         return place::refuse(kernel, s, program, e);
@@ -247,5 +256,5 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
 
 /// Whether the plan lets the program be left out.
 pub fn optional(s: &Sections<'_>, program: u16) -> bool {
-    decision(s, program) == Decision::IfPresent
+    cfg!(feature = "alternatives") && decision(s, program) == Decision::IfPresent
 }

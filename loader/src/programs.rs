@@ -7,7 +7,10 @@ use crate::job::OpenMap;
 use crate::maps::with_memlock;
 use crate::object::{Sections, kernel_name};
 use crate::plan::refuse;
-use crate::say::bad;
+use crate::say::{
+    Arg::{E, S},
+    bad, fail, text,
+};
 use crate::session::Session;
 use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
 use crate::verifier;
@@ -62,7 +65,7 @@ impl Linker<'_, '_> {
         let placed = placed.get(..linked.1).unwrap_or(&[]);
         let insns = out.get_mut(..linked.0.saturating_mul(insn::INSN_SIZE)).unwrap_or_default();
         let (major, minor) = old_helpers::SINCE;
-        if !session.identity.is_at_least(major, minor) {
+        if cfg!(feature = "old-kernels") && !session.identity.is_at_least(major, minor) {
             old_helpers::replace(insns, Endian::HOST);
         }
         let btf = match self.btf {
@@ -95,6 +98,10 @@ impl Linker<'_, '_> {
             Ok(fd) => {
                 session.counts.programs = session.counts.programs.saturating_add(1);
                 session.ledger.keep(kernel, fd)
+            }
+            Err(e) if cfg!(not(feature = "explain")) => {
+                let args = [S(s.object.name), S(program.name), S(program.section), E(e)];
+                Err(fail(kernel, e.exit(), text!("%: program % (%): the kernel refused it: %"), &args))
             }
             Err(e) => Err(verifier::explain(kernel, session, s, &spec, program, placed, e, arena)),
         };
@@ -133,7 +140,11 @@ fn line_info<'a, K: Kernel>(
     placed: &[Placed],
     arena: &mut Arena<'a>,
 ) -> Done<&'a [u8]> {
-    if s.parts.get(section::LINE_INFO).is_empty() { Ok(&[]) } else { lines(kernel, s, placed, arena) }
+    if cfg!(not(feature = "explain")) || s.parts.get(section::LINE_INFO).is_empty() {
+        Ok(&[])
+    } else {
+        lines(kernel, s, placed, arena)
+    }
 }
 
 #[cold] // a pack has lines where it is asked for them only

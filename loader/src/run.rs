@@ -22,11 +22,14 @@ use crate::undo::Ledger;
 use corelet_core::limits::MAX_PACK_OBJECTS;
 use heapless::Vec;
 
+const OPTIONS: bool = cfg!(feature = "options");
+const TARGETS: bool = cfg!(feature = "targets");
+
 /// Does what the command line says; whatever comes, nothing is left open or attached.
 pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> Done<()> {
     let started = kernel.now();
     let mut identity = Identity::read(kernel, page_size)?;
-    if options.command == Command::Preflight {
+    if TARGETS && options.command == Command::Preflight {
         identity.becomes(&options.build_id);
     }
     let mut session = Session {
@@ -66,8 +69,8 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         let _ = packs.push(PackFile::open(kernel, &mut session.ledger, path)?);
     }
     let extra = match options.target {
-        Some(path) => Some(PackFile::open(kernel, &mut session.ledger, path)?),
-        None => None,
+        Some(path) if TARGETS => Some(PackFile::open(kernel, &mut session.ledger, path)?),
+        _ => None,
     };
     let mut installed = Installed::new();
     let mut files: Vec<&PackFile<'_>, { 2 * MAX_PACK_OBJECTS + 1 }> = Vec::new();
@@ -76,11 +79,11 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
         let _ = files.push(file);
     }
     for pack in &packs {
-        if !have_all(kernel, pack, &files, &session.identity)? {
+        if TARGETS && !have_all(kernel, pack, &files, &session.identity)? {
             installed::open(kernel, session, pack, &mut installed)?;
         }
     }
-    for file in &installed {
+    for file in installed.iter().filter(|_| TARGETS) {
         // no more than there are places left
         let _ = files.push(file);
     }
@@ -88,10 +91,10 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     for pack in &packs {
         choose(kernel, pack, &files, &session.identity, options, &mut chosen)?;
     }
-    if let Some(limit) = options.max_kernel_mem {
+    if let Some(limit) = options.max_kernel_mem.filter(|_| OPTIONS) {
         within_limit(kernel, session, &chosen, limit)?;
     }
-    if options.command == Command::Preflight {
+    if TARGETS && options.command == Command::Preflight {
         return preflight::check(kernel, session, &chosen);
     }
     let named = options.command == Command::Run && options.name.is_some();
@@ -100,13 +103,16 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     }
     let mut objects = Objects { chosen: &chosen, sources: Vec::new(), channels: Channels::default(), stop };
     let memory = load(kernel, session, &mut objects)?;
-    if matches!(options.command, Command::Run | Command::Load) && !session.to_pin.is_empty() {
+    if cfg!(feature = "maps")
+        && matches!(options.command, Command::Run | Command::Load)
+        && !session.to_pin.is_empty()
+    {
         pins::pin(kernel, session, &objects.sources)?;
     }
-    if options.touch > 0 {
+    if OPTIONS && options.touch > 0 {
         touch(kernel, options.touch)?;
     }
-    if options.memory {
+    if OPTIONS && options.memory {
         report::memory(kernel, options.output, started);
         report::kernel_memory(kernel, session, &chosen, &objects.sources);
     }

@@ -2,7 +2,7 @@
 //! parts it has.
 
 use crate::exit::{Done, Exit};
-use crate::number::hex_digit;
+use crate::number::{divide, hex_digit};
 use crate::sys::{Errno, Fd, Kernel};
 use corelet_core::{Error, Words, relo::SpecText};
 
@@ -120,6 +120,7 @@ impl<K: Kernel> Line<'_, K> {
     #[inline(never)]
     fn rare(&mut self, arg: &Arg<'_>) {
         match *arg {
+            Arg::E(e) if cfg!(not(feature = "explain")) => self.form(text!("errno %"), &[Arg::N(e.0.into())]),
             Arg::E(e) => match e.name() {
                 "" => self.form(text!("errno %"), &[Arg::N(e.0.into())]),
                 name => self.form("E%", &[Arg::S(name)]),
@@ -131,9 +132,12 @@ impl<K: Kernel> Line<'_, K> {
                     }
                 }
             }
+            Arg::B(_) if cfg!(not(feature = "explain")) => {
+                self.form(text!("damaged, or of another kind: `corelet inspect` says how"), &[]);
+            }
             Arg::B(error) => error.brief(self),
-            Arg::T(spec) => spec.say(self),
-            Arg::S(_) | Arg::N(_) | Arg::P(..) => {}
+            Arg::T(spec) if cfg!(feature = "engine") => spec.say(self),
+            Arg::S(_) | Arg::N(_) | Arg::P(..) | Arg::T(_) => {}
         }
     }
 }
@@ -153,10 +157,11 @@ impl<K: Kernel> Words for Line<'_, K> {
 
     #[inline(never)]
     fn number(&mut self, n: u64) {
-        if n >= 10 {
-            self.number(n / 10);
+        let (rest, digit) = divide(n, 10);
+        if rest > 0 {
+            self.number(rest);
         }
-        self.byte(b'0'.wrapping_add((n % 10) as u8));
+        self.byte(b'0'.wrapping_add(digit as u8));
     }
 }
 
@@ -165,7 +170,7 @@ impl<K: Kernel> Words for Line<'_, K> {
 #[inline(never)]
 pub fn failed<K: Kernel>(kernel: &mut K, what: &str, e: Errno) -> Exit {
     let need = match e {
-        Errno::EPERM | Errno::EACCES => {
+        Errno::EPERM | Errno::EACCES if cfg!(feature = "explain") => {
             text!(" (loading BPF programs needs root, or CAP_BPF and CAP_PERFMON)")
         }
         _ => "",

@@ -1,6 +1,8 @@
 //! Tracepoints by tracefs: whether an event exists, its id, and the perf event of it.
 
 use crate::identity::number_in;
+use crate::number::divide;
+pub use crate::sys::until_nul;
 use crate::sys::{Errno, Fd, Kernel, Open, PerfSpec, Sys};
 use core::ffi::CStr;
 
@@ -40,10 +42,11 @@ impl Path {
 
     /// Appends a decimal number.
     pub fn number(&mut self, n: u32) -> &mut Path {
-        if n >= 10 {
-            self.number(n / 10);
+        let (rest, digit) = divide(n.into(), 10);
+        if rest > 0 {
+            self.number(rest as u32);
         }
-        let digit = [b'0'.wrapping_add((n % 10) as u8)];
+        let digit = [b'0'.wrapping_add(digit as u8)];
         self.text(core::str::from_utf8(&digit).unwrap_or(""))
     }
 
@@ -57,12 +60,6 @@ impl Path {
         let text = until_nul(&self.bytes);
         if text.count_bytes() == self.len { Ok(text) } else { Err(Errno::EINVAL) }
     }
-}
-
-/// The text up to the first NUL; none where there is no NUL.
-#[inline(never)] // one copy of the search
-pub fn until_nul(bytes: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(bytes).unwrap_or_default()
 }
 
 /// Where tracefs is mounted.

@@ -27,9 +27,6 @@ pub const MAX_FUNCTIONS: usize = 15;
 /// The descriptors of BTF that calls refer to by their place; place 0 is the kernel's own, and no descriptor.
 pub type FdArray = Vec<i32, { MAX_FUNCTIONS + 1 }>;
 
-/// Where the feature is left out.
-pub static WITHOUT_TRACE: &str = text!("this loader was built without the feature trace");
-
 /// Name, whether it may be missing, kind in BTF.
 fn wanted(fixup: &Fixup) -> Option<(u32, bool, Kind)> {
     match fixup.kind {
@@ -58,10 +55,6 @@ pub fn resolve<K: Kernel>(
     insns: &mut [u8],
     array: &mut FdArray,
 ) -> Done<()> {
-    if !cfg!(feature = "trace") {
-        let form = text!("%: the programs need functions or variables of the kernel by their types; %");
-        return Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(WITHOUT_TRACE)]));
-    }
     // never full here
     let _ = array.push(0);
     let used = |f: &Fixup| used.get(usize::from(f.function)) == Some(&1);

@@ -84,7 +84,9 @@ impl Ledger {
         {
             kernel.close(Fd(fd.into()));
         }
-        while let Some(probe) = self.tracefs_probes.checked_sub(1) {
+        while cfg!(feature = "old-kernels")
+            && let Some(probe) = self.tracefs_probes.checked_sub(1)
+        {
             self.tracefs_probes = probe;
             kprobe::remove(kernel, probe);
         }

@@ -74,7 +74,7 @@ pub fn explain<K: Kernel>(
     };
     let args = [S(s.object.name), S(program.name), S(program.section), E(first), at, need];
     say(kernel, text!("%: program % (%): the kernel refused it: %%%"), &args);
-    if let Some(insn) = poisoned {
+    if let Some(insn) = poisoned.filter(|_| cfg!(feature = "engine")) {
         blame(kernel, s, placed, insn, arena);
     }
     if let Some(map) = uncreated_map(log).and_then(|number| s.maps().at(number).ok()) {

@@ -94,7 +94,7 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
     ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!(
         "{} objects on {} kernels: {} relocations, {} instructions (descriptors and ids left out of {}), {} maps and {} contents \
-         of them as libbpf's; minima {} bytes in all, bpftool's {} ({} ids of types left out); {theirs} SEC() names as libbpf has \
+         of them as libbpf's; minima {} bytes in all, bpftool's {} ({} ids of types left out); {} bytes of patches do the same; {theirs} SEC() names as libbpf has \
          them",
         packaged.len() + others.len(),
         kernels.len(),
@@ -105,7 +105,8 @@ pub(crate) fn oracle(context: &mut Context<'_>) -> Result<Outcome> {
         outcome.maps.contents,
         outcome.bytes.0,
         outcome.bytes.1,
-        outcome.ids
+        outcome.ids,
+        outcome.patches
     )))
 }
 

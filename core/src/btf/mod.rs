@@ -46,6 +46,13 @@ pub struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
+    /// No types, for a caller that has no use for those that there are.
+    pub const fn none() -> Btf<'a> {
+        let (types, index): (&[u8], &[u32]) = (&[], &[]);
+        let (endian, pointer_size) = (Endian::HOST, 8);
+        Btf { endian, types, strings: "", index, base: None, id_start: 1, string_start: 0, pointer_size }
+    }
+
     /// Number of types in `data`, which is the number of entries that [`Btf::parse`] needs.
     pub fn count(data: &[u8]) -> Result<usize> {
         let mut walk = Walk::new(data)?;

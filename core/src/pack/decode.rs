@@ -5,7 +5,8 @@ use super::memory::{Formula, Memory};
 use super::records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target, View,
+    Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target,
+    View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -19,32 +20,48 @@ use crate::id::TypeId;
 /// [`Error::BadRecord`] with the first that does not.
 pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
     let skip: fn(&mut Reader<'a>) = match id {
-        section::OBJECT => skip::<Object<'a>>,
-        section::FUNCTIONS => skip::<Function<'a>>,
-        section::PROGRAMS => skip::<Program<'a>>,
-        section::MAPS => skip::<Map<'a>>,
         section::RELOS => skip::<Relo>,
-        section::FIXUPS => skip::<Fixup>,
-        section::FUNC_INFO => skip::<FuncInfo>,
         section::LINE_INFO => skip::<LineInfo>,
-        section::EVENTS => skip::<Event<'a>>,
         section::RESULTS => skip::<ResultMap<'a>>,
         section::HINTS => skip::<Hint>,
         section::VIEWS => skip::<View<'a>>,
         section::ALIASES => skip::<Alias<'a>>,
         section::WEAK => skip::<TypeId>,
-        section::TARGET => skip::<Target<'a>>,
         section::IDS => skip::<KernelId>,
-        section::PLAN => skip::<Choice>,
         section::ATTACH_IDS => skip::<AttachId>,
-        section::MEMORY => skip::<Memory>,
         section::MAP_PLAN => skip::<MapChoice>,
         section::INNER_MAPS => skip::<InnerMap<'a>>,
         section::MAP_VALUES => skip::<MapValue>,
         section::STRUCT_OPS => skip::<StructOps<'a>>,
         section::STRUCT_OPS_MEMBERS => skip::<StructOpsMember>,
+        _ => return check_plain(id, bytes),
+    };
+    check_by(skip, id, bytes)
+}
+
+/// The same for a loader of plain programs, which has no use for the other sections.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_plain<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
+    let skip: fn(&mut Reader<'a>) = match id {
+        section::OBJECT => skip::<Object<'a>>,
+        section::FUNCTIONS => skip::<Function<'a>>,
+        section::PROGRAMS => skip::<Program<'a>>,
+        section::MAPS => skip::<Map<'a>>,
+        section::FIXUPS => skip::<Fixup>,
+        section::FUNC_INFO => skip::<FuncInfo>,
+        section::EVENTS => skip::<Event<'a>>,
+        section::TARGET => skip::<Target<'a>>,
+        section::PLAN => skip::<Choice>,
+        section::PATCHES => skip::<Patch>,
+        section::MEMORY => skip::<Memory>,
         _ => return Ok(()),
     };
+    check_by(skip, id, bytes)
+}
+
+fn check_by<'a>(skip: fn(&mut Reader<'a>), id: u16, bytes: &'a [u8]) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let mut index = 0u32;
     while !reader.is_empty() {
@@ -149,6 +166,7 @@ fields!(
     StructOpsMember { map, program, member, offset }
 );
 variants!(Place { Cgroup, Netns, SockMap, Socket, Reuseport, Lirc });
+fields!(Patch { place, value });
 variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
 impl<'a> Wire<'a> for Attach<'a> {

@@ -68,6 +68,7 @@
 //! 0x31   MAP_VALUES object  yes       records MapValue: what maps of maps and of programs hold from the start
 //! 0x33   VIEWS      object  no        records View: units, order and names of results
 //! 0x34   ALIASES    object  no        records Alias: names of the tool's own options for variables
+//! 0x35   PATCHES    target  no        records Patch: the instructions that relocation changes, as it leaves them
 //! 0x39   STRUCT_OPS target  yes       records StructOps: maps of struct_ops as this kernel has them
 //! 0x3a   STRUCT_OPS_MEMBERS target yes records StructOpsMember: which programs are members of which map of struct_ops
 //! 0x7f   SIGNATURE  0       no        reserved
@@ -81,6 +82,7 @@
 mod crc;
 mod decode;
 mod memory;
+mod patches;
 mod printing;
 mod read;
 mod records;
@@ -89,14 +91,16 @@ mod wire;
 mod working;
 
 pub use crc::{Crc, crc32};
-pub use decode::check;
+pub use decode::{check, check_plain};
 pub use memory::{Formula, Memory};
+pub use patches::patch;
 pub use printing::{EVENT_PADDING, MAX_EVENT, Printed, Printing, ROWS, STACKS};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
     Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
     Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target, View,
+    Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target,
+    View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -145,19 +149,20 @@ pub mod section {
     pub const MAP_VALUES: u16 = 0x31;
     pub const VIEWS: u16 = 0x33;
     pub const ALIASES: u16 = 0x34;
+    pub const PATCHES: u16 = 0x35;
     pub const STRUCT_OPS: u16 = 0x39;
     pub const STRUCT_OPS_MEMBERS: u16 = 0x3a;
     pub const SIGNATURE: u16 = 0x7f;
 
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
-        matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS | ALIASES | SIGNATURE)
+        matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS..=PATCHES | SIGNATURE)
             || matches!(id, STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// Whether the section belongs to a target and not to an object.
     pub fn of_target(id: u16) -> bool {
-        matches!(id, TARGET..=MAP_PLAN | STRUCT_OPS | STRUCT_OPS_MEMBERS)
+        matches!(id, TARGET..=MAP_PLAN | PATCHES | STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// Whether a writer marks the section as critical.
@@ -198,6 +203,7 @@ pub mod section {
             MAP_VALUES => "MAP_VALUES",
             ATTACH_IDS => "ATTACH_IDS",
             ALIASES => "ALIASES",
+            PATCHES => "PATCHES",
             STRUCT_OPS => "STRUCT_OPS",
             STRUCT_OPS_MEMBERS => "STRUCT_OPS_MEMBERS",
             SIGNATURE => "SIGNATURE",

@@ -151,8 +151,13 @@ impl<'a> Table<'a> {
 
     /// All entries, in file order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + use<'a> {
-        let entries = self.data.get(HEADER_LEN..).unwrap_or(&[]).as_chunks::<ENTRY_LEN>().0;
-        entries.iter().map(Entry::read)
+        let mut rest = self.data.get(HEADER_LEN..).unwrap_or(&[]);
+        // one after the other: how many there are would be a division, which small machines do by a function
+        std::iter::from_fn(move || {
+            let (entry, behind) = rest.split_first_chunk::<ENTRY_LEN>()?;
+            rest = behind;
+            Some(Entry::read(entry))
+        })
     }
 
     /// The section `id` of object or target `owner`.

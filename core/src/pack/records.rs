@@ -707,6 +707,16 @@ pub struct StructOpsMember {
     pub offset: u32,
 }
 
+/// Section `PATCHES`: what relocation makes of one instruction, in the order of `INSNS` ([`super::patch`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Instructions from the one that the record before changes, or from the first, times 4; plus 0 where the value is the offset, 1 the
+    /// immediate, 2 opcode and offset, 3 for poison.
+    pub place: u32,
+    /// The value; of opcode and offset 16 bits each, the opcode's above.
+    pub value: u32,
+}
+
 /// Section `PLAN`: what becomes of a program on this target. Programs without a record are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use corelet_core::btf::Type;
 use corelet_core::pack::{
     Alias, Attach, Choice, Decision, Event, Holds, InnerMap, Map, MapRole, MapValue, Memory, Module, Object,
-    Program, Relo, ResultMap, Target, section,
+    Patch, Program, Relo, ResultMap, Target, section,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ struct TargetPart<'a> {
     subset_bytes: usize,
     subset: Vec<SubsetType>,
     decisions: BTreeMap<u16, Decision>,
+    /// Instructions that relocation changes, for loaders without an engine; none where those cannot load it.
+    patches: usize,
     memory: Memory,
     /// RAM that relocation alone takes of a microcontroller, beside the stack; none for another file's object.
     relocation_bytes: Option<usize>,
@@ -189,6 +191,7 @@ fn target<'a>(file: &File<'a>, owner: u16) -> Result<TargetPart<'a>> {
         subset_bytes: subset.len(),
         subset: subset_types(subset).with_context(|| format!("types of target {owner}"))?,
         decisions: plan.iter().map(|c| (c.program, c.decision)).collect(),
+        patches: file.records::<Patch>(section::PATCHES, owner)?.len(),
         memory: file.record(section::MEMORY, owner)?,
         relocation_bytes: relocation_bytes(file, owner)?,
     })
@@ -257,6 +260,7 @@ pub fn text(name: &str, d: &Document<'_>) -> Result<String, std::fmt::Error> {
             let members = if s.members.is_empty() { "no members".to_owned() } else { s.members.join(", ") };
             writeln!(out, "    {} {} ({} bytes): {members}", s.kind, s.name, s.size)?;
         }
+        writeln!(out, "  patches  {} instructions, for loaders without an engine", t.patches)?;
         let m = &t.memory;
         writeln!(
             out,

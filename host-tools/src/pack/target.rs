@@ -7,7 +7,7 @@ use super::object::Maps;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, absent, attach_ids, jit, map_plan, memory, plan, read_back, sanitize};
+use super::{Kernel, TypeIds, absent, attach_ids, jit, map_plan, memory, patches, plan, read_back, sanitize};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
@@ -15,6 +15,7 @@ use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
+use corelet_core::object::{Function, Referent};
 use corelet_core::pack::{
     self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Printed, Printing, Records, Sizes,
     Target, section,
@@ -118,7 +119,7 @@ impl Job<'_, '_> {
             Ok(KernelId { subset, kernel })
         });
         let ids = Section::records(section::IDS, self.owner, kernel_ids.collect::<Result<Vec<_>>>()?)?;
-        let sizes = self.prove_equal(&programs, &chosen, &subset, &ids.bytes)?;
+        let (sizes, patches) = self.prove_equal(&programs, &chosen, &subset, &ids.bytes)?;
 
         let target = Target {
             object: self.digest,
@@ -165,6 +166,7 @@ impl Job<'_, '_> {
             Section::raw(section::SANITIZED, self.owner, sanitized),
             Section::records(section::MAP_PLAN, self.owner, &map_plan)?,
             attach_ids::section(self.owner, c, self.decisions, kernel)?,
+            patches,
         ];
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));
@@ -248,14 +250,14 @@ impl Job<'_, '_> {
     }
 
     /// Relocates as the device will, from the packed types through the subset, and compares every instruction with what the
-    /// whole of the kernel's types gave. Returns what the memory formula depends on.
+    /// whole of the kernel's types gave. Returns what the memory formula depends on, and the section `PATCHES`.
     fn prove_equal(
         &self,
         programs: &[Program],
         chosen: &BTreeSet<u32>,
         subset: &Subset,
         ids: &[u8],
-    ) -> Result<Sizes> {
+    ) -> Result<(Sizes, Section)> {
         let c = self.c;
         let packed = read_back(&self.types.bytes, 8)?;
         let packed_subset = read_back(&subset.bytes, self.kernel.types.btf().pointer_size())?;
@@ -269,14 +271,16 @@ impl Job<'_, '_> {
             .filter(|r| u32::from(r.kind) != ReloKind::TypeIdLocal as u32)
             .map(|r| r.type_id)
             .collect();
-        let mut candidates = 0;
+        let (mut candidates, mut most) = (0, 0);
         for &root in &roots {
             let t = local.ty(root)?;
             let name = corelet_core::btf::names::essential(local.name(&t));
+            let before = candidates;
             target.candidates(name, t.kind(), &mut |_| {
                 candidates += 1;
                 Ok(())
             })?;
+            most = most.max(candidates - before);
         }
         let mut lists = vec![CandList::default(); roots.len()];
         let mut pool = vec![TypeId::VOID; candidates];
@@ -330,7 +334,20 @@ impl Job<'_, '_> {
             hints: find(section::HINTS),
             views: find(section::VIEWS),
         };
-        Ok(Sizes {
+        // where there are several, which of them are left depends on the programs that the device chooses
+        let is_settled = |d: &Decision| matches!(d, Decision::Load | Decision::Skip(_));
+        let is_certain = most <= 1 || self.decisions.iter().all(is_settled);
+        let is_possible =
+            is_certain && !self.kernel.build_id.is_empty() && outcomes.values().all(Result::is_ok);
+        let whole = |f: &Function<'_>| insns.get(&f.index).map_or(f.insns, Vec::as_slice).to_vec();
+        let patches = match is_possible {
+            true => {
+                let relocated: Vec<u8> = c.functions.iter().flat_map(whole).collect();
+                patches::patches(self.owner, &c.insns(), &relocated, c.object.endian())?
+            }
+            false => Section::raw(section::PATCHES, self.owner, Vec::new()),
+        };
+        let sizes = Sizes {
             types: self.types.types,
             subset_types: subset.types,
             maps: self.maps.maps.len(),
@@ -348,7 +365,8 @@ impl Job<'_, '_> {
                 .unwrap_or(0),
             license: c.object.license()?.unwrap_or("").len(),
             printing: Printing::of(&printed).bytes(),
-        })
+        };
+        Ok((sizes, patches))
     }
 
     fn report(

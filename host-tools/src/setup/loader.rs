@@ -24,9 +24,31 @@ pub struct Loader {
 const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
-/// What the loader can be built without.
-pub const FEATURES: [&str; 9] =
-    ["kernel-btf", "format", "doctor", "uprobe", "trace", "service", "outputs", "stacks", "place"];
+/// What the loader can be built without, in an order in which each one needs only those before it.
+pub const FEATURES: [&str; 19] = [
+    "engine",
+    "kernel-btf",
+    "explain",
+    "doctor",
+    "results",
+    "stacks",
+    "format",
+    "uprobe",
+    "trace",
+    "service",
+    "outputs",
+    "perf",
+    "ksyms",
+    "maps",
+    "targets",
+    "options",
+    "alternatives",
+    "old-kernels",
+    "place",
+];
+
+/// The features that need others, which cargo would turn on again (`loader/Cargo.toml`).
+const NEEDS: [(&str, &str); 3] = [("kernel-btf", "engine"), ("doctor", "explain"), ("stacks", "results")];
 
 /// Builds the loader for a target of Rust: `aarch64-unknown-linux-gnu`.
 ///
@@ -59,7 +81,7 @@ pub fn build_with(
     of_package(machine, workspace, &words, target)
 }
 
-/// The same without `feature`, in the place of the other: `kernel-btf` for an image whose packs have a target for each kernel that
+/// The same without `feature` and what needs it, in the place of the other: `kernel-btf` for an image whose packs have a target for each kernel that
 /// it ships.
 ///
 /// # Errors
@@ -70,7 +92,8 @@ pub fn build_without(
     feature: &str,
     target: &str,
 ) -> Result<Loader> {
-    let features: Vec<&str> = FEATURES.into_iter().filter(|&f| f != feature).collect();
+    let is_left = |f: &&str| *f != feature && !NEEDS.contains(&(*f, feature));
+    let features: Vec<&str> = FEATURES.into_iter().filter(is_left).collect();
     build_with(machine, workspace, &features, target)
 }
 

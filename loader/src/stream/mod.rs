@@ -24,8 +24,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::TYPES;
 use crate::exit::{Done, Exit};
 use crate::job::{Job, OpenMap, Output as Form, STREAM_FIXED, Source, Streamed, Summary, stream_bytes};
+use crate::number::divide;
 use crate::say::{
     Arg::{E, N, S},
     fail, failed, text,
@@ -59,6 +61,11 @@ static SINKS: &str = text!("--output takes a file, unix:PATH, udp:A.B.C.D:PORT o
 /// How long a slow reader is waited for at an interval, in rounds of [`ROUND_MS`]: a fifth of a second, in which the buffers of
 /// events fill.
 const INTERVAL_ROUNDS: u32 = 10;
+
+/// Whether maps and variables are printed.
+const RESULTS: bool = cfg!(feature = "results");
+/// Whether there are perf event arrays.
+const PERF: bool = cfg!(feature = "perf");
 
 /// What came out of a buffer.
 enum Record<'s> {
@@ -132,8 +139,12 @@ impl Channels {
         let mut token = 0u32;
         for (object, source) in job.sources.iter().enumerate() {
             for c in carriers(source, job.cpus) {
+                if !c.ring && !PERF {
+                    let form = text!("map %: needs the feature perf, which this loader was built without");
+                    return Err(fail(kernel, Exit::NotPortable, form, &[S(c.name)]));
+                }
                 for cpu in 0..c.buffers {
-                    let opened = if c.ring {
+                    let opened = if c.ring || !PERF {
                         Ring::open(kernel, &c.open.map, c.open.max_entries, job.page_size)
                             .map(|ring| Some((Buffer::Ring(ring), c.open.map.fd())))
                     } else {
@@ -153,7 +164,7 @@ impl Channels {
                         }
                     };
                     if let Some((buffer, fd)) = opened {
-                        if matches!(buffer, Buffer::Perf(_)) {
+                        if PERF && matches!(buffer, Buffer::Perf(_)) {
                             ledger.keep(kernel, fd)?;
                         }
                         self.watch(kernel, fd, token)?;
@@ -183,8 +194,11 @@ impl Channels {
         let mut memory = core::mem::take(&mut job.memory);
         let mut buffer = cut(&mut memory, STREAM_FIXED as usize / 2);
         let mut scratch = cut(&mut memory, stream_bytes(job.cpus).saturating_sub(STREAM_FIXED as usize / 2));
-        let printing = job.sources.iter().map(|s| Printing::of(&s.printed()));
-        let printing = printing.fold(Printing::default(), Printing::and);
+        let mut printing = Printing::default();
+        if TYPES {
+            let all = job.sources.iter().map(|s| Printing::of(&s.printed()));
+            printing = all.fold(printing, Printing::and);
+        }
         let mut results =
             Memory::new(kernel, &printing, &mut memory).map_err(|e| failed(kernel, text!("memory"), e))?;
         if printing.large > 0 {
@@ -211,6 +225,9 @@ impl Channels {
         let idle = self.idle;
         let mut print =
             |kernel: &mut K, out: &mut Output<'_>, scratch: &mut [u8], again: bool, ahead: u64| {
+                if !RESULTS {
+                    return 0;
+                }
                 let rounds = if again { INTERVAL_ROUNDS } else { ROUNDS };
                 let memory = &mut results;
                 let (dropped, collecting) = (0, false);
@@ -224,6 +241,7 @@ impl Channels {
         while !stop && out.failed().is_none() {
             let now = kernel.now();
             if let (Some(at), Some(every)) = (next, job.interval)
+                && RESULTS
                 && at <= now
             {
                 let dropped = print(kernel, &mut out, scratch, true, clocks.ahead());
@@ -234,7 +252,7 @@ impl Channels {
             }
             let left = job.deadline.map(|end| ms_until(kernel, end));
             let mut timeout = left;
-            if let Some(at) = next {
+            if let Some(at) = next.filter(|_| RESULTS) {
                 timeout = Some(timeout.unwrap_or(u32::MAX).min(ms_until(kernel, at)));
             }
             if out.pending() {
@@ -312,7 +330,8 @@ impl Clocks {
 
 /// Milliseconds until `end`, 0 where it has passed.
 fn ms_until<K: Kernel>(kernel: &mut K, end: u64) -> u32 {
-    u32::try_from(end.saturating_sub(kernel.now()).div_ceil(1_000_000)).unwrap_or(u32::MAX >> 1)
+    let (ms, rest) = divide(end.saturating_sub(kernel.now()), 1_000_000);
+    u32::try_from(ms.saturating_add(u64::from(rest > 0))).unwrap_or(u32::MAX >> 1)
 }
 
 impl Channel {
@@ -328,10 +347,11 @@ impl Channel {
     ) {
         let Some(source) = job.sources.get(usize::from(self.object)) else { return };
         let Ok(event) = events(source).at(self.event) else { return };
-        let size = source.btf.size_of(event.type_id).unwrap_or(0) as usize;
+        let size = if TYPES { source.btf.size_of(event.type_id).unwrap_or(0) as usize } else { 0 };
         let end = self.buffer.end();
         while let Some(record) = self.buffer.next(end, scratch) {
             if let Record::Event(data) = &record
+                && TYPES
                 && !(size..=size.saturating_add(EVENT_PADDING)).contains(&data.len())
                 && !varies(source, &event)
             {
@@ -359,8 +379,8 @@ impl Channel {
     /// How many events the kernel says that it lost, of buffers of which it says so.
     fn lost<K: Kernel>(&self, kernel: &mut K) -> u64 {
         match &self.buffer {
-            Buffer::Perf(perf) => perf.lost(kernel),
-            Buffer::Ring(_) => 0,
+            Buffer::Perf(perf) if PERF => perf.lost(kernel),
+            _ => 0,
         }
     }
 }
@@ -377,14 +397,16 @@ impl Buffer {
     fn end(&self) -> usize {
         match self {
             Buffer::Ring(ring) => ring.end(),
-            Buffer::Perf(perf) => perf.end(),
+            Buffer::Perf(perf) if PERF => perf.end(),
+            Buffer::Perf(_) => 0,
         }
     }
 
     fn next<'s>(&self, end: usize, scratch: &'s mut [u8]) -> Option<Record<'s>> {
         match self {
             Buffer::Ring(ring) => ring.next(end, scratch),
-            Buffer::Perf(perf) => perf.next(end, scratch),
+            Buffer::Perf(perf) if PERF => perf.next(end, scratch),
+            Buffer::Perf(_) => None,
         }
     }
 }

@@ -66,7 +66,9 @@ impl<'b> Output<'b> {
         if self.sink.fd == Fd::default() {
             return false;
         }
-        if let Kind::Packets(..) = self.sink.kind {
+        if cfg!(feature = "outputs")
+            && let Kind::Packets(..) = self.sink.kind
+        {
             return self.packet(kernel, print);
         }
         let before = self.end;

@@ -9,7 +9,7 @@ use super::{
 use core::ffi::CStr;
 use core::ptr::NonNull;
 use linux_raw_sys::general as nr;
-use rustix::event::{Timespec, epoll};
+use rustix::event::epoll;
 use rustix::fd::BorrowedFd;
 use rustix::fs::OFlags;
 use rustix::mm::{MapFlags, ProtFlags};
@@ -413,16 +413,16 @@ impl Kernel for Linux {
     fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
         let none = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
         let mut events = [none; 16];
-        let timeout = timeout_ms.map(|ms| Timespec {
-            tv_sec: (ms / 1000).into(),
-            tv_nsec: (ms % 1000).wrapping_mul(1_000_000).into(),
-        });
-        let n = match epoll::wait(borrowed(epoll), &mut events, timeout.as_ref()) {
-            Err(rustix::io::Errno::INTR) => 0,
+        let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        let (first, most) = (events.as_mut_ptr() as usize, events.len());
+        // SAFETY: the kernel writes as many `struct epoll_event` as there are places for; there is no signal mask.
+        let n = unsafe { syscall(nr::__NR_epoll_pwait, epoll.0 as usize, first, most, timeout as usize, 0) };
+        let n = match n {
+            Err(Errno::EINTR) => 0,
             other => other?,
         };
         let mut tokens = heapless::Vec::new();
-        for event in events.iter().take(n) {
+        for event in events.iter().take(n as usize) {
             // as many as there are events; collecting would bring the panic for more
             let _ = tokens.push(event.data.u64() as u32);
         }

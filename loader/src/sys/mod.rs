@@ -20,7 +20,7 @@ pub use fd::Fd;
 pub use linux::Linux;
 pub use map::{MapFd, MapSpec};
 pub use raw::exit;
-pub use region::{Region, bytes, slots};
+pub use region::{Region, bytes, slots, until_nul};
 pub use shared::Shared;
 pub use socket::Address;
 

@@ -1,6 +1,6 @@
 //! The loader's memory as typed slices, without an allocator.
 
-use core::mem::MaybeUninit;
+use core::ffi::CStr;
 
 /// Zeroed memory of the process's own.
 pub type Region = &'static mut [u8];
@@ -8,17 +8,28 @@ pub type Region = &'static mut [u8];
 /// As many `T` as fit into `bytes`, each set to `value()`; none where `bytes` do not start on a multiple of its alignment,
 /// as pieces of an [`crate::arena::Arena`] do. They are never dropped.
 pub fn slots<T>(bytes: &mut [u8], mut value: impl FnMut() -> T) -> &mut [T] {
-    let start = bytes.as_mut_ptr().cast::<MaybeUninit<T>>();
-    let fit = bytes.len().checked_div(size_of::<T>()).unwrap_or(0);
-    let count = if start.is_aligned() { fit } else { 0 };
-    // SAFETY: aligned and inside `bytes`; any byte is a `MaybeUninit`, and the old bytes are not read again, as the borrow
-    // lasts as long as the result.
-    let slots = unsafe { core::slice::from_raw_parts_mut(start, count) };
-    for slot in slots.iter_mut() {
-        slot.write(value());
+    let start = bytes.as_mut_ptr().cast::<T>();
+    let (mut count, mut left) = (0, bytes.len());
+    // counted and not divided, which small machines do by a function
+    while let Some(less) = left.checked_sub(size_of::<T>().max(1))
+        && start.is_aligned()
+    {
+        // SAFETY: `count` elements and this one are inside `bytes`, and aligned. The old bytes are not read again, as the borrow lasts
+        // as long as the result.
+        unsafe { start.add(count).write(value()) };
+        left = less;
+        count = count.wrapping_add(1);
     }
-    // SAFETY: every element was just written, and `MaybeUninit<T>` has the layout of `T`.
-    unsafe { &mut *(core::ptr::from_mut(slots) as *mut [T]) }
+    // SAFETY: so many elements were just written.
+    unsafe { core::slice::from_raw_parts_mut(start, count) }
+}
+
+/// The text up to the first NUL; none where there is no NUL.
+#[inline(never)] // one copy of the search, byte by byte: the standard library's is for long texts
+pub fn until_nul(bytes: &[u8]) -> &CStr {
+    let end = bytes.iter().position(|&b| b == 0).and_then(|at| bytes.get(..=at));
+    // SAFETY: the first NUL is the last byte.
+    end.map_or(c"", |text| unsafe { CStr::from_bytes_with_nul_unchecked(text) })
 }
 
 /// The bytes of words.

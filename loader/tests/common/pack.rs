@@ -5,7 +5,7 @@ use super::btf::Writer;
 use corelet_core::pack::{
     Alias, Arch, Attach, AttachId, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind,
     FuncInfo, Function, HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue,
-    Memory, Module, Object, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
+    Memory, Module, Object, Patch, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub struct Sample {
     pub holders: bool,
     /// What becomes of the ring buffer, map 0, on this target.
     pub ring: Option<MapFate>,
+    /// Leaves out what relocation comes to.
+    pub no_patches: bool,
 }
 
 impl Default for Sample {
@@ -79,6 +81,7 @@ impl Default for Sample {
             pinned: false,
             holders: false,
             ring: None,
+            no_patches: false,
         }
     }
 }
@@ -305,6 +308,11 @@ impl Sample {
             (section::SUBSET, b.finish()),
             (section::PLAN, records(&choices)),
         ];
+        if !self.no_patches {
+            let field = Insn { code: 0x61, dst: 1, src: 1, off: 8, imm: 0 };
+            let new = if self.poison { Insn::POISON } else { Insn { off: TARGET_PID, ..field } };
+            sections.push((section::PATCHES, records(&[Patch::between(0, field, new).unwrap()])));
+        }
         if let Some(fate) = self.ring {
             sections.push((section::MAP_PLAN, records(&[MapChoice { map: 0, fate }])));
         }
