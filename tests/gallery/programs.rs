@@ -34,7 +34,11 @@ pub const PROGRAMS: &[Program] = &[
         sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=/dev/null bs=77 count=3' &
         sh -c 'echo $$ >other; read line <go; exec cat /tmp/case/folder' &
         mkdir folder
-        until [ -s worker ] && [ -s other     program!("drops", drops, work: "echo nobody | nc -u -w 1 127.0.0.1 9"),
+        until [ -s worker ] && [ -s other ]; do usleep 10000; done
+        worker=$(cat worker) other=$(cat other)
+        echo pid=$worker
+        echo other=$other", work: "echo >go; usleep 200000; echo >go; usleep 300000"),
+    program!("drops", drops, work: "echo nobody | nc -u -w 1 127.0.0.1 9"),
     program!("rss", rss, sets: &["pid=$dd"], prepare: "mkfifo go out
         sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=out bs=8M count=1' &
         until [ -s worker ]; do usleep 10000; done
@@ -43,11 +47,7 @@ pub const PROGRAMS: &[Program] = &[
     program!("cpus", cpus, work: "sh -c 'echo all=$$; exec /bin/true'
         sh -c 'echo one=$$; exec taskset 1 /bin/true'"),
     program!("tally", tally, sets: &["weight=3"], work: "/bin/true; /bin/true; cat /dev/null; id >/dev/null"),
-    program!("ancestors", ancestors, work: "sh -c 'echo old=$$; sh -c \"echo mid=\\$\\$; sh -c \\\"echo new=\\\\\\$\\\\\\$; exec /bin/true\\\"; true\"; true'"),
-]; do usleep 10000; done
-        worker=$(cat worker) other=$(cat other)
-        echo pid=$worker
-        echo other=$other", work: "echo >go; usleep 200000; echo >go; usleep 300000"),
+    program!("ancestors", ancestors, work: r#"sh -c 'echo old=$$; sh -c "echo mid=\$\$; sh -c \"echo new=\\\$\\\$; exec /bin/true\"; true"; true'"#),
 ];
 
 /// A script of a name of its own, which its processes then have: it waits for a line.
@@ -169,7 +169,10 @@ fn calls(here: &Here<'_>) -> Checked {
     let (dd, cat) = (here.output.fact("pid")?, here.output.fact("other")?);
     let args = |event: &Line| -> Result<Vec<i64>, String> {
         let args = event.get("args").and_then(Value::as_array).ok_or("no args")?;
-        Ok(args.iter().map(|v| v.as_i64().or_else(|| Some(v.as_str()?.parse::<u64>().ok()? as i64)).unwrap_or(i64::MIN)).collect())
+        Ok(args
+            .iter()
+            .map(|v| v.as_i64().or_else(|| Some(v.as_str()?.parse::<u64>().ok()? as i64)).unwrap_or(i64::MIN))
+            .collect())
     };
     let of_pid = |what, pid| of(here, "what", what).filter(move |event| number(event, "pid") == Ok(pid));
     let wanted =
@@ -194,9 +197,7 @@ fn calls(here: &Here<'_>) -> Checked {
     for event in of_pid("MAP", cat) {
         let args = args(event)?;
         let private = args[3] & 0x22 == 0x22;
-        mapped += usize::from(
-            private && args[1] == 1 << 16 && args[2] == 3 && args[4] == -1 && args[5] == 0,
-        );
+        mapped += usize::from(private && args[1] == 1 << 16 && args[2] == 3 && args[4] == -1 && args[5] == 0);
     }
     if mapped == 0 {
         return Err("no memory was mapped".to_owned());
@@ -213,7 +214,8 @@ fn drops(here: &Here<'_>) -> Checked {
     let mut dropped = 0;
     for event in &here.output.events {
         // a packet that nobody took is seen from IPv4's header on, or from UDP's
-        let ours = number(event, "protocol")? == IPV4 && [length, length - 20].contains(&number(event, "length")?);
+        let ours =
+            number(event, "protocol")? == IPV4 && [length, length - 20].contains(&number(event, "length")?);
         let why = if here.since(5, 17) { "NOBODY_LISTENS" } else { "UNTOLD" };
         dropped += usize::from(ours && text(event, "why") == why);
     }
@@ -254,7 +256,8 @@ fn cpus(here: &Here<'_>) -> Checked {
 
 fn tally(here: &Here<'_>) -> Checked {
     let result = here.output.result("programs").next().ok_or("no result")?;
-    let count = |name: &str| result.get("counters").and_then(|c| c.get(name)).and_then(Value::as_i64).unwrap_or(0);
+    let count =
+        |name: &str| result.get("counters").and_then(|c| c.get(name)).and_then(Value::as_i64).unwrap_or(0);
     let found = [count("true"), count("cat"), count("id")];
     if found != [6, 3, 3] {
         return Err(format!("counts {found:?}, not [6, 3, 3]: each program three times"));
