@@ -17,6 +17,7 @@ pub mod matrix;
 pub mod mcu;
 pub mod module_types;
 pub mod narrow;
+pub mod net;
 pub mod objects;
 pub mod oracle;
 #[cfg(test)]

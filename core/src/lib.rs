@@ -96,6 +96,7 @@ extern crate std;
 pub mod btf;
 pub mod btf_ext;
 pub mod bytes;
+pub mod device;
 pub mod elf;
 pub mod error;
 pub mod event;

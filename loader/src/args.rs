@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::device;
 use crate::exit::{Done, Exit};
 use crate::identity::MAX_BUILD_ID;
 use crate::installed;
@@ -18,6 +19,8 @@ use heapless::Vec;
 const MAX_SETS: usize = 16;
 /// `--attach` options that one command line may hold: memleak has 20 programs for libc's functions.
 const MAX_ATTACHES: usize = 32;
+/// `--interface` options that one command line may hold.
+const MAX_INTERFACES: usize = 8;
 
 /// What `--help` prints: a variable of its own, which `link.ld` puts where it is no memory while programs are loaded.
 static HELP: [u8; HELP_TEXT.len()] = bytes(HELP_TEXT);
@@ -55,9 +58,14 @@ corelet-loader --version | --help
                          FUNCTION[+OFFSET] of the kernel, FILE:FUNCTION[+OFFSET]
                          or FILE:OFFSET of user space, FILE:PROVIDER:PROBE (USDT);
                          a cgroup, network namespace, map of sockets, interface
-                         or socket (PID/FD) for programs that take one
+                         or socket (PID/FD) for programs that take one;
+                         IF[,OPTION]... of an interface, FAMILY,HOOK[,OPTION]...
+                         of netfilter: words as in the manifest's `place`
   --cgroup DIR           the cgroup for all programs that take one
   --netns FILE           the network namespace for all that take one
+  --interface IF         attach what belongs on interfaces to this one; several
+                         options for several
+  --follow               attach again to interfaces that come back (run)
   --pid PID              probes of user space in that process only
   --target FILE          take the target from this file too (corelet target)
   --targets DIR          where kernels' packages put target files, as
@@ -125,6 +133,10 @@ pub struct Options<'a> {
     pub cgroup: Option<&'a str>,
     /// `--netns`
     pub netns: Option<&'a str>,
+    /// `--interface`
+    pub interfaces: Vec<&'a str, MAX_INTERFACES>,
+    /// `--follow`
+    pub follow: bool,
     /// `--pid`
     pub pid: Option<u32>,
     /// `--max-kernel-mem`, in bytes.
@@ -146,13 +158,14 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 24] = [
     "--json",
     "--raw",
     "--allow-release",
     "--memory",
     "--only-targets",
     "--replace",
+    "--follow",
     "--for",
     "--set",
     "--target",
@@ -169,6 +182,7 @@ const NAMES: [&str; 22] = [
     "--rotate",
     "--cgroup",
     "--netns",
+    "--interface",
 ];
 const JSON: usize = 0;
 const RAW: usize = 1;
@@ -176,22 +190,24 @@ const ALLOW_RELEASE: usize = 2;
 const MEMORY: usize = 3;
 const ONLY_TARGETS: usize = 4;
 const REPLACE: usize = 5;
-const FOR: usize = 6;
-const SET: usize = 7;
-const TARGET: usize = 8;
-const TARGETS: usize = 9;
-const BUILD_ID: usize = 10;
-const MAX_KERNEL_MEM: usize = 11;
-const LOG_SIZE: usize = 12;
-const TOUCH: usize = 13;
-const INTERVAL: usize = 14;
-const ATTACH: usize = 15;
-const PID: usize = 16;
-const NAME: usize = 17;
-const OUTPUT: usize = 18;
-const ROTATE: usize = 19;
-const CGROUP: usize = 20;
-const NETNS: usize = 21;
+const FOLLOW: usize = 6;
+const FOR: usize = 7;
+const SET: usize = 8;
+const TARGET: usize = 9;
+const TARGETS: usize = 10;
+const BUILD_ID: usize = 11;
+const MAX_KERNEL_MEM: usize = 12;
+const LOG_SIZE: usize = 13;
+const TOUCH: usize = 14;
+const INTERVAL: usize = 15;
+const ATTACH: usize = 16;
+const PID: usize = 17;
+const NAME: usize = 18;
+const OUTPUT: usize = 19;
+const ROTATE: usize = 20;
+const CGROUP: usize = 21;
+const NETNS: usize = 22;
+const INTERFACE: usize = 23;
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -225,6 +241,7 @@ fn is_built(option: usize) -> bool {
         LOG_SIZE => cfg!(feature = "explain"),
         PID => cfg!(feature = "uprobe"),
         CGROUP | NETNS => place::BUILT,
+        FOLLOW | INTERFACE => device::BUILT,
         _ => true,
     }
 }
@@ -286,6 +303,8 @@ pub fn parse<'a, K: Kernel>(
         attaches: Vec::new(),
         cgroup: None,
         netns: None,
+        interfaces: Vec::new(),
+        follow: false,
         pid: None,
         max_kernel_mem: None,
         log_size: 64 << 10,
@@ -324,6 +343,8 @@ pub fn parse<'a, K: Kernel>(
             _ if !MORE => false,
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
+            (FOLLOW, _) => o.command == Command::Run && put(&mut o.follow, true),
+            (INTERFACE, _) => corelet_core::device::is_interface(words) && o.interfaces.push(words).is_ok(),
             (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
             (NAME, _) => matches!(o.command, Command::Load | Command::Run) && put(&mut o.name, Some(words)),
             (TARGET, _) => put(&mut o.target, Some(value)),

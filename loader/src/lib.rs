@@ -32,6 +32,7 @@ pub mod args;
 pub mod attach;
 pub mod btf_id;
 pub mod choose;
+pub mod device;
 pub mod directory;
 #[cfg(feature = "doctor")]
 pub mod doctor;

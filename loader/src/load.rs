@@ -9,6 +9,7 @@ use crate::args::Command;
 use crate::attach;
 use crate::btf_id::Loaded;
 use crate::choose::Chosen;
+use crate::device;
 use crate::exit::{Done, Exit};
 use crate::job::{Job, OpenMap, Source};
 use crate::kernel_btf;
@@ -71,6 +72,7 @@ const LOADED: &[u16] = &[
     section::MAP_VALUES,
     #[cfg(feature = "options")]
     section::ALIASES,
+    section::DEVICE_VALUES,
 ];
 /// Sections of the target that loading needs beside those of relocation.
 const OF_TARGET: &[u16] = &[
@@ -274,6 +276,10 @@ fn into_kernel<K: Kernel>(
     if cfg!(feature = "maps") && !s.parts.get(section::MAP_VALUES).is_empty() {
         maps::hold(kernel, session, (s, place), open, (flags, first))?;
     }
+    let attaches = matches!(session.options.command, Command::Run | Command::Load);
+    if device::BUILT && attaches && !s.parts.get(section::DEVICE_VALUES).is_empty() {
+        device::hold(kernel, session, s, open, (flags, first))?;
+    }
     let mut next = first;
     if let Some(source) = objects.sources.get_mut(place) {
         source.open = open;
@@ -295,6 +301,10 @@ fn into_kernel<K: Kernel>(
                     Attach::Place { .. } if place::BUILT => {
                         let job = uprobe::Job { s, open, number, program: &program, prog };
                         place::attach(kernel, session, &job)?
+                    }
+                    Attach::Device { .. } if device::BUILT => {
+                        let job = device::Job { s, number, program: &program, prog };
+                        device::attach(kernel, session, &job)?
                     }
                     _ => attach::attach(kernel, session, s, number, &program, prog)?,
                 };

@@ -2,16 +2,18 @@
 //! name the function have programs that wait for it (funclatency's `dummy_kprobe`), and files lie elsewhere on each device.
 //!
 //! The words are those of SEC() behind its first `/`: a kernel's function, a file and its function, a USDT probe; or the name of a
-//! place ([`crate::place`]), which `--cgroup` and `--netns` give for all programs that take such a one.
+//! place ([`crate::place`]), which `--cgroup` and `--netns` give for all programs that take such a one. Of programs of interfaces
+//! and netfilter they are those of [`corelet_core::device::Place`].
 
 use crate::exit::{Done, Exit};
 use crate::number;
 use crate::say::{Arg::S, fail, text};
 use crate::session::Session;
 use crate::sys::Kernel;
+use corelet_core::device::Kind;
 use corelet_core::pack::{Attach, Place, Program};
 
-/// `BPF_PROG_TYPE_KPROBE`, of which all are that one of these can be given to.
+/// `BPF_PROG_TYPE_KPROBE`, of which all are that a place in code can be given to.
 const KPROBE: u32 = 2;
 
 /// Attaches the program to what the command line says of it, if it does.
@@ -51,13 +53,17 @@ fn replace<'a, 'o: 'a, K: Kernel>(
             continue;
         };
         session.attaches_used |= 1 << (i & 31);
-        let attach = match program.attach {
+        let attached = match program.attach {
             Attach::Place { kind, hook, .. } if !what.is_empty() => {
                 Some(Attach::Place { kind, path: what, hook })
             }
+            // what is wrong with it is said when it is attached
+            _ if Kind::of(program.prog_type, program.expected_attach_type).is_some() => {
+                Some(Attach::Device { place: what })
+            }
             _ => attach(program, what).filter(|_| program.prog_type == KPROBE),
         };
-        match attach {
+        match attached {
             Some(attach) => program.attach = attach,
             None => {
                 let form = text!("--attach %: % (%) cannot be attached to that");

@@ -3,6 +3,7 @@
 
 use crate::attach;
 use crate::btf_id::EXT;
+use crate::device;
 use crate::exit::{Done, Exit};
 use crate::kprobe::{self, Probe};
 use crate::lacking::{self, without};
@@ -177,8 +178,8 @@ fn present<K: Kernel>(
             kernel.close(probe);
             Ok(())
         }
-        // whether the file has the place is found out when it is attached
-        Attach::None | Attach::Uprobe { .. } | Attach::Usdt { .. } => Ok(()),
+        // whether the file has the place, or the machine the interface, is found out when it is attached
+        Attach::None | Attach::Uprobe { .. } | Attach::Usdt { .. } | Attach::Device { .. } => Ok(()),
         _ => attach::try_out(kernel, session, s, number, program),
     }
 }
@@ -198,7 +199,8 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
         | Attach::Usdt { .. }
         | Attach::Other { .. } => {}
         Attach::Place { .. } if !place::BUILT => return without(kernel, s, "place"),
-        Attach::Place { .. } => {}
+        Attach::Device { .. } if !device::BUILT => return without(kernel, s, "net"),
+        Attach::Place { .. } | Attach::Device { .. } => {}
         _ if !cfg!(feature = "trace") => return without(kernel, s, "trace"),
         _ => {}
     }

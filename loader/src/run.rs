@@ -2,6 +2,7 @@
 
 use crate::args::{Command, Options};
 use crate::choose::{Chosen, choose, have_all};
+use crate::device;
 #[cfg(feature = "doctor")]
 use crate::doctor;
 use crate::exit::{Done, Exit};
@@ -197,7 +198,14 @@ fn stream<K: Kernel>(
         page_size: id.page_size,
         memory,
     };
+    let mut follow = None;
+    if device::BUILT && session.options.follow {
+        let told = device::listen(kernel, &mut session.ledger)?;
+        objects.channels.watch_interfaces(kernel, told)?;
+        follow = Some(told);
+    }
     let mut pulse = Pulse::start(kernel, session, state);
+    pulse.told_of_interfaces = follow;
     let summary = objects.channels.follow(kernel, job, &mut pulse)?;
     report::ended(kernel, &summary);
     Ok(())

@@ -1,5 +1,6 @@
 //! The ledger of what the kernel was given, so that everything can be taken back: law 5, all or nothing.
 
+use crate::device::{self, Attached};
 use crate::exit::{Done, Exit};
 use crate::place::{self, Held};
 use crate::say::{Arg::N, fail, text};
@@ -21,6 +22,8 @@ pub struct Ledger {
     pub tracefs_uprobes: u32,
     /// Attachments that last until they are undone ([`place::release`]).
     pub held: Vec<Held, { place::MAX_HELD }, u16>,
+    /// What is attached to interfaces.
+    pub device: Attached,
 }
 
 impl Ledger {
@@ -56,6 +59,17 @@ impl Ledger {
         self.open.get(index).map(|&number| Fd(number.into()))
     }
 
+    /// Closes one descriptor before its time.
+    #[cold]
+    #[inline(never)]
+    pub fn release<K: Kernel>(&mut self, kernel: &mut K, fd: Fd) {
+        let before = self.open.len();
+        self.open.retain(|&number| i32::from(number) != fd.0);
+        if self.open.len() < before {
+            kernel.close(fd);
+        }
+    }
+
     /// Closes what was kept after there were `len`, the last first.
     #[cold]
     pub fn undo_to<K: Kernel>(&mut self, kernel: &mut K, len: usize) {
@@ -78,6 +92,10 @@ impl Ledger {
             && let Some(held) = self.held.pop()
         {
             place::release(kernel, held);
+        }
+        // while the programs are open
+        if device::BUILT && !self.device.is_empty() {
+            self.device.undo(kernel);
         }
         while self.open.len() > first
             && let Some(fd) = self.open.pop()

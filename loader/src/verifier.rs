@@ -64,7 +64,9 @@ pub fn explain<K: Kernel>(
     let need = match first {
         Errno::EPERM => S(text!(" (needs root, or CAP_BPF and CAP_PERFMON)")),
         // the verifier never saw it: the type of program is unknown
-        Errno::EINVAL if log.is_empty() && program.attach != Attach::None => {
+        Errno::EINVAL
+            if log.is_empty() && !matches!(program.attach, Attach::None | Attach::Device { .. }) =>
+        {
             P(text!("; this kernel may lack %"), &events)
         }
         _ if jit_off => S(text!(

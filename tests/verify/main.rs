@@ -13,6 +13,7 @@ mod images;
 mod kernel_relo;
 mod link;
 mod mcu;
+mod net;
 mod oracle;
 mod panics;
 mod peers;

@@ -21,6 +21,7 @@ use crate::images;
 use crate::kernel_relo;
 use crate::link;
 use crate::mcu;
+use crate::net;
 use crate::oracle;
 use crate::panics;
 use crate::peers;
@@ -85,6 +86,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "field", what: "the AArch64 board from one kernel to another and back: targets installed apart, preflight's answers", full: false, wants: boards::aarch64_wants, run: boards::field },
     Step { name: "attach", what: "every way of attaching on the AArch64 board, counted; with the kernel's compiler on and off", full: false, wants: attach::wants, run: attach::run },
     Step { name: "attach-all", what: "the same on RISC-V, and on 32-bit ARM, whose kernel has no types", full: true, wants: attach::all_wants, run: attach::all },
+    Step { name: "net", what: "every way of attaching to network devices on the AArch64 board: echoes between namespaces counted and dropped by content, nothing left", full: true, wants: net::wants, run: net::run },
+    Step { name: "net-old", what: "the same on a kernel of the 5.10 series, by rtnetlink; what it lacks is refused", full: true, wants: net::old_wants, run: net::old },
     Step { name: "uprobe", what: "uprobe, uretprobe, uprobe.multi and USDT on three architectures, and on a kernel of 5.10: what they read", full: true, wants: boards::uprobe_wants, run: boards::uprobe },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },

@@ -73,7 +73,7 @@ pub fn parse(section: &str) -> Result<SecName<'_>, UnknownSecName<'_>> {
 
 /// Every name that is known, and whether more may follow it behind a `/`.
 pub fn names() -> impl Iterator<Item = (&'static str, bool)> {
-    ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Exact | Form::At(_))))
+    ROWS.iter().map(|row| (row.0, !matches!(row.1, Form::Alone | Form::Device | Form::Exact | Form::At(_))))
 }
 
 /// The prefix that what a program of this `enum bpf_attach_type` attaches to has in the kernel's BTF, and whether it is a typedef
@@ -92,7 +92,7 @@ fn behind<'a>(row: &Row, name: &'a str) -> Option<Option<&'a str>> {
     let rest = name.strip_prefix(row.0)?;
     match (row.1, rest.strip_prefix('/')) {
         (_, None) if rest.is_empty() => Some(None),
-        (Form::Alone | Form::Exact | Form::At(_), _) => None,
+        (Form::Alone | Form::Device | Form::Exact | Form::At(_), _) => None,
         (_, extra) => extra.map(Some),
     }
 }
@@ -102,13 +102,14 @@ fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a s
     let Some(extra) = extra else {
         let attach = match row.1 {
             Form::Alone | Form::Member => Attach::None,
+            Form::Device => Attach::Device { place: "" },
             Form::At(kind) => Attach::Place { kind, path: "", hook: "" },
             _ => other,
         };
         return Ok(("", attach));
     };
     match row.1 {
-        Form::Alone | Form::Exact | Form::At(_) | Form::Open => Ok(("", other)),
+        Form::Alone | Form::Device | Form::Exact | Form::At(_) | Form::Open => Ok(("", other)),
         Form::Member => Ok(("", Attach::None)),
         Form::Hook(kind) => {
             all_consuming(symbol).map(|hook| Attach::Place { kind, path: "", hook }).parse(extra)
@@ -297,11 +298,16 @@ mod tests {
     #[test]
     fn names_that_are_not() {
         assert_eq!(attach_of("syscall"), Attach::None);
-        for name in ["kprobe", "fentry", "lsm_cgroup", "perf_event", "xdp", "fentry.multi/vfs_*", "uprobe.s"]
-        {
+        for name in ["kprobe", "fentry", "lsm_cgroup", "perf_event", "fentry.multi/vfs_*", "uprobe.s"] {
             assert_eq!(attach_of(name), Attach::Other { section: name });
         }
-        assert_eq!(parse("xdp.frags/devmap").unwrap().prog_flags, BPF_F_XDP_HAS_FRAGS);
+        let frags = parse("xdp.frags/devmap").unwrap();
+        assert_eq!((frags.prog_flags, frags.attach), (BPF_F_XDP_HAS_FRAGS, Attach::None));
+        for name in
+            ["xdp", "xdp.frags", "tc", "classifier", "action", "tcx/egress", "netkit/peer", "netfilter"]
+        {
+            assert_eq!(attach_of(name), Attach::Device { place: "" });
+        }
     }
 
     #[test]

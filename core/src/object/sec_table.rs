@@ -13,6 +13,8 @@ use crate::pack::Place;
 pub(super) enum Form {
     /// Nothing more; it is loaded only.
     Alone,
+    /// Nothing more; attached to a network device, or to a hook of netfilter.
+    Device,
     /// Nothing more; attached by ways that are not modelled yet.
     Exact,
     /// Nothing or `/…`; attached by ways that are not modelled yet.
@@ -52,7 +54,7 @@ pub(super) struct Row(
     pub(super) u32,
 );
 
-use Form::{Alone, Exact, Hook, Member, Open, RawTracepoint, Trace, Tracepoint, Usdt};
+use Form::{Alone, Device, Exact, Hook, Member, Open, RawTracepoint, Trace, Tracepoint, Usdt};
 const ENTRY: Form = Form::Kprobe { ret: false };
 const RETURN: Form = Form::Kprobe { ret: true };
 const MULTI: Form = Form::KprobeMulti { ret: false };
@@ -130,21 +132,21 @@ pub(super) const ROWS: &[Row] = &[
     Row("syscall", Alone, 31, 0, SLEEP),
     Row("perf_event", Exact, 7, 0, 0),
     Row("socket", SOCKET, 1, 0, 0),
-    Row("xdp", Exact, 6, 37, 0),
-    Row("xdp.frags", Exact, 6, 37, FRAGS),
-    Row("xdp/devmap", Exact, 6, 33, 0),
-    Row("xdp.frags/devmap", Exact, 6, 33, FRAGS),
-    Row("xdp/cpumap", Exact, 6, 35, 0),
-    Row("xdp.frags/cpumap", Exact, 6, 35, FRAGS),
-    Row("tc", Exact, 3, 0, 0),
-    Row("classifier", Exact, 3, 0, 0),
-    Row("action", Exact, 4, 0, 0),
-    Row("tc/ingress", Exact, 3, 46, 0),
-    Row("tc/egress", Exact, 3, 47, 0),
-    Row("tcx/ingress", Exact, 3, 46, 0),
-    Row("tcx/egress", Exact, 3, 47, 0),
-    Row("netkit/primary", Exact, 3, 54, 0),
-    Row("netkit/peer", Exact, 3, 55, 0),
+    Row("xdp", Device, 6, 37, 0),
+    Row("xdp.frags", Device, 6, 37, FRAGS),
+    Row("xdp/devmap", Alone, 6, 33, 0),
+    Row("xdp.frags/devmap", Alone, 6, 33, FRAGS),
+    Row("xdp/cpumap", Alone, 6, 35, 0),
+    Row("xdp.frags/cpumap", Alone, 6, 35, FRAGS),
+    Row("tc", Device, 3, 0, 0),
+    Row("classifier", Device, 3, 0, 0),
+    Row("action", Device, 4, 0, 0),
+    Row("tc/ingress", Device, 3, 46, 0),
+    Row("tc/egress", Device, 3, 47, 0),
+    Row("tcx/ingress", Device, 3, 46, 0),
+    Row("tcx/egress", Device, 3, 47, 0),
+    Row("netkit/primary", Device, 3, 54, 0),
+    Row("netkit/peer", Device, 3, 55, 0),
     Row("lwt_in", Alone, 10, 0, 0),
     Row("lwt_out", Alone, 11, 0, 0),
     Row("lwt_xmit", Alone, 12, 0, 0),
@@ -189,5 +191,5 @@ pub(super) const ROWS: &[Row] = &[
     Row("cgroup/getsockopt", CGROUP, 25, 21, 0),
     Row("cgroup/setsockopt", CGROUP, 25, 22, 0),
     Row("cgroup/dev", CGROUP, 15, 6, 0),
-    Row("netfilter", Exact, 32, 45, 0),
+    Row("netfilter", Device, 32, 45, 0),
 ];

@@ -3,10 +3,10 @@
 
 use super::memory::{Formula, Memory};
 use super::records::{
-    Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
-    Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target,
-    View,
+    Alias, Arch, Attach, AttachId, Choice, Decision, DeviceValue, Event, Fixup, FixupKind, Format, FuncInfo,
+    Function, Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue,
+    Module, Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember,
+    Target, View,
 };
 use super::section;
 use super::wire::{Reader, Wire, fields, variants};
@@ -32,6 +32,7 @@ pub fn check<'a>(id: u16, bytes: &'a [u8]) -> Result<()> {
         section::MAP_PLAN => skip::<MapChoice>,
         section::INNER_MAPS => skip::<InnerMap<'a>>,
         section::MAP_VALUES => skip::<MapValue>,
+        section::DEVICE_VALUES => skip::<DeviceValue<'a>>,
         section::STRUCT_OPS => skip::<StructOps<'a>>,
         section::STRUCT_OPS_MEMBERS => skip::<StructOpsMember>,
         _ => return check_plain(id, bytes),
@@ -147,6 +148,11 @@ fields!(
     #[inline(never)]
     MapValue { map, key, holds }
 );
+fields!(
+    #[cold]
+    #[inline(never)]
+    DeviceValue<'a> { map, key, interface, size, program }
+);
 fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
 fields!(Memory { work, maps });
 
@@ -171,7 +177,7 @@ variants!(SkipReason { Disabled, Alternative, NoAutoload });
 
 impl<'a> Wire<'a> for Attach<'a> {
     fn read(r: &mut Reader<'a>) -> Self {
-        match r.variant(12) {
+        match r.variant(13) {
             0 => Attach::None,
             1 => Attach::Kprobe { symbol: Wire::read(r), offset: Wire::read(r), ret: Wire::read(r) },
             2 => Attach::Tracepoint { category: Wire::read(r), name: Wire::read(r) },
@@ -193,7 +199,8 @@ impl<'a> Wire<'a> for Attach<'a> {
                 sample: Wire::read(r),
                 freq: Wire::read(r),
             },
-            _ => Attach::Place { kind: Wire::read(r), path: Wire::read(r), hook: Wire::read(r) },
+            11 => Attach::Place { kind: Wire::read(r), path: Wire::read(r), hook: Wire::read(r) },
+            _ => Attach::Device { place: Wire::read(r) },
         }
     }
 }

@@ -69,6 +69,7 @@
 //! 0x33   VIEWS      object  no        records View: units, order and names of results
 //! 0x34   ALIASES    object  no        records Alias: names of the tool's own options for variables
 //! 0x35   PATCHES    target  no        records Patch: the instructions that relocation changes, as it leaves them
+//! 0x37   DEVICE_VALUES object yes     records DeviceValue: what maps of network devices and CPUs hold from the start
 //! 0x39   STRUCT_OPS target  yes       records StructOps: maps of struct_ops as this kernel has them
 //! 0x3a   STRUCT_OPS_MEMBERS target yes records StructOpsMember: which programs are members of which map of struct_ops
 //! 0x7f   SIGNATURE  0       no        reserved
@@ -97,10 +98,10 @@ pub use patches::patch;
 pub use printing::{EVENT_PADDING, MAX_EVENT, Printed, Printing, ROWS, STACKS};
 pub use read::{Checked, Entry, Header, Records, Table};
 pub use records::{
-    Alias, Arch, Attach, AttachId, Choice, Decision, Event, Fixup, FixupKind, Format, FuncInfo, Function,
-    Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue, Module,
-    Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember, Target,
-    View,
+    Alias, Arch, Attach, AttachId, Choice, Decision, DeviceValue, Event, Fixup, FixupKind, Format, FuncInfo,
+    Function, Hint, Holds, How, InnerMap, KernelId, LineInfo, Map, MapChoice, MapFate, MapRole, MapValue,
+    Module, Object, Patch, Place, Program, Relo, ResultMap, Sizing, SkipReason, StructOps, StructOpsMember,
+    Target, View,
 };
 pub use subset::Subset;
 pub use wire::{Reader, Wire};
@@ -150,6 +151,7 @@ pub mod section {
     pub const VIEWS: u16 = 0x33;
     pub const ALIASES: u16 = 0x34;
     pub const PATCHES: u16 = 0x35;
+    pub const DEVICE_VALUES: u16 = 0x37;
     pub const STRUCT_OPS: u16 = 0x39;
     pub const STRUCT_OPS_MEMBERS: u16 = 0x3a;
     pub const SIGNATURE: u16 = 0x7f;
@@ -157,7 +159,7 @@ pub mod section {
     /// Whether this version knows what the section holds.
     pub fn known(id: u16) -> bool {
         matches!(id, OBJECT..=WEAK | TARGET..=MAP_PLAN | INNER_MAPS | MAP_VALUES | VIEWS..=PATCHES | SIGNATURE)
-            || matches!(id, STRUCT_OPS | STRUCT_OPS_MEMBERS)
+            || matches!(id, DEVICE_VALUES | STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// Whether the section belongs to a target and not to an object.
@@ -168,7 +170,7 @@ pub mod section {
     /// Whether a writer marks the section as critical.
     pub fn critical(id: u16) -> bool {
         matches!(id, OBJECT..=DATA | TARGET..=MODULES | MAP_PLAN | INNER_MAPS | MAP_VALUES)
-            || matches!(id, STRUCT_OPS | STRUCT_OPS_MEMBERS)
+            || matches!(id, DEVICE_VALUES | STRUCT_OPS | STRUCT_OPS_MEMBERS)
     }
 
     /// The name in the documentation, for messages.
@@ -203,6 +205,7 @@ pub mod section {
             MAP_VALUES => "MAP_VALUES",
             ATTACH_IDS => "ATTACH_IDS",
             ALIASES => "ALIASES",
+            DEVICE_VALUES => "DEVICE_VALUES",
             PATCHES => "PATCHES",
             STRUCT_OPS => "STRUCT_OPS",
             STRUCT_OPS_MEMBERS => "STRUCT_OPS_MEMBERS",

@@ -168,6 +168,11 @@ pub enum Attach<'a> {
         /// Of programs that attach by a hook too (`lsm_cgroup`), its name without `bpf_lsm_`; else empty.
         hook: &'a str,
     },
+    /// A network device or a hook of netfilter: [`crate::device::Kind`] says which by the types.
+    Device {
+        /// The place, as [`crate::device::Place`] reads it; empty where only the device's command line says.
+        place: &'a str,
+    },
 }
 
 /// What a program is attached to by a name or number.
@@ -297,6 +302,21 @@ pub enum Holds {
         /// Its number.
         program: u16,
     },
+}
+
+/// Section `DEVICE_VALUES`: what a map of network devices or CPUs holds from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceValue<'a> {
+    /// The map.
+    pub map: u16,
+    /// Its key there.
+    pub key: u32,
+    /// The interface; empty for a CPU.
+    pub interface: &'a str,
+    /// Packets that a CPU's queue holds.
+    pub size: u32,
+    /// Number of the program that takes the packets there, plus 1; 0 for none.
+    pub program: u16,
 }
 
 /// Section `RELOS`: one CO-RE relocation.

@@ -138,6 +138,7 @@ impl What {
             say_unresolved(r);
             say_foreign_ids(r);
             say_wide_reads(r);
+            say_older_ways(r);
             if makes == Makes::Pack {
                 say_untyped(r);
             }
@@ -478,6 +479,15 @@ fn say_wide_reads(report: &ObjectReport) {
                  header (corelet btf dump), which gives integers their size",
                 report.name, t.release, read.program, read.insn, read.size, read.field, read.target
             );
+        }
+    }
+}
+
+/// Every program of a device that an old kernel attaches without a link.
+fn say_older_ways(report: &ObjectReport) {
+    for t in &report.targets {
+        for (program, way) in &t.older_ways {
+            eprintln!("warning: {} on {}: {program} is {way}", report.name, t.release);
         }
     }
 }

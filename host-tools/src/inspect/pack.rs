@@ -5,8 +5,8 @@ use crate::pack::{File, relocation_bytes};
 use anyhow::{Context, Result};
 use corelet_core::btf::Type;
 use corelet_core::pack::{
-    Alias, Attach, Choice, Decision, Event, Holds, InnerMap, Map, MapRole, MapValue, Memory, Module, Object,
-    Patch, Program, Relo, ResultMap, Target, section,
+    Alias, Attach, Choice, Decision, DeviceValue, Event, Holds, InnerMap, Map, MapRole, MapValue, Memory,
+    Module, Object, Patch, Program, Relo, ResultMap, Target, section,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ struct ObjectPart<'a> {
     inner_maps: Vec<InnerMap<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     map_values: Vec<MapValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    device_values: Vec<DeviceValue<'a>>,
     events: Vec<Event<'a>>,
     results: Vec<ResultMap<'a>>,
     options: Vec<Alias<'a>>,
@@ -162,6 +164,7 @@ fn object<'a>(file: &File<'a>, owner: u16) -> Result<ObjectPart<'a>> {
         maps: file.records(section::MAPS, owner)?,
         inner_maps: file.records(section::INNER_MAPS, owner)?,
         map_values: file.records(section::MAP_VALUES, owner)?,
+        device_values: file.records(section::DEVICE_VALUES, owner)?,
         events: file.records(section::EVENTS, owner)?,
         results: file.records(section::RESULTS, owner)?,
         options: file.records(section::ALIASES, owner)?,

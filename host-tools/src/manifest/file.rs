@@ -1,11 +1,12 @@
 //! The form of a manifest's file, and the checks that its parts make sense together.
 
 use super::{
-    Alternatives, EventType, Hint, Labels, Manifest, Map, Names, Presence, Program, ResultFrom, ResultHow,
-    ResultSpec, Unit, Value, Version, decl, perf::PerfTable,
+    Alternatives, DeviceValue, EventType, Hint, Labels, Manifest, Map, Names, Presence, Program, ResultFrom,
+    ResultHow, ResultSpec, Unit, Value, Version, decl, perf::PerfTable,
 };
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
+use corelet_core::device::is_interface;
 use corelet_core::object::sec_name;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,8 @@ struct MapTable {
     max_entries: Option<u32>,
     value_size: Option<u32>,
     perf_pages: Option<Spanned<u16>>,
+    #[serde(default)]
+    values: Vec<Spanned<DeviceValue>>,
 }
 
 #[derive(Deserialize)]
@@ -328,7 +331,12 @@ impl MapTable {
             fits.then_some(()).with_context(why).at(pages.span())?;
         }
         let perf_pages = self.perf_pages.map(Spanned::into_inner);
-        Ok(Map { event, max_entries: self.max_entries, value_size: self.value_size, perf_pages })
+        let mut values = Vec::new();
+        for value in self.values {
+            let span = value.span();
+            values.push(device_value(value.into_inner()).at(span)?);
+        }
+        Ok(Map { event, max_entries: self.max_entries, value_size: self.value_size, perf_pages, values })
     }
 }
 
@@ -380,6 +388,18 @@ fn presence(optional: bool, disabled: bool, grouped: bool) -> Result<Presence> {
         (false, true) => Presence::Disabled,
         (false, false) => Presence::Needed,
     })
+}
+
+/// A value of a map of devices or CPUs: one of both, with a name that an interface can have.
+fn device_value(value: DeviceValue) -> Result<DeviceValue> {
+    ensure!(
+        value.interface.is_some() != value.size.is_some(),
+        "a value is an `interface` (of a map of devices) or a `size` (of a map of CPUs): give one of them"
+    );
+    if let Some(name) = &value.interface {
+        ensure!(is_interface(name), "`{name}`: no name of an interface");
+    }
+    Ok(value)
 }
 
 /// SEC() names that say what a program is attached to.

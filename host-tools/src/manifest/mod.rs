@@ -56,6 +56,22 @@ pub struct Map {
     pub value_size: Option<u32>,
     /// Pages of each CPU's buffer of a perf event array: a power of two.
     pub perf_pages: Option<u16>,
+    /// What a map of network devices or CPUs holds from the start.
+    pub values: Vec<DeviceValue>,
+}
+
+/// A value of a map of network devices or CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceValue {
+    /// Its key.
+    pub key: u32,
+    /// The interface, of a map of devices.
+    pub interface: Option<String>,
+    /// Packets that the CPU's queue holds, of a map of CPUs.
+    pub size: Option<u32>,
+    /// Program of the object that takes the packets there.
+    pub program: Option<String>,
 }
 
 /// The type of a buffer's records.
@@ -93,7 +109,8 @@ pub struct Program {
     /// SEC() names that say what it is attached to instead of the object's own, one attachment each; none where the object's
     /// stands.
     pub attach: Vec<String>,
-    /// Cgroups, network namespaces, maps of sockets, interfaces: one attachment to each; none where only the device says.
+    /// Cgroups, network namespaces, maps of sockets; interfaces or hooks of netfilter as [`corelet_core::device::Place`] reads them:
+    /// one attachment to each; none where only the device's command line says.
     pub places: Vec<String>,
     /// What a `SEC("perf_event")` program counts.
     pub perf: Option<PerfEvent>,

@@ -2,10 +2,10 @@
 //! at all, as far as its types and its configuration show it.
 //! Source: `libbpf_find_attach_btf_id` and `btf_get_kernel_prefix_kind`, libbpf `src/libbpf.c`.
 
-use super::Kernel;
 use super::collect::Collected;
 use super::kconfig::kernel_version;
 use super::write::Section;
+use super::{Kernel, devices};
 use anyhow::Result;
 use corelet_core::btf::Kind;
 use corelet_core::object::sec_name::{SecName, kernel_type};
@@ -57,7 +57,12 @@ pub(super) fn impossible(sec: &SecName<'_>, kernel: &Kernel<'_>) -> Option<Strin
     if !has("bpf_prog_type", sec.prog_type) {
         return Some(format!("the kernel has no programs of type {}", sec.prog_type));
     }
-    if sec.expected_attach_type != UPROBE_MULTI && !has("bpf_attach_type", sec.expected_attach_type) {
+    if let Some(why) = devices::impossible(sec, kernel) {
+        return Some(why);
+    }
+    // those of devices are attached in another way where the type of attachment is not there
+    let other_ways = sec.expected_attach_type == UPROBE_MULTI || matches!(sec.attach, Attach::Device { .. });
+    if !other_ways && !has("bpf_attach_type", sec.expected_attach_type) {
         return Some(format!("the kernel has no attach type {}", sec.expected_attach_type));
     }
     let (module, name) = match sec.attach {

@@ -5,7 +5,7 @@ use super::collect::{Collected, role};
 use super::results::{aliases, hints, results, views};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{maps, sizes};
+use super::{devices, maps, sizes};
 use crate::manifest::{Manifest, Value};
 use anyhow::{Context, Result, bail, ensure};
 use corelet_core::btf::{Btf, encoding};
@@ -288,6 +288,7 @@ pub(super) fn sections(
         Section::records(section::WEAK, owner, &types.weak)?,
         Section::records(section::INNER_MAPS, owner, &maps.inner)?,
         Section::records(section::MAP_VALUES, owner, &maps.values)?,
+        Section::records(section::DEVICE_VALUES, owner, devices::values(c, manifest).with_context(file)?)?,
     ])
 }
 

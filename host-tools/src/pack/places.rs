@@ -1,5 +1,6 @@
 //! The places that a manifest names for programs of cgroups, network namespaces, maps of sockets and sockets.
 
+use super::devices;
 use anyhow::{Result, bail, ensure};
 use corelet_core::object::MapDef;
 use corelet_core::object::sec_name::SecName;
@@ -19,10 +20,14 @@ pub(super) fn named<'o>(
     let of_sockets = |m: &&MapDef<'o>| matches!(m.spec.map_type, SOCKMAP | SOCKHASH);
     let mut all = Vec::new();
     for sec in secs {
+        if matches!(sec.attach, Attach::Device { .. }) && !places.is_empty() {
+            all.extend(devices::places(&sec, places)?);
+            continue;
+        }
         let Attach::Place { kind, hook, .. } = sec.attach else {
             ensure!(
                 places.is_empty(),
-                "the manifest's `place` is for programs of cgroups, network namespaces and sockets, this is SEC(\"{section}\")"
+                "the manifest's `place` is for programs of cgroups, network namespaces, sockets, network devices and netfilter, this is SEC(\"{section}\")"
             );
             all.push(sec);
             continue;

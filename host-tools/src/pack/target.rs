@@ -7,7 +7,9 @@ use super::object::Maps;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
-use super::{Kernel, TypeIds, absent, attach_ids, jit, map_plan, memory, patches, plan, read_back, sanitize};
+use super::{
+    Kernel, TypeIds, absent, attach_ids, devices, jit, map_plan, memory, patches, plan, read_back, sanitize,
+};
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
@@ -15,7 +17,7 @@ use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
-use corelet_core::object::{Function, Referent};
+use corelet_core::object::Function;
 use corelet_core::pack::{
     self, Arch, Choice, Decision, Formula, KernelId, MapFate, Memory, Printed, Printing, Records, Sizes,
     Target, section,
@@ -65,6 +67,8 @@ pub struct TargetReport {
     pub doubts: Vec<String>,
     /// Programs that only the kernel's compiler can run, with the reason; and why it may be off.
     pub needs_jit: (Vec<String>, &'static str),
+    /// By function, how programs of devices are attached on a kernel that is too old for links of them.
+    pub older_ways: Vec<(String, String)>,
     /// Maps of types that the kernel lacks, and what becomes of them.
     pub map_fates: Vec<(String, MapFate)>,
     /// What it takes.
@@ -190,6 +194,12 @@ impl Job<'_, '_> {
         let name = |map: u16| self.maps.maps[usize::from(map)].name.to_owned();
         report.map_fates = map_plan.iter().map(|c| (name(c.map), c.fate)).collect();
         report.wide_reads = reads.find(&programs);
+        let taken = c.programs.iter().zip(self.decisions).filter(|(_, d)| loaded(d));
+        report.older_ways = taken
+            .filter_map(|((f, sec), _)| {
+                Some((c.functions[*f as usize].name.to_owned(), devices::older_way(sec, kernel)?))
+            })
+            .collect();
         if let Some(off) = jit::may_be_off(kernel.arch, kernel.config) {
             let programs = (0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i]));
             report.needs_jit = (jit::needs(c, programs), off);
@@ -410,6 +420,7 @@ impl Job<'_, '_> {
             wide_reads: Vec::new(),
             needs_jit: (Vec::new(), ""),
             map_fates: Vec::new(),
+            older_ways: Vec::new(),
             unresolved: unresolved.map(|(p, r)| (p.name.clone(), r.clone())).collect(),
             memory,
         }

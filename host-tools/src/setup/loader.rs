@@ -25,7 +25,7 @@ const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
 /// What the loader can be built without, in an order in which each one needs only those before it.
-pub const FEATURES: [&str; 19] = [
+pub const FEATURES: [&str; 20] = [
     "engine",
     "kernel-btf",
     "explain",
@@ -45,6 +45,7 @@ pub const FEATURES: [&str; 19] = [
     "alternatives",
     "old-kernels",
     "place",
+    "net",
 ];
 
 /// The features that need others, which cargo would turn on again (`loader/Cargo.toml`).

@@ -26,7 +26,7 @@ mod unload;
 pub use begin::{Service, abandon, begin, commit};
 pub use pins::{maps, program};
 pub use pulse::Pulse;
-pub use stale::clean;
+pub use stale::{clean, is_gone};
 pub use state::Kind;
 pub use status::status;
 pub use unload::unload;

@@ -50,6 +50,14 @@ pub fn program<K: Kernel>(
     }
     let attached = program.attach != Attach::None;
     // a probe that was made in tracefs is removed with this process
+    if matches!(program.attach, Attach::Device { .. }) && links == 0 {
+        let form = text!(
+            "%: % (%) is attached by rtnetlink, which cannot be pinned: links came with Linux 5.9 (XDP), 6.6 (tc); \
+             corelet-loader run holds it for as long as it runs"
+        );
+        let args = [S(s.object.name), S(program.name), S(program.section)];
+        return Err(fail(kernel, Exit::NotPortable, form, &args));
+    }
     if attached && (links == 0 || session.ledger.tracefs_probes > probes) {
         let form = text!(
             "%: cannot pin the attachment of % (%): links to perf events came with Linux 5.15, others with 5.7; \

@@ -2,6 +2,7 @@
 //! `status` by the counts in the service's state.
 
 use super::{environ, state};
+use crate::device;
 use crate::job::Summary;
 use crate::number;
 use crate::say::{
@@ -27,13 +28,25 @@ pub struct Pulse<'l> {
     beat: u64,
     told: Summary,
     tell: u64,
+    /// What is readable when interfaces change.
+    pub told_of_interfaces: Option<Fd>,
 }
 
 impl<'l> Pulse<'l> {
     /// Nobody is told anything; at the end is detached what is in the ledger from number `before` on.
     pub fn new(ledger: &'l mut Ledger, before: usize) -> Self {
         let told = Summary::default();
-        Pulse { ledger, before, socket: None, state: None, period: None, beat: 0, told, tell: 0 }
+        Pulse {
+            ledger,
+            before,
+            socket: None,
+            state: None,
+            period: None,
+            beat: 0,
+            told,
+            tell: 0,
+            told_of_interfaces: None,
+        }
     }
 
     /// Tells the supervisor that everything is attached.
@@ -98,6 +111,15 @@ impl<'l> Pulse<'l> {
         let args = [N(sum.events), N(sum.lost), N(sum.dropped)];
         self.send(kernel, text!("STATUS=% events, % lost by the kernel, % dropped by a slow output"), &args);
         self.told = *sum;
+    }
+
+    /// Attaches again to interfaces that came back, of which the kernel told.
+    #[cold]
+    #[inline(never)]
+    pub fn interfaces<K: Kernel>(&mut self, kernel: &mut K) {
+        if let (true, Some(told)) = (device::BUILT, self.told_of_interfaces) {
+            device::changed(kernel, self.ledger, told);
+        }
     }
 
     /// Tells that it ends, and detaches: what the programs reported until then is still to be read.

@@ -129,7 +129,7 @@ fn of_line(line: &[u8]) -> Option<(&str, u32)> {
 }
 
 /// Whether there is no such process; where `/proc` cannot be read there may be.
-fn is_gone<K: Kernel>(kernel: &mut K, pid: u32) -> bool {
+pub fn is_gone<K: Kernel>(kernel: &mut K, pid: u32) -> bool {
     let mut is_there = |path: &Path| {
         let opened = path.as_cstr().and_then(|path| kernel.open(path, Open::Read));
         if let Ok(fd) = opened {

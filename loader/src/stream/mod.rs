@@ -50,6 +50,8 @@ pub const MAX_CHANNELS: usize = 128;
 
 /// The token of [`Job::stop`] in the epoll; those of channels are their numbers.
 const STOP: u32 = u32::MAX;
+/// The token of what tells of interfaces.
+const FOLLOW: u32 = u32::MAX - 1;
 /// `BPF_MAP_TYPE_PERF_EVENT_ARRAY`
 const PERF_EVENT_ARRAY: u32 = 4;
 /// `BPF_MAP_TYPE_RINGBUF`
@@ -179,6 +181,14 @@ impl Channels {
         Ok(())
     }
 
+    /// Has [`Channels::follow`] look after interfaces when `fd` is readable.
+    ///
+    /// # Errors
+    /// The exit of a failed system call.
+    pub fn watch_interfaces<K: Kernel>(&self, kernel: &mut K, fd: Fd) -> Done<()> {
+        self.watch(kernel, fd, FOLLOW)
+    }
+
     /// Has the epoll give `token` when `fd` is readable.
     fn watch<K: Kernel>(&self, kernel: &mut K, fd: Fd, token: u32) -> Done<()> {
         kernel.epoll_add(self.epoll, fd, token).map_err(|e| failed(kernel, text!("epoll_ctl"), e))
@@ -269,6 +279,9 @@ impl Channels {
             }
             for token in ready {
                 stop |= token == STOP;
+                if token == FOLLOW {
+                    pulse.interfaces(kernel);
+                }
                 if let Some(Some(channel)) = self.channels.get(token as usize) {
                     channel.drain(kernel, &job, &mut out, scratch, clocks.ahead(), &mut sum);
                 }

@@ -1,7 +1,7 @@
 //! `union bpf_attr` and `struct perf_event_attr` as arrays of words. Offsets: `include/uapi/linux/bpf.h` and
 //! `include/uapi/linux/perf_event.h` (kernel 6.12); a kernel takes a longer attribute than it knows while the rest is zero.
 
-use super::{MapSpec, MultiSpec, PerfSpec, ProgSpec};
+use super::{LinkSpec, MapSpec, MultiSpec, PerfSpec, ProgSpec};
 
 /// Commands of `bpf(2)`.
 pub(super) mod cmd {
@@ -150,6 +150,13 @@ impl Attr {
     pub(super) fn link_perf(prog: i32, event: i32, cookie: u64) -> Attr {
         let a = Attr::new(24).set(0, prog as u32).set(4, event as u32).set(8, ATTACH_PERF_EVENT);
         a.set_u64(16, cookie)
+    }
+
+    #[cold]
+    pub(super) fn link_create(prog: i32, l: &LinkSpec) -> Attr {
+        let [a, b, c, d] = l.rest;
+        let attr = Attr::new(32).set(0, prog as u32).set(4, l.target).set(8, l.attach_type).set(12, l.flags);
+        attr.set(16, a).set(20, b).set(24, c).set(28, d)
     }
 
     #[cold]

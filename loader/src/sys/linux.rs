@@ -3,8 +3,8 @@
 use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
-    Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
-    Region, Shared, Sys, Uname, linux_names, linux_place,
+    Address, Errno, Fd, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec,
+    ProgSpec, Region, Shared, Sys, Uname, linux_names, linux_net, linux_place,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -105,6 +105,10 @@ impl Kernel for Linux {
 
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
         Ok(rustix::io::write(borrowed(fd), bytes)?)
+    }
+
+    fn netlink(&mut self, groups: u32) -> Sys<Fd> {
+        linux_net::netlink(groups)
     }
 
     fn connect(&mut self, to: &Address) -> Sys<Fd> {
@@ -294,6 +298,12 @@ impl Kernel for Linux {
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {
         // SAFETY: no addresses in it.
         unsafe { bpf(cmd::LINK_CREATE, &Attr::link_perf(prog.0, event.0, cookie)) }.map(fd)
+    }
+
+    #[cold]
+    fn link_create(&mut self, prog: Fd, spec: &LinkSpec) -> Sys<Fd> {
+        // SAFETY: no addresses in it.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_create(prog.0, spec)) }.map(fd)
     }
 
     #[cold]

@@ -8,6 +8,7 @@ mod errno;
 mod fd;
 mod linux;
 mod linux_names;
+mod linux_net;
 mod linux_place;
 mod map;
 mod raw;
@@ -117,6 +118,19 @@ pub struct MultiSpec<'a> {
     pub attach_type: u32,
 }
 
+/// A link to what is neither an event nor a place in code: the fields of `union bpf_attr` for `BPF_LINK_CREATE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// `target_ifindex` or `target_fd`.
+    pub target: u32,
+    /// `enum bpf_attach_type`.
+    pub attach_type: u32,
+    /// `flags`.
+    pub flags: u32,
+    /// The four words behind the flags, which are another thing for each type.
+    pub rest: [u32; 4],
+}
+
 /// What is done to a perf event by `ioctl(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerfCommand {
@@ -160,6 +174,9 @@ pub trait Kernel {
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize>;
     /// `renameat(2)`
     fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()>;
+    /// `socket(2)` and `bind(2)`: rtnetlink, with `RTMGRP_*` as `groups`, which answers with words of its own. Requests are written to
+    /// it and answers read.
+    fn netlink(&mut self, groups: u32) -> Sys<Fd>;
     /// `socket(2)` and `connect(2)`: one that does not block.
     fn connect(&mut self, to: &Address) -> Sys<Fd>;
     /// `close(2)`. For a link, perf event or program this is what detaches and frees it.
@@ -221,6 +238,8 @@ pub trait Kernel {
     fn prog_run(&mut self, prog: Fd, context: &mut u64) -> Sys<()>;
     /// `BPF_LINK_CREATE` of a perf event (5.15), with what `bpf_get_attach_cookie` gives the program.
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of other kinds.
+    fn link_create(&mut self, prog: Fd, spec: &LinkSpec) -> Sys<Fd>;
     /// `BPF_LINK_CREATE` of `uprobe_multi` (6.6).
     fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd>;
 

@@ -1,9 +1,10 @@
 //! A kernel that remembers what it was asked, keeps what is open, and fails any call on request.
 
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
+use super::rtnetlink::Net;
 use corelet_loader::sys::{
-    Address, Errno, Fd, Kernel, Kind, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec, ProgSpec,
-    Region, Shared, Sys, Uname,
+    Address, Errno, Fd, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec,
+    ProgSpec, Region, Shared, Sys, Uname,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
@@ -20,6 +21,7 @@ pub enum Thing {
     Signals,
     Epoll,
     Socket,
+    Netlink { groups: u32 },
 }
 
 /// What is at a path of the bpffs.
@@ -114,6 +116,8 @@ pub struct Fake {
     pub values: HashMap<(i32, u32), Vec<u8>>,
     /// Addresses of Unix sockets that somebody listens on, and what they heard.
     pub heard: HashMap<String, Vec<String>>,
+    /// Interfaces and what is attached to them.
+    pub net: Net,
     /// What each wait for events takes, in milliseconds, where it has no timeout.
     pub patience: u64,
     /// The call of this number, from 1, is the last: everything ends as by SIGKILL.
@@ -277,6 +281,12 @@ impl Kernel for Fake {
     }
 
     fn read(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        if matches!(self.open.get(&fd.0), Some(Thing::Netlink { .. })) {
+            let answer = self.net.answer().ok_or(Errno::EAGAIN)?;
+            let n = answer.len().min(buf.len());
+            buf[..n].copy_from_slice(&answer[..n]);
+            return Ok(n);
+        }
         self.call()?;
         let Some(Thing::File { path, at }) = self.open.get_mut(&fd.0) else { return Err(Errno::EBADF) };
         let rest = &self.files[path][*at..];
@@ -333,6 +343,12 @@ impl Kernel for Fake {
                 self.heard.values_mut().for_each(|heard| heard.push(text.clone()));
             }
             // removing is undoing: it is never made to fail
+            _ if matches!(self.open.get(&fd.0), Some(Thing::Netlink { .. })) => {
+                if !Net::undoes(bytes) {
+                    self.call()?;
+                }
+                self.net.hear(bytes);
+            }
             _ if text.starts_with('-') && self.keep_probes => self.tracefs_probes.push(text),
             _ if text.starts_with('-') => {
                 self.tracefs_probes.retain(|p| !p.contains(&text[2..]));
@@ -349,6 +365,11 @@ impl Kernel for Fake {
             }
         }
         Ok(bytes.len())
+    }
+
+    fn netlink(&mut self, groups: u32) -> Sys<Fd> {
+        self.call()?;
+        self.give(Thing::Netlink { groups })
     }
 
     fn connect(&mut self, to: &Address) -> Sys<Fd> {
@@ -673,6 +694,15 @@ impl Kernel for Fake {
         Ok(())
     }
 
+    fn link_create(&mut self, prog: Fd, spec: &LinkSpec) -> Sys<Fd> {
+        self.call()?;
+        if self.net.no_links {
+            return Err(Errno::EINVAL);
+        }
+        self.attached.push(format!("{:?} to {spec:?}", self.open[&prog.0]));
+        self.give(Thing::Link)
+    }
+
     fn link_uprobe_multi(&mut self, prog: Fd, spec: &MultiSpec<'_>) -> Sys<Fd> {
         self.call()?;
         if self.no_links || self.no_multi {
@@ -685,8 +715,11 @@ impl Kernel for Fake {
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
         self.call()?;
         let Some(Node::Pin(made)) = self.bpffs.get(path.to_str().unwrap()) else { return Err(Errno::ENOENT) };
-        let thing = self.things[made].clone();
-        self.give(thing)
+        let made = *made;
+        let thing = self.things[&made].clone();
+        let fd = self.give(thing)?;
+        self.net.same.insert(fd.0, made);
+        Ok(fd)
     }
 
     fn map_info(&mut self, map: Fd) -> Sys<MapSpec> {

@@ -4,6 +4,7 @@
 pub mod btf;
 pub mod fake;
 pub mod pack;
+pub mod rtnetlink;
 
 use fake::Fake;
 use std::ffi::{CStr, CString};

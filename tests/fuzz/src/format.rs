@@ -154,6 +154,7 @@ pub fn pack(data: &[u8]) {
         let _ = file.records::<pack::MapChoice>(section::MAP_PLAN, owner);
         let _ = file.records::<pack::InnerMap<'_>>(section::INNER_MAPS, owner);
         let _ = file.records::<pack::MapValue>(section::MAP_VALUES, owner);
+        let _ = file.records::<pack::DeviceValue<'_>>(section::DEVICE_VALUES, owner);
         let _ = file.records::<pack::Module<'_>>(section::MODULES, owner);
         if let Ok(memory) = file.record::<Memory>(section::MEMORY, owner) {
             let _ = (memory.work.bytes(u32::MAX, 4096), memory.work.plus(&memory.maps));

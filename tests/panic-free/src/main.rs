@@ -9,6 +9,7 @@ use core::hint::black_box;
 use core::slice;
 use corelet_core::btf::Btf;
 use corelet_core::btf_ext::{BtfExt, Record, Table};
+use corelet_core::device::{Kind, Place};
 use corelet_core::event::raw::{self, Head};
 use corelet_core::event::{Out, Printer, Stack, Style, Symbols, add_cpu, print_lost, print_time, subtract};
 use corelet_core::executable::{Executable, File, arg_spec, notes::Notes};
@@ -175,6 +176,11 @@ fn packs(file: &'static [u8]) {
     all::<pack::MapChoice>(section::MAP_PLAN);
     all::<pack::InnerMap<'_>>(section::INNER_MAPS);
     all::<pack::MapValue>(section::MAP_VALUES);
+    for value in all::<pack::DeviceValue<'_>>(section::DEVICE_VALUES).flatten() {
+        for kind in [Kind::Xdp, Kind::Tc, Kind::Action, Kind::Netkit, Kind::Netfilter] {
+            see(Place::parse(value.interface, kind).is_ok());
+        }
+    }
     for memory in all::<Memory>(section::MEMORY).flatten() {
         see(memory.work.plus(&memory.maps).bytes(word() as u32, word() as u32));
     }

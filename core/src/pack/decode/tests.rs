@@ -85,6 +85,15 @@ fn programs() {
         program(Attach::PerfEvent { kind: 1, config: 0, sample: 1 << 40, freq: true }),
         program(Attach::Place { kind: Place::Cgroup, path: TEXT, hook: "socket_bind" }),
         program(Attach::Place { kind: Place::Lirc, path: "/dev/lirc0", hook: "" }),
+        program(Attach::Device { place: "eth0,generic" }),
+    );
+}
+
+#[test]
+fn values_of_devices() {
+    agree!(DeviceValue<'_>:
+        DeviceValue { map: 0, key: 0, interface: "eth0", size: 0, program: 0 },
+        DeviceValue { map: u16::MAX, key: u32::MAX, interface: "", size: 1 << 14, program: 128 },
     );
 }
 

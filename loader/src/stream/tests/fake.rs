@@ -279,6 +279,12 @@ impl Kernel for Fake {
     fn link_iter(&mut self, _: Fd) -> Sys<Fd> {
         unreachable!()
     }
+    fn netlink(&mut self, _: u32) -> Sys<Fd> {
+        unreachable!()
+    }
+    fn link_create(&mut self, _: Fd, _: &crate::sys::LinkSpec) -> Sys<Fd> {
+        unreachable!()
+    }
     fn iter_create(&mut self, _: Fd) -> Sys<Fd> {
         unreachable!()
     }
