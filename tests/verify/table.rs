@@ -93,7 +93,7 @@ fn rows(
 }
 
 /// Packages of Debian whose programs trace with objects of their own, each with the suites' newest version.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "libbpftune0",
     "pwru",
     "systemd",
@@ -101,6 +101,8 @@ const OTHERS: [&str; 7] = [
     "libsystemd-shared",
     "bpftop",
     "opensnitch-ebpf-modules",
+    "xdp-tools",
+    "libxdp1",
 ];
 
 /// What the AArch64 board takes.

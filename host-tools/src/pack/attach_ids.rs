@@ -54,11 +54,11 @@ pub(super) fn impossible(sec: &SecName<'_>, kernel: &Kernel<'_>) -> Option<Strin
         let Some(t) = btf.find(of, Kind::Enum) else { return true };
         t.enumerators().any(|e| e.value as u32 == number && !btf.string(e.name_off).starts_with("__MAX"))
     };
-    if !has("bpf_prog_type", sec.prog_type) {
-        return Some(format!("the kernel has no programs of type {}", sec.prog_type));
-    }
     if let Some(why) = devices::impossible(sec, kernel) {
         return Some(why);
+    }
+    if !has("bpf_prog_type", sec.prog_type) {
+        return Some(format!("the kernel has no programs of type {}", sec.prog_type));
     }
     // those of devices are attached in another way where the type of attachment is not there
     let other_ways = sec.expected_attach_type == UPROBE_MULTI || matches!(sec.attach, Attach::Device { .. });
