@@ -157,16 +157,16 @@ pub struct Options<'a> {
     pub touch: u32,
 }
 
-/// The options, in the order of the numbers below; from [`FOR`] on they take a value.
-const NAMES: [&str; 24] = [
+/// The options, in the order of the numbers below.
+const ALL: [&str; 24] = [
     "--json",
     "--raw",
+    "--only-targets",
+    "--for",
     "--allow-release",
     "--memory",
-    "--only-targets",
     "--replace",
     "--follow",
-    "--for",
     "--set",
     "--target",
     "--targets",
@@ -184,14 +184,16 @@ const NAMES: [&str; 24] = [
     "--netns",
     "--interface",
 ];
+/// Those that this loader may have: every loader has the first four.
+const NAMES: &[&str] = if MORE { &ALL } else { &[ALL[JSON], ALL[RAW], ALL[ONLY_TARGETS], ALL[FOR]] };
 const JSON: usize = 0;
 const RAW: usize = 1;
-const ALLOW_RELEASE: usize = 2;
-const MEMORY: usize = 3;
-const ONLY_TARGETS: usize = 4;
-const REPLACE: usize = 5;
-const FOLLOW: usize = 6;
-const FOR: usize = 7;
+const ONLY_TARGETS: usize = 2;
+const FOR: usize = 3;
+const ALLOW_RELEASE: usize = 4;
+const MEMORY: usize = 5;
+const REPLACE: usize = 6;
+const FOLLOW: usize = 7;
 const SET: usize = 8;
 const TARGET: usize = 9;
 const TARGETS: usize = 10;
@@ -208,6 +210,18 @@ const ROTATE: usize = 20;
 const CGROUP: usize = 21;
 const NETNS: usize = 22;
 const INTERFACE: usize = 23;
+
+/// What is said of an argument that is none of them.
+static UNKNOWN: &str = if MORE {
+    text!("unknown argument")
+} else {
+    text!("unknown argument, or of what this loader was built without:")
+};
+
+/// Whether a value follows.
+fn has_value(option: usize) -> bool {
+    option == FOR || option >= SET
+}
 
 /// A number of bytes or seconds, with `K` or `M` behind it or not.
 fn count(text: &str) -> Option<u32> {
@@ -227,7 +241,9 @@ const MORE: bool = cfg!(any(
     feature = "targets",
     feature = "results",
     feature = "explain",
-    feature = "uprobe"
+    feature = "uprobe",
+    feature = "place",
+    feature = "net"
 ));
 
 /// Whether the loader has what an option asks for.
@@ -320,18 +336,18 @@ pub fn parse<'a, K: Kernel>(
         let Some(option) = NAMES.iter().position(|&n| n == name) else {
             let several = o.command == Command::Run || o.packs.is_empty();
             if arg.to_bytes().starts_with(b"-") || !several || o.packs.push(arg).is_err() {
-                return Err(usage(kernel, text!("unknown argument"), name));
+                return Err(usage(kernel, UNKNOWN, name));
             }
             continue;
         };
         let mut value = c"";
-        if option >= FOR {
+        if has_value(option) {
             value = match args.next() {
                 Some(value) => value,
                 None => return Err(usage(kernel, text!("no value for"), name)),
             };
         }
-        if !is_built(option) {
+        if MORE && !is_built(option) {
             return Err(usage(kernel, text!("this loader was built without"), name));
         }
         let words = text(value);

@@ -73,7 +73,10 @@ fn fit(t: &Target<'_>, digest: &[u8; 32], id: &Identity) -> Fit {
         Fit::OtherArch
     } else if !t.build_id.is_empty() && t.build_id == id.build_id.as_slice() {
         Fit::BuildId
-    } else if t.release == id.uname.release && t.version == id.uname.version {
+    } else if cfg!(any(feature = "targets", feature = "explain"))
+        && t.release == id.uname.release
+        && t.version == id.uname.version
+    {
         Fit::Release
     } else {
         Fit::OtherKernel

@@ -222,10 +222,12 @@ impl Channels {
             print::clock(o, job.output, &boot, clocks.pair.get());
         };
         clocks.compare(kernel);
-        let Some(kind) = sink::parse(job.to, job.rotate) else {
-            return Err(fail(kernel, Exit::Usage, SINKS, &[]));
+        let kind = match sink::parse(job.to, job.rotate) {
+            Some(kind) => kind,
+            None if cfg!(feature = "outputs") => return Err(fail(kernel, Exit::Usage, SINKS, &[])),
+            None => Kind::Stdout,
         };
-        if job.output == Form::Raw && matches!(kind, Kind::Packets(..)) {
+        if cfg!(feature = "outputs") && job.output == Form::Raw && matches!(kind, Kind::Packets(..)) {
             let form = text!("--raw goes to standard output, a file or a stream socket: datagrams get lost");
             return Err(fail(kernel, Exit::Usage, form, &[]));
         }
