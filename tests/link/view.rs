@@ -27,6 +27,8 @@ pub struct View {
     pub data: usize,
     /// Bytes of `.BTF`.
     pub btf: usize,
+    /// Variables that their DATASEC places elsewhere than their symbol does.
+    pub misplaced: Vec<String>,
     /// What is left out of the comparison of instructions.
     pub ids: LocalIds,
 }
@@ -185,9 +187,16 @@ impl View {
                 self.data += 1;
                 let ty = btf.ty(v.ty).map(|t| shape::declare(btf, t.target(), v.name, Nameless::Whole));
                 let ty = ty.context("a VAR")?;
+                let mut symbols = object.elf().symbols();
+                let symbol = symbols.find(|x| x.section == s.section && x.name == v.name);
+                // instructions and maps go by the symbol
+                let at = symbol.filter(|_| !v.is_static).map_or(v.offset.into(), |symbol| symbol.value);
+                if at != u64::from(v.offset) {
+                    self.misplaced.push(v.name.to_owned());
+                }
                 self.line(format!(
                     "variable {}+{:#x}: {ty}, {} bytes, static {}",
-                    s.name, v.offset, v.size, v.is_static
+                    s.name, at, v.size, v.is_static
                 ));
             }
         }

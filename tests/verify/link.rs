@@ -25,7 +25,7 @@ pub(crate) fn wants() -> Wants {
 
 /// Pairs of our own, real objects alone and in pairs.
 pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
-    with(context, |name| REAL.contains(&name))
+    with(context, |name| name.strip_suffix("-libbpf").is_some_and(|name| REAL.contains(&name)))
 }
 
 /// The same with every object of libbpf-tools, alone and with the next.
@@ -73,7 +73,7 @@ fn with(context: &mut Context<'_>, taken: fn(&str) -> bool) -> Result<Outcome> {
     let sum = |of: fn(&Compared) -> usize| all.iter().map(of).sum::<usize>();
     Ok(Outcome::Passed(format!(
         "bpftool {}: {} pairs of ours, {} objects alone and {} pairs of them linked as it does, {} pairs refused as it does; {} \
-         functions, {} instructions, {} maps and variables alike; types {} bytes, bpftool's {}",
+         functions, {} instructions, {} maps and variables alike, {} of them misplaced in bpftool's types; types {} bytes, bpftool's {}",
         bpftool.version,
         own.linked,
         alone.linked,
@@ -82,6 +82,7 @@ fn with(context: &mut Context<'_>, taken: fn(&str) -> bool) -> Result<Outcome> {
         sum(|c| c.functions),
         sum(|c| c.insns),
         sum(|c| c.data),
+        sum(|c| c.misplaced),
         sum(|c| c.btf.0),
         sum(|c| c.btf.1)
     )))
