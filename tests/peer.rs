@@ -1,5 +1,5 @@
 //! The peer on the boards: a loader as people write them with libbpf (`peer/loader.c`), static with musl, built here for the
-//! board's architecture of Debian's sources of libbpf, libelf and zlib.
+//! board's architecture of Debian's sources of libbpf, libelf and zlib; and other programs in C that the tests' work needs there.
 //!
 //! clang compiles, and the linker is the one that comes with Rust; musl, libgcc and the kernel's headers are Debian's packages of the
 //! board's architecture. It is kept in the cache by a hash of all that decides its bytes.
@@ -76,19 +76,23 @@ fn arch(board: &Board) -> Result<Arch> {
 /// # Errors
 /// What this machine lacks, a package that cannot be had, a source that does not compile.
 pub fn build(board: &Board, machine: &dyn Machine, progress: &mut dyn Progress) -> Result<Vec<u8>> {
-    let debian = Debian::open()?;
-    let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
-    let inputs = Inputs::fetch(board, &debian, clang, progress)?;
-    let peers = debian.folder("peers")?;
-    let file = peers.join(format!("{}-{:016x}", board.arch.debian, inputs.hash()?));
-    if !file.is_file() {
-        progress.step(&format!("compiling libbpf and a loader around it for {}", board.arch.name));
-        let work = tempfile::tempdir_in(&peers).context("cannot create a folder in the cache")?;
-        let built = inputs.compile(work.path())?;
-        // whole from the first moment that somebody looks for it
-        fs::rename(&built, &file).with_context(|| file.display().to_string())?;
-    }
-    fs::read(&file).with_context(|| file.display().to_string())
+    let inputs = Inputs::fetch(board, machine, progress)?;
+    progress.step(&format!("compiling libbpf and a loader around it for {}", board.arch.name));
+    inputs.cached(board, LOADER, |inputs, work| inputs.compile(work))
+}
+
+/// A program of one file in C, static with musl, for `board`.
+///
+/// # Errors
+/// As [`build`].
+pub fn program(
+    board: &Board,
+    source: &str,
+    machine: &dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Vec<u8>> {
+    let inputs = Inputs::fetch(board, machine, progress)?;
+    inputs.cached(board, source, |inputs, work| inputs.compile_one(work, source))
 }
 
 /// All that the loader is made of.
@@ -103,7 +107,9 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn fetch(board: &Board, debian: &Debian, clang: PathBuf, progress: &mut dyn Progress) -> Result<Self> {
+    fn fetch(board: &Board, machine: &dyn Machine, progress: &mut dyn Progress) -> Result<Self> {
+        let debian = Debian::open()?;
+        let clang = needs::CLANG.find(machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
         let mut sources = BTreeMap::new();
         for name in ["libbpf", "elfutils", "zlib"] {
             sources.insert(name, debian.source(&SUITES, name, progress)?);
@@ -118,9 +124,27 @@ impl Inputs {
         Ok(inputs)
     }
 
-    fn hash(&self) -> Result<u64> {
+    /// The program that `compile` makes of `source`, from the cache where it is there.
+    fn cached(
+        &self,
+        board: &Board,
+        source: &str,
+        compile: impl FnOnce(&Self, &Path) -> Result<PathBuf>,
+    ) -> Result<Vec<u8>> {
+        let peers = Debian::open()?.folder("peers")?;
+        let file = peers.join(format!("{}-{:016x}", board.arch.debian, self.hash(source)?));
+        if !file.is_file() {
+            let work = tempfile::tempdir_in(&peers).context("cannot create a folder in the cache")?;
+            let built = compile(self, work.path())?;
+            // whole from the first moment that somebody looks for it
+            fs::rename(&built, &file).with_context(|| file.display().to_string())?;
+        }
+        fs::read(&file).with_context(|| file.display().to_string())
+    }
+
+    fn hash(&self, source: &str) -> Result<u64> {
         let mut hash = DefaultHasher::new();
-        (LOADER, CONFIG, FLAGS, ZLIB, self.arch.clang).hash(&mut hash);
+        (source, CONFIG, FLAGS, ZLIB, self.arch.clang).hash(&mut hash);
         for folder in self.sources.values() {
             // its first line names the version; a release without Debian's files has none, and is the only one of its name
             fs::read(folder.join("debian/changelog")).unwrap_or_default().hash(&mut hash);
@@ -168,13 +192,27 @@ impl Inputs {
             run(clang.args(includes).arg("-c").args(files)).context(name)?;
             objects.extend(with_extension(&to, "o")?);
         }
+        self.link(folder, &objects, &["-s", "--wrap=syscall"])
+    }
+
+    /// Compiles `source` in `folder` and links it; the program's path.
+    fn compile_one(&self, folder: &Path, source: &str) -> Result<PathBuf> {
+        let file = folder.join("program.c");
+        fs::write(&file, source)?;
+        let mut clang = Command::new(&self.clang);
+        clang.current_dir(folder).args(self.arch.clang).args(FLAGS);
+        run(clang.args(self.system(&self.sources["libbpf"])?).arg("-c").arg(file))?;
+        self.link(folder, &[folder.join("program.o")], &[])
+    }
+
+    fn link(&self, folder: &Path, objects: &[PathBuf], words: &[&str]) -> Result<PathBuf> {
         let musl = self.packages["musl-dev"].join("lib").join(self.arch.musl);
         let libgcc =
             self.packages["libgcc-14-dev"].join("lib/gcc").join(self.arch.gnu).join("14").join("libgcc.a");
-        let out = folder.join("peer");
+        let out = folder.join("linked");
         let mut link = Command::new(&self.linker);
-        link.args(["-flavor", "gnu", "--gc-sections", "-static", "-s", "-z", "norelro"]);
-        link.args(["-z", "max-page-size=4096", "--wrap=syscall", "-o"]).arg(&out);
+        link.args(["-flavor", "gnu", "--gc-sections", "-static", "-z", "norelro"]);
+        link.args(["-z", "max-page-size=4096"]).args(words).arg("-o").arg(&out);
         link.args(["crt1.o", "crti.o"].map(|file| musl.join(file))).args(objects);
         link.arg("--start-group").arg(musl.join("libc.a")).arg(libgcc).arg("--end-group");
         run(link.arg(musl.join("crtn.o")))?;

@@ -20,6 +20,8 @@ pub enum State {
     Wrong(String),
     /// Loaded, which is all that was asked; what libbpf came to.
     Loaded(String),
+    /// The kernel panicked while it ran.
+    Panicked(No),
     /// Loaded, not attached.
     NotAttached(No),
     /// Not loaded.
@@ -49,6 +51,9 @@ pub struct Row {
     pub state: State,
     /// KiB resident at the peak of loading: ours where it was loaded, and libbpf's.
     pub kib: (Option<u64>, u64),
+    /// KiB of the kernel's memory, where it was attached: maps, programs and buffers as the kernel counts them, and what the pack's
+    /// formula says that they take at most.
+    pub kernel: Option<(u64, u64)>,
 }
 
 impl fmt::Display for State {
@@ -59,6 +64,7 @@ impl fmt::Display for State {
             // the reason has this run's numbers in it: it is for the log
             State::Wrong(_) => write!(f, "wrong"),
             State::Loaded(libbpf) => write!(f, "loaded | libbpf {libbpf}"),
+            State::Panicked(no) => write!(f, "the kernel panics: {no}"),
             State::NotAttached(no) => write!(f, "not attached: {no}"),
             State::NotLoaded(no) => write!(f, "not loaded: {no}"),
             State::Refused(no) => write!(f, "refused: {no}"),
@@ -76,10 +82,19 @@ impl fmt::Display for No {
 ///
 /// # Errors
 /// The board says nothing of it.
-pub(super) fn row(tool: &Prepared, outputs: &[Output]) -> Result<Row> {
+pub(super) fn row(tool: &Prepared, outputs: &[Output], panics: &BTreeMap<String, String>) -> Result<Row> {
     let find = |label: &str| outputs.iter().find(|output| output.label == label);
-    let peer = find(&format!("{}.libbpf", tool.name))
-        .with_context(|| format!("the board says nothing of libbpf's {}", tool.name))?;
+    let theirs = format!("{}.libbpf", tool.name);
+    if let Some(why) = panics.get(&tool.name) {
+        let libbpf = match (panics.get(&theirs), find(&theirs)) {
+            (Some(_), _) => "the kernel panics too".to_owned(),
+            (None, Some(peer)) => libbpf(tool, &peer.facts),
+            (None, None) => anyhow::bail!("the board says nothing of libbpf's {}", tool.name),
+        };
+        let state = State::Panicked(No { ours: why.clone(), libbpf });
+        return Ok(Row { tool: tool.name.clone(), state, kib: (None, 0), kernel: None });
+    }
+    let peer = find(&theirs).with_context(|| format!("the board says nothing of libbpf's {}", tool.name))?;
     let no = |ours: String| No { ours, libbpf: libbpf(tool, &peer.facts) };
     let resident = |output: &Output| output.errors.iter().find_map(|line| resident(line));
     let kib = peer.facts.get("resident").and_then(|kib| kib.parse().ok());
@@ -95,7 +110,34 @@ pub(super) fn row(tool: &Prepared, outputs: &[Output]) -> Result<Row> {
             (_, None) => (State::NotLoaded(no(last(&peer.errors))), None),
         },
     };
-    Ok(Row { tool: tool.name.clone(), state, kib: (ours, kib) })
+    let kernel = match find(&tool.name) {
+        Some(ran) if ours.is_some() => kernel(ran),
+        _ => None,
+    };
+    Ok(Row { tool: tool.name.clone(), state, kib: (ours, kib), kernel })
+}
+
+/// Where a kernel panicked that said `lines` and last these `words`: the function that it was in, and the BPF helper that
+/// called it, where it says so.
+pub(super) fn panic(lines: &[String], words: &str) -> String {
+    let name = |text: &str| text.split(['+', ' ']).next().unwrap_or(text).to_owned();
+    let Some(at) = lines.iter().find_map(|line| line.split_once("PC is at ")) else {
+        return words.to_owned();
+    };
+    let callers = lines.iter().filter_map(|line| line.split_once(" from ")).map(|(_, caller)| name(caller));
+    let helper =
+        callers.into_iter().find(|caller| caller.starts_with("bpf_") && !caller.starts_with("bpf_prog_"));
+    match helper {
+        Some(helper) => format!("in {}, which {helper} has called", name(at.1)),
+        None => format!("in {}", name(at.1)),
+    }
+}
+
+/// KiB of the kernel's memory: as it counts, and by the pack's formula.
+fn kernel(ran: &Output) -> Option<(u64, u64)> {
+    let counted: u64 = ran.facts.get("kernel_bytes")?.parse().ok()?;
+    let at_most = ran.errors.iter().find_map(|line| said(line, "kernel_memory", "at_most"))?;
+    Some((counted.div_ceil(1024), at_most / 1024))
 }
 
 fn result(tool: &Prepared, ran: &Output) -> State {
@@ -111,8 +153,13 @@ fn result(tool: &Prepared, ran: &Output) -> State {
 
 /// Our memory in a line of the loader's.
 fn resident(line: &str) -> Option<u64> {
+    said(line, "memory", "rss_kib")
+}
+
+/// A number in a line of the loader's.
+fn said(line: &str, object: &str, member: &str) -> Option<u64> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    line.get("memory")?.get("rss_kib")?.as_u64()
+    line.get(object)?.get(member)?.as_u64()
 }
 
 /// Why a tool was refused, without its name and the list of what this version can.

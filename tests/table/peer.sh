@@ -2,6 +2,15 @@
 # not become ready, its verdict without attaching is asked for, and libbpf's on each program alone.
 # Where stacks begin within their page decides how many pages they take.
 echo 0 >/proc/sys/kernel/randomize_va_space
+
+# Bytes of the kernel's memory: what it counts of maps and programs, and the buffers of events that are mapped.
+loaded() {
+    awk '/^memlock:/ { n += $2 }
+        /perf_event/ { ring = 1 }
+        /^Size:/ { n += ring * $2 * 1024; ring = 0 }
+        END { print "kernel_bytes=" n }' "/proc/$1/fdinfo/"* "/proc/$1/smaps"
+}
+
 peer() {
     label=$1 each=
     shift

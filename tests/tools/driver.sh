@@ -14,6 +14,9 @@ ip -6 route add fd00:9::9/128 dev lo src fd00::1
 echo 40417 40417 >/proc/sys/net/ipv4/ip_local_port_range
 folder=/tmp/case
 
+# Called with the loader's pid once the programs are attached, before the work; what it prints are facts.
+loaded() { :; }
+
 # Which kernel this is.
 btf=no
 [ -e /sys/kernel/btf ] && btf=yes
@@ -41,6 +44,7 @@ one() {
         usleep 50000
     done
     if [ ! -e rc ]; then
+        loaded "$(cat pid)" >>facts 2>>noise
         "work_$name" >>facts 2>>noise
         usleep 200000
         kill -TERM "$(cat pid)"

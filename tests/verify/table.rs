@@ -37,10 +37,13 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         let attached = attached.count();
         let both: Vec<(u64, u64)> = rows.iter().filter_map(|row| Some((row.kib.0?, row.kib.1))).collect();
         let most = both.iter().map(|(ours, _)| *ours).max().unwrap_or(0);
+        let mut ratios: Vec<f64> = both.iter().map(|(ours, theirs)| *ours as f64 / *theirs as f64).collect();
+        ratios.sort_by(f64::total_cmp);
+        let median = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
         let quarter = both.iter().filter(|(ours, theirs)| ours * 4 <= *theirs).count();
         words.push(format!(
-            "{name}: {attached} of {} attached, {right} with the right result; at most {most} KiB, {quarter} of {} in a \
-             quarter of libbpf's or less",
+            "{name}: {attached} of {} attached, {right} with the right result; at most {most} KiB, {median:.2} of \
+             libbpf's in the median, {quarter} of {} in a quarter or less",
             rows.len(),
             both.len()
         ));
@@ -79,9 +82,14 @@ fn rows(
         ours.len(),
         peer.len()
     ))?;
+    let programs = table::PROGRAMS
+        .iter()
+        .map(|&(name, source)| Ok((name, peer::program(board, source, &context.machine, &mut *progress)?)));
+    let programs = programs.collect::<Result<Vec<_>>>()?;
+    let executables = table::Executables { ours: &ours, peer: &peer, programs: &programs };
     let mut console = Vec::new();
     let mut hear = |line: &str| console.push(line.to_owned());
-    let rows = table::run(board, kernel, (&ours, &peer), objects, how, &mut *progress, &mut hear);
+    let rows = table::run(board, kernel, executables, objects, how, &mut *progress, &mut hear);
     console.iter().try_for_each(|line| context.note(line))?;
     let rows = rows?;
     for Row { tool, state, .. } in &rows {

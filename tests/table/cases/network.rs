@@ -11,7 +11,7 @@ const CONNECTION: &str = r#"
     sh -c 'echo server=$$; exec /bin/nc -l -p '$port' </dev/null >/dev/null' & server=$!
     usleep 300000
     echo hello | sh -c 'echo client=$$; exec /bin/nc 10.7.0.2 '$port' >/dev/null'
-    usleep 100000
+    usleep 500000
     kill $server
 "#;
 

@@ -13,6 +13,15 @@ const SPIN: &str = r#"
 
 pub(super) const CASES: &[Case] = &[
     Case {
+        tool: "bashreadline",
+        name: "bashreadline",
+        work: "/bin/bash",
+        check: |output| {
+            some(output, 1, &[("pid", Number(output.fact("pid")?)), ("str", Text("echo a known line"))])
+        },
+        ..CASE
+    },
+    Case {
         tool: "capable",
         name: "capable",
         work: "sh -c 'echo pid=$$; exec /bin/chroot / /bin/true'",
@@ -41,10 +50,61 @@ pub(super) const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        tool: "drsnoop",
+        name: "drsnoop",
+        // more than there is: dd reclaims what it can until it is killed, before all others
+        work: r#"
+            sh -c 'echo pid=$$; echo 1000 >/proc/$$/oom_score_adj; exec /bin/dd if=/dev/zero of=/dev/null bs=450M count=1'
+        "#,
+        check: |output| {
+            let pid = Number(output.fact("pid")?);
+            some(
+                output,
+                1,
+                &[("task", Text("dd")), ("pid", pid), ("delta_ns", Least(1)), ("nr_reclaimed", Least(0))],
+            )
+        },
+        ..CASE
+    },
+    Case {
+        tool: "futexctn",
+        name: "futexctn",
+        work: "/corelet/two-threads",
+        check: |output| {
+            output.fact("pid")?;
+            // a wait that the other thread is too early for is none
+            counted(output, &[("uaddr", Number(output.fact("futex")?))], 3, 5)
+        },
+        ..CASE
+    },
+    Case {
+        tool: "ksnoop",
+        name: "ksnoop",
+        work: "/corelet/ask-ksnoop",
+        check: |output| {
+            let (pid, count) = (Number(output.fact("pid")?), Number(output.fact("count")?));
+            some(output, 1, &[("pid", pid), ("raw_value", count)])
+        },
+        ..CASE
+    },
+    Case {
         tool: "funclatency",
         name: "funclatency",
         work: "mkdir f; for n in 1 2 3 4 5 6 7 8 9 10; do : >f/$n; cat f/$n; done; rm -r f; echo done=1",
         check: |output| output.fact("done").and_then(|_| counted(output, &[], 10, 1_000_000)),
+        ..CASE
+    },
+    Case {
+        tool: "gethostlatency",
+        name: "gethostlatency",
+        work: "/usr/lib/libc.so.6",
+        check: |output| {
+            let pid = Number(output.fact("pid")?);
+            // by three functions
+            let wants =
+                [("comm", Text("libc.so.6")), ("pid", pid), ("host", Text("10.7.0.2")), ("time", Least(1))];
+            some(output, 3, &wants)
+        },
         ..CASE
     },
     Case {
@@ -53,6 +113,17 @@ pub(super) const CASES: &[Case] = &[
         sets: &["targ_dist=true"],
         work: "usleep 700000; echo done=1",
         check: |output| output.fact("done").and_then(|_| counted(output, &[], 10, 1_000_000)),
+        ..CASE
+    },
+    Case {
+        tool: "javagc",
+        name: "javagc",
+        work: "/usr/lib/libjvm.so",
+        check: |output| {
+            let pid = Number(output.fact("pid")?);
+            // the collection, and that of a pool of memory
+            some(output, 2, &[("pid", pid), ("ts", Least(20_000_000))])
+        },
         ..CASE
     },
     Case {
@@ -98,6 +169,21 @@ pub(super) const CASES: &[Case] = &[
                 ],
             )
         },
+        ..CASE
+    },
+    Case {
+        tool: "numamove",
+        name: "numamove",
+        prepare: r#"
+            mount -t debugfs debugfs /sys/kernel/debug
+            for name in scan_delay_ms scan_period_min_ms; do
+                echo 100 >/sys/kernel/debug/sched/numa_balancing/$name
+            done
+            echo 1 >/proc/sys/kernel/numa_balancing
+        "#,
+        work: "/corelet/far-memory",
+        clean: "umount /sys/kernel/debug",
+        check: |output| output.fact("done").and_then(|_| some(output, 1, &[("moves", Least(100))])),
         ..CASE
     },
     Case {
