@@ -204,7 +204,7 @@ fn what_is_missing_is_named() {
             "map __bpf_usdt_specs has room for 1 places",
         ),
         (
-            Sample { usdt_specs: 0, ..usdt("tick") },
+            Sample { usdt_spec_size: 200, ..usdt("tick") },
             no_change,
             1,
             "no map __bpf_usdt_specs as this loader fills it",
@@ -231,7 +231,15 @@ fn what_is_missing_is_named() {
 }
 
 fn clone(s: &Sample) -> Sample {
-    Sample { probe: s.probe, usdt_specs: s.usdt_specs, ..Sample::default() }
+    Sample { probe: s.probe, usdt_specs: s.usdt_specs, usdt_spec_size: s.usdt_spec_size, ..Sample::default() }
+}
+
+#[test]
+fn a_probe_whose_program_asks_for_no_argument_needs_no_map() {
+    let mut k = machine(Sample { usdt_specs: 0, ..usdt("tick") });
+    done(&mut k, RUN);
+    assert_eq!(k.spots, TICKS.map(|t| (t, None)));
+    assert!(k.contents.iter().all(|(_, v)| v.len() != 208));
 }
 
 #[test]

@@ -68,10 +68,11 @@ pub(super) fn attach<K: Kernel>(
     if !has_cookies && head.kind == ET_DYN {
         return job.absent(kernel, session, Form::NoCookies, &[S(path.as_str())]);
     }
-    let Some(specs) = map(job, SPECS).filter(|m| m.map.value_len() == SPEC_LEN && m.map.key_len() == 4)
-    else {
+    // programs that ask for no argument have none: an object that was compiled without libbpf's <bpf/usdt.bpf.h>
+    let specs = map(job, SPECS);
+    if specs.is_some_and(|m| m.map.value_len() != SPEC_LEN || m.map.key_len() != 4) {
         return Err(job.refuse(kernel, Exit::NotPortable, Form::NoSpecs, &[S(SPECS)]));
-    };
+    }
     let ips = map(job, IP_TO_SPEC).filter(|m| m.map.value_len() == 4 && m.map.key_len() == 8);
     // the last spec: the places of a probe mostly have the same
     let mut last = [0; SPEC_LEN];
@@ -104,11 +105,14 @@ pub(super) fn attach<K: Kernel>(
             last = spec;
         }
         let id = session.usdt_specs.saturating_sub(1);
-        if id >= specs.max_entries {
-            let args = [S(SPECS), N(specs.max_entries.into())];
-            return Err(job.refuse(kernel, Exit::NotPortable, Form::FullSpecs, &args));
+        let mut filled = Ok(());
+        if let Some(specs) = specs {
+            if id >= specs.max_entries {
+                let args = [S(SPECS), N(specs.max_entries.into())];
+                return Err(job.refuse(kernel, Exit::NotPortable, Form::FullSpecs, &args));
+            }
+            filled = kernel.map_update(&specs.map, &id.to_ne_bytes(), &spec);
         }
-        let mut filled = kernel.map_update(&specs.map, &id.to_ne_bytes(), &spec);
         if let Some(ips) = ips.filter(|_| head.kind != ET_DYN && filled.is_ok() && !has_cookies) {
             filled = kernel.map_update(&ips.map, &found.address.to_ne_bytes(), &id.to_ne_bytes());
         }

@@ -33,6 +33,8 @@ pub struct Sample {
     pub probe: Option<(&'static str, Attach<'static>, u32, u32)>,
     /// Adds the maps of libbpf's `usdt.bpf.h`, the first with this many entries.
     pub usdt_specs: u32,
+    /// Bytes of one.
+    pub usdt_spec_size: u32,
     /// The kernel's id of what that attaches to.
     pub attach_id: Option<u32>,
     /// Makes the two programs alternatives, the kprobe the better one.
@@ -70,6 +72,7 @@ impl Default for Sample {
             needed: false,
             probe: None,
             usdt_specs: 0,
+            usdt_spec_size: 208,
             attach_id: None,
             alternatives: false,
             kfunc: None,
@@ -198,7 +201,7 @@ impl Sample {
         }
         if self.usdt_specs != 0 {
             let (name, max_entries) = ("__bpf_usdt_specs", self.usdt_specs);
-            maps.push(Map { name, map_type: 2, value_size: 208, max_entries, ..hash });
+            maps.push(Map { name, map_type: 2, value_size: self.usdt_spec_size, max_entries, ..hash });
             let name = "__bpf_usdt_ip_to_spec_id";
             maps.push(Map { name, key_size: 8, value_size: 4, ..hash });
         }

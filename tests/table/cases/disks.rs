@@ -205,6 +205,9 @@ pub(super) const CASES: &[Case] = &[
             echo 2 >raid_disks
             echo 7:1 >new_dev
             echo 7:2 >new_dev
+            echo 2048 >component_size
+            echo 2048 >dev-loop1/size
+            echo 2048 >dev-loop2/size
             echo 0 >dev-loop1/slot
             echo 1 >dev-loop2/slot
             echo active >array_state

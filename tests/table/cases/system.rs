@@ -52,9 +52,11 @@ pub(super) const CASES: &[Case] = &[
     Case {
         tool: "drsnoop",
         name: "drsnoop",
-        // more than there is: dd reclaims what it can until it is killed, before all others
+        // nearly all that there is: dd reclaims what it can until it is killed, before all others
         work: r#"
-            sh -c 'echo pid=$$; echo 1000 >/proc/$$/oom_score_adj; exec /bin/dd if=/dev/zero of=/dev/null bs=450M count=1'
+            kib=$(awk '/^MemTotal:/ { print $2 - 4096 }' /proc/meminfo)
+            sh -c 'echo pid=$$; echo 1000 >/proc/$$/oom_score_adj
+                exec /bin/dd if=/dev/zero of=/dev/null count=1 bs='${kib}k
         "#,
         check: |output| {
             let pid = Number(output.fact("pid")?);
@@ -176,9 +178,8 @@ pub(super) const CASES: &[Case] = &[
         name: "numamove",
         prepare: r#"
             mount -t debugfs debugfs /sys/kernel/debug
-            for name in scan_delay_ms scan_period_min_ms; do
-                echo 100 >/sys/kernel/debug/sched/numa_balancing/$name
-            done
+            echo 100 >/sys/kernel/debug/sched/numa_balancing/scan_delay_ms
+            echo 100 >/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms
             echo 1 >/proc/sys/kernel/numa_balancing
         "#,
         work: "/corelet/far-memory",
