@@ -58,6 +58,14 @@ pub struct Loaded<'x> {
 }
 
 impl Loaded<'_> {
+    /// The descriptor of program number `number`; `None` where it is left out.
+    pub fn number(&self, session: &Session<'_>, number: u16) -> Option<Fd> {
+        let (before, rest) = self.chosen.split_at_checked(usize::from(number))?;
+        let before = before.iter().filter(|&&f| f == 1).count();
+        rest.first().filter(|&&f| f == 1)?;
+        session.ledger.get(self.first.saturating_add(before))
+    }
+
     fn fd(&self, session: &Session<'_>, s: &Sections<'_>, name: &str) -> Option<Fd> {
         let chosen = s.programs().zip(self.chosen).filter(|(_, flag)| **flag == 1);
         let before = chosen.take_while(|(program, _)| program.name != name).count();

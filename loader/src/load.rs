@@ -72,6 +72,7 @@ const LOADED: &[u16] = &[
     section::MAP_VALUES,
     #[cfg(feature = "options")]
     section::ALIASES,
+    #[cfg(feature = "net")]
     section::DEVICE_VALUES,
 ];
 /// Sections of the target that loading needs beside those of relocation.
@@ -81,6 +82,14 @@ const OF_TARGET: &[u16] = &[
     section::SANITIZED,
     #[cfg(feature = "maps")]
     section::MAP_PLAN,
+];
+/// The same, of which ids and layouts hold for the very kernel alone.
+const OF_BUILD: &[u16] = &[
+    section::ATTACH_IDS,
+    #[cfg(feature = "place")]
+    section::STRUCT_OPS,
+    #[cfg(feature = "place")]
+    section::STRUCT_OPS_MEMBERS,
 ];
 
 /// The objects that are still to be loaded, and what came of those before.
@@ -158,9 +167,9 @@ pub fn load<K: Kernel>(
         let mut parts: Parts<'_> = kept;
         parts.read(kernel, whole, &mut arena, LOADED)?;
         parts.read(kernel, (chosen.file, chosen.target), &mut arena, OF_TARGET)?;
-        if cfg!(feature = "trace") && chosen.by_build_id {
+        if cfg!(any(feature = "trace", feature = "place")) && chosen.by_build_id {
             // ids of the kernel hold for the very build only
-            parts.read(kernel, (chosen.file, chosen.target), &mut arena, &[section::ATTACH_IDS])?;
+            parts.read(kernel, (chosen.file, chosen.target), &mut arena, OF_BUILD)?;
         }
         let mut sections = Sections { path: pack.path, object, btf, parts };
         if chosen.own_types() {
@@ -274,7 +283,7 @@ fn into_kernel<K: Kernel>(
         }
     }
     if cfg!(feature = "maps") && !s.parts.get(section::MAP_VALUES).is_empty() {
-        maps::hold(kernel, session, (s, place), open, (flags, first))?;
+        maps::hold(kernel, session, (s, place), open, loaded)?;
     }
     let attaches = matches!(session.options.command, Command::Run | Command::Load);
     if device::BUILT && attaches && !s.parts.get(section::DEVICE_VALUES).is_empty() {
@@ -313,6 +322,10 @@ fn into_kernel<K: Kernel>(
                 }
                 next = next.saturating_add(1);
             }
+        }
+        if place::BUILT && place::struct_ops::any(s) {
+            let loaded = Loaded { first, chosen: flags };
+            place::struct_ops::attach(kernel, session, s, open, loaded)?;
         }
         if service::BUILT && command == Command::Load {
             service::maps(kernel, session, s, open)?;

@@ -1,11 +1,13 @@
 //! Creating the maps: sizes that only the device knows, first contents, frozen constants.
 
 use crate::arena::Arena;
+use crate::btf_id::Loaded;
 use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
 use crate::lacking::without;
 use crate::object::{Sections, kernel_name};
 use crate::pins;
+use crate::place::{self, struct_ops};
 use crate::say::{
     Arg::{E, N, P, S},
     bad, fail, text,
@@ -64,6 +66,7 @@ pub fn spec(object: &str, map: &Map<'_>, (cpus, page_size): (u32, u32), btf: Opt
         btf: btf.filter(|_| map.value_type != TypeId::VOID),
         key_type: map.key_type.0,
         value_type: map.value_type.0,
+        kernel_value_type: 0,
         inner: None,
     }
 }
@@ -83,6 +86,11 @@ pub fn create<K: Kernel>(
             continue;
         }
         let mut spec = spec(s.object.name, &map, machine, btf);
+        if place::BUILT && map.role == MapRole::StructOps {
+            // the kernel wants the object's types with it, though it takes none of them
+            spec.btf = btf;
+            struct_ops::spec(kernel, s, number, map.name, &mut spec)?;
+        }
         if map.role == MapRole::Pinned && !BUILT {
             return Err(without(kernel, s, "maps"));
         }
@@ -161,8 +169,7 @@ fn pattern<K: Kernel>(
     }
 }
 
-/// Puts maps and programs into the maps that hold them from the start. `chosen` has a 1 for each program that is loaded, the first of
-/// which the ledger has as number `first`. Maps in a map that was pinned before stay as they are, as libbpf leaves them.
+/// Puts maps and programs into the maps that hold them from the start. Maps in a map that was pinned before stay as they are, as libbpf leaves them.
 #[cold]
 #[inline(never)]
 pub fn hold<K: Kernel>(
@@ -170,13 +177,8 @@ pub fn hold<K: Kernel>(
     session: &Session<'_>,
     (s, place): (&Sections<'_>, usize),
     open: &[OpenMap],
-    (chosen, first): (&[u8], usize),
+    loaded: Loaded<'_>,
 ) -> Done<()> {
-    let program_fd = |number: u16| {
-        let (before, rest) = chosen.split_at_checked(usize::from(number))?;
-        let before = before.iter().filter(|&&f| f == 1).count();
-        rest.first().filter(|&&f| f == 1).and_then(|_| session.ledger.get(first.saturating_add(before)))
-    };
     let fd_of = |map: u16| open.get(usize::from(map)).map(|m| m.map.fd()).filter(|fd| fd.0 >= 0);
     for value in s.parts.records::<MapValue>(section::MAP_VALUES) {
         let map = bad(kernel, s.path, s.maps().at(value.map))?;
@@ -185,7 +187,7 @@ pub fn hold<K: Kernel>(
             Holds::Map { .. } if was_pinned => continue,
             Holds::Map { map } => fd_of(map),
             // left out, which was said
-            Holds::Program { program } => program_fd(program),
+            Holds::Program { program } => loaded.number(session, program),
         };
         let (Some(holder), Some(held)) = (open.get(usize::from(value.map)), held) else { continue };
         // one that was not created holds nothing

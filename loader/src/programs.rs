@@ -6,6 +6,7 @@ use crate::exit::Done;
 use crate::job::OpenMap;
 use crate::maps::with_memlock;
 use crate::object::{Sections, kernel_name};
+use crate::place::{self, struct_ops};
 use crate::plan::refuse;
 use crate::say::{
     Arg::{E, S},
@@ -78,13 +79,21 @@ impl Linker<'_, '_> {
             .filter(|b| !b.func_info.is_empty()),
             None => None,
         };
-        let attach_to = match btf_id::find(kernel, session, s, number, program, loaded) {
+        let mut member = program.expected_attach_type;
+        let found = match program.prog_type {
+            struct_ops::PROGRAM if place::BUILT => struct_ops::attach_to(s, number).map(|(to, at)| {
+                member = at;
+                to
+            }),
+            _ => btf_id::find(kernel, session, s, number, program, loaded),
+        };
+        let attach_to = match found {
             Ok(attach_to) => attach_to,
             Err(e) => return Err(refuse(kernel, s, program, e)),
         };
         let spec = ProgSpec {
             prog_type: program.prog_type,
-            expected_attach_type: program.expected_attach_type,
+            expected_attach_type: member,
             prog_flags: program.prog_flags,
             kern_version: s.object.kern_version,
             name: kernel_name("", program.name),

@@ -35,7 +35,13 @@ fn ran(sample: &Sample, more: &[&str], code: i32, change: impl Fn(&mut Fake)) ->
     change(&mut k);
     let args: Vec<&str> = ["run", "/p", "--for", "1"].into_iter().chain(more.iter().copied()).collect();
     assert_eq!(run(&mut k, &args), code, "{}", k.stderr);
-    assert!(k.left().is_empty() && k.held.is_empty(), "{:?} {:?}\n{}", k.left(), k.held, k.stderr);
+    assert!(
+        k.left().is_empty() && k.held.is_empty() && k.registered.is_empty(),
+        "{:?} {:?}\n{}",
+        k.left(),
+        k.held,
+        k.stderr
+    );
     k
 }
 
@@ -50,7 +56,12 @@ fn fails_cleanly(sample: &Sample, more: &[&str], change: impl Fn(&mut Fake)) {
             let args: Vec<&str> =
                 ["run", "/p", "--for", "1"].into_iter().chain(more.iter().copied()).collect();
             let code = run(&mut k, &args);
-            assert!(k.left().is_empty() && k.held.is_empty(), "call {n} {e:?}: {:?} {:?}", k.left(), k.held);
+            assert!(
+                k.left().is_empty() && k.held.is_empty() && k.registered.is_empty(),
+                "call {n} {e:?}: {:?} {:?}",
+                k.left(),
+                k.held
+            );
             assert!(code == 0 || k.stderr.lines().count() > 0, "call {n} {e:?} says nothing");
         }
     }
@@ -193,4 +204,48 @@ fn receivers_have_no_links() {
     fails_cleanly(&sample, &[], |_| ());
     let k = ran(&at(Place::Lirc, "/dev/lirc1", (20, 16)), &[], 4, |_| ());
     assert!(k.stderr.contains("there is no such receiver"), "{}", k.stderr);
+}
+
+/// A struct of the kernel's with a program as its member.
+fn ops(link: bool) -> Sample {
+    let program = ("struct_ops/begin", Attach::None, 27, 0);
+    Sample { struct_ops: Some(link), probe: Some(program), needed: true, ..Sample::default() }
+}
+
+#[test]
+fn structs_of_the_kernel_are_registered_and_no_longer() {
+    for link in [true, false] {
+        let k = ran(&ops(link), &[], 0, |_| ());
+        let map = k.maps.iter().find(|map| map.map_type == 26).unwrap();
+        assert_eq!((map.value_size, map.kernel_value_type, map.map_flags), (24, 502, u32::from(link) << 13));
+        // without the object's types the kernel does not make it
+        assert!(map.btf.is_some() && map.value_type == 0);
+        let program = k.progs.last().unwrap();
+        assert_eq!((program.attach_btf_id, program.expected_attach_type), (501, 3));
+        let (_, key, value) = k.updates.iter().find(|update| update.0 == "ops").unwrap();
+        let fd = i32::from_ne_bytes(value[16..20].try_into().unwrap());
+        assert_eq!((key, &value[..16], &value[20..]), (&vec![0; 4], &[7; 16][..], &[7; 4][..]));
+        assert_eq!(k.things[&fd], prog());
+        assert_eq!(k.attached.last().unwrap().ends_with("by 44"), link, "{:?}", k.attached);
+        fails_cleanly(&ops(link), &[], |_| ());
+    }
+    // nothing is registered by looking whether it loads
+    let mut k = machine(&ops(false));
+    assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
+    assert!(!k.updates.iter().any(|update| update.0 == "ops"));
+}
+
+#[test]
+fn structs_of_the_kernel_need_a_target_of_it() {
+    let other = Sample { build_id: vec![9; 20], ..ops(true) };
+    let k = ran(&other, &["--allow-release"], 1, |_| ());
+    assert!(
+        k.stderr.contains("map ops of struct_ops: the pack needs a target of this very kernel"),
+        "{}",
+        k.stderr
+    );
+    let mut k = machine(&ops(true));
+    assert_eq!(run(&mut k, &["load", "/p"]), 1, "{}", k.stderr);
+    assert!(k.stderr.contains("corelet-loader run holds it"), "{}", k.stderr);
+    assert!(k.left().is_empty());
 }

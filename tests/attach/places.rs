@@ -17,6 +17,8 @@ use std::ops::RangeInclusive;
 const DRIVER: &str = include_str!("places.sh");
 const PLACES: (&str, &[u8]) = ("places", include_bytes!("places.bpf.o"));
 
+const CONGESTION: (&str, &[u8]) = ("congestion", include_bytes!("congestion.bpf.o"));
+
 /// The counters, by their place in `hits`: `enum kind` of `places.bpf.c`.
 const COUNTERS: [&str; 38] = [
     "INGRESS",
@@ -209,6 +211,16 @@ const KINDS: &[Kind] = &[
         hits: &[("REUSEPORT", just(10))],
         ..KIND
     },
+    // in use by the connections of IPv4 and IPv6: both ends of each begin with it
+    Kind {
+        name: "congestion",
+        object: CONGESTION,
+        counters: &["INIT", "AVOID", "RELEASED"],
+        programs: &["begin", "released", "threshold", "avoid", "undo"],
+        options: "",
+        hits: &[("INIT", 2..=6), ("AVOID", 1..=20), ("RELEASED", 2..=6)],
+        ..KIND
+    },
     Kind {
         name: "no-place",
         programs: &["skb"],
@@ -259,6 +271,12 @@ const KINDS: &[Kind] = &[
         ..KIND
     },
 ];
+
+/// The packs' names.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
 
 fn pack(kind: &Kind, kernel: &Opened) -> Result<Vec<u8>> {
     let (name, bytes) = kind.object;
@@ -316,6 +334,17 @@ pub(super) fn judge(kind: &Kind, output: &Output) -> Result<Fate, String> {
     if output.rc != Some(0) || output.fact("worked")? != 0 {
         return Err(format!("exit code {:?}: {said}", output.rc));
     }
+    if kind.name == "congestion" {
+        let fact = |name: &str| output.facts.get(name).map_or("", String::as_str);
+        let during = fact("registered");
+        let registered = ["corelet_cc", "corelet_old"].map(|name| during.split(',').any(|n| n == name));
+        if fact("congestion") != "corelet_cc" || registered != [true; 2] {
+            return Err(format!("in use {}, registered {during}: {said}", fact("congestion")));
+        }
+    }
+    if output.facts.get("available").is_none_or(|names| names.contains("corelet")) {
+        return Err(format!("left registered: {:?}: {said}", output.facts.get("available")));
+    }
     let counts = output.results.iter().find(|r| r.get("result").and_then(Value::as_str) == Some("hits"));
     let counts = counts.ok_or_else(|| format!("no result: {said}"))?;
     let count = |name: &str| counts["counters"].get(name).and_then(Value::as_i64).unwrap_or(-1);
@@ -324,4 +353,29 @@ pub(super) fn judge(kind: &Kind, output: &Output) -> Result<Fate, String> {
         .map(|(name, range)| format!("{name} is {}, not of {range:?}", count(name)))
         .collect();
     if wrong.is_empty() { Ok(Fate::Right) } else { Err(format!("{}: {said}", wrong.join("; "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_of_struct_ops_are_read_as_the_object_has_them() {
+        let (_, bytes) = CONGESTION;
+        let mut index = vec![0; type_count(bytes).unwrap()];
+        let object = Object::parse(bytes, &mut index).unwrap();
+        let function = |index: u32| object.functions().nth(index as usize).unwrap().name;
+        let maps = object.struct_ops().collect::<Result<Vec<_>, _>>().unwrap();
+        let seen: Vec<_> = maps
+            .iter()
+            .map(|map| {
+                let functions = object.struct_ops_functions(map).map(|f| f.map(|(at, f)| (at, function(f))));
+                (map.name, map.link, functions.collect::<Result<Vec<_>, _>>().unwrap())
+            })
+            .collect();
+        let some = vec![(24, "begin"), (40, "threshold"), (48, "avoid"), (56, "undo")];
+        let all = [&some[..1], &[(32, "released")], &some[1..]].concat();
+        assert_eq!(seen, [("corelet_old", false, some), ("corelet_cc", true, all)]);
+        assert!(maps.iter().all(|map| map.data.len() == 64 && map.data.starts_with(b"corelet_")));
+    }
 }

@@ -7,6 +7,8 @@ mkdir -p $GROUP /tmp/plain
 ip link set lo up
 # flows are only dissected where packets are spread over CPUs by them
 echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus
+# compiled programs have symbols, by which they are counted
+echo 1 >/proc/sys/net/core/bpf_jit_enable
 echo 1 >/proc/sys/net/core/bpf_jit_kallsyms
 
 # How many programs the kernel has: those that are compiled have symbols. They are freed a while after they are closed.
@@ -39,6 +41,7 @@ place() {
         usleep 50000
     done
     [ "$name" != congestion ] || echo corelet_cc >/proc/sys/net/ipv4/tcp_congestion_control
+    registered=$(tr ' ' , </proc/sys/net/ipv4/tcp_available_congestion_control)
     congestion=$(cat /proc/sys/net/ipv4/tcp_congestion_control)
     : >/tmp/go
     wait $worker
@@ -50,6 +53,7 @@ place() {
     echo "$MARK begin $name"
     echo "F worked=$worked"
     echo "F congestion=$congestion"
+    echo "F registered=$registered"
     echo "F left=$(programs)"
     echo "F available=$(tr ' ' , </proc/sys/net/ipv4/tcp_available_congestion_control)"
     sed 's/^/E /' /tmp/worker

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use corelet_core::object::sec_name::SecName;
 use corelet_core::object::{
-    DataRole, DataSection, Extern, Function, Located, MapDef, MapValue, Object, Reference, Variable, sec_name,
+    DataRole, DataSection, Extern, Function, Located, MapDef, MapValue, Object, Reference, StructOps,
+    Variable, sec_name,
 };
 use corelet_core::pack::{Attach, MapRole};
 use corelet_core::relo::CoreRelo;
@@ -16,6 +17,9 @@ use crate::relocate::{Lines, core_relo};
 
 /// `BPF_PROG_TYPE_PERF_EVENT`.
 const PERF_EVENT: u32 = 7;
+
+/// Section of variables that clang puts into address space 1, which is an arena.
+const ARENA_SECTION: &str = ".addr_space.1";
 
 /// An object, collected.
 pub(super) struct Collected<'o> {
@@ -33,6 +37,8 @@ pub(super) struct Collected<'o> {
     pub(super) data: Vec<(DataSection<'o>, Vec<Variable<'o>>)>,
     pub(super) externs: Vec<Extern<'o>>,
     pub(super) kconfig_size: u32,
+    /// Maps of struct_ops.
+    pub(super) struct_ops: Vec<StructOps<'o>>,
     pub(super) lines: Lines<'o>,
 }
 
@@ -56,6 +62,12 @@ impl<'o> Collected<'o> {
             let relo = relo.context(".BTF.ext core_relo")?;
             relos.push((relo, core_relo(&relo).with_context(|| format!("relo #{}", relo.number))?));
         }
+        let in_arena = object.elf().find(ARENA_SECTION).filter(|s| s.size > 0);
+        ensure!(
+            in_arena.is_none(),
+            "section {ARENA_SECTION}: variables in an arena (`__arena`), which this version's loader does not set: allocate them by \
+             bpf_arena_alloc_pages"
+        );
         let mut data = Vec::new();
         for section in object.data_sections() {
             let section = section?;
@@ -79,6 +91,7 @@ impl<'o> Collected<'o> {
             data,
             externs: object.externs().collect::<Result<_, _>>().context("externs")?,
             kconfig_size: object.kconfig_size()?,
+            struct_ops: object.struct_ops().collect::<Result<_, _>>().context("section .struct_ops")?,
             lines: Lines::of(&object)?,
             functions,
             object,

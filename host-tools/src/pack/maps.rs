@@ -25,6 +25,9 @@ const STORAGE: [u32; 6] = [19, 21, 24, 28, 29, 32];
 /// Types whose key and value types the kernel refuses, as libbpf keeps them back: perf event, cgroup and stack trace arrays, maps of
 /// maps, devmaps, sockmap, cpumap, xskmap, sockhash, queue, stack, arena.
 const UNTYPED: [u32; 14] = [4, 7, 8, 12, 13, 14, 15, 16, 17, 18, 22, 23, 25, 33];
+/// Where user space would map an arena that says no address. The kernel loads a program only once that is known (`resolve_pseudo_ldimm64`,
+/// `kernel/bpf/verifier.c`), and the loader, which reads no arena, maps none. Not across 4 GiB.
+const ARENA_ADDRESS: u64 = 1 << 32;
 /// `BPF_F_NUMA_NODE`
 const NUMA_NODE: u32 = 1 << 2;
 
@@ -37,7 +40,7 @@ pub(super) fn declared<'o>(m: &MapDef<'o>, manifest: &Manifest, types: &PackType
     let said = manifest.maps.get(m.name).cloned().unwrap_or_default();
     let refuse = |why: &str| Err(Failure::not_portable(format!("map {}: {why}", m.name)));
     let holds_maps = matches!(spec.map_type, ARRAY_OF_MAPS | HASH_OF_MAPS);
-    if matches!(spec.map_type, STRUCT_OPS | ARENA | INSN_ARRAY) {
+    if matches!(spec.map_type, STRUCT_OPS | INSN_ARRAY) {
         return refuse(&format!("this version's loader makes no {}", map_type::name(spec.map_type)));
     }
     if holds_maps && m.inner.is_none() {
@@ -89,6 +92,9 @@ pub(super) fn declared<'o>(m: &MapDef<'o>, manifest: &Manifest, types: &PackType
             m.name
         ));
     }
+    if spec.map_type == ARENA && map.map_extra == 0 {
+        map.map_extra = ARENA_ADDRESS;
+    }
     if carries_events && spec.map_type == PERF_EVENT_ARRAY {
         map.perf_pages = said.perf_pages.unwrap_or(PERF_PAGES);
     }
@@ -130,6 +136,26 @@ fn of_spec<'o>(name: &'o str, spec: &MapSpec, types: &PackTypes) -> Map<'o> {
         map_extra: spec.map_extra,
         key_type: typed(spec.key_type),
         value_type: typed(spec.value_type),
+        data_off: 0,
+        data_len: 0,
+        perf_pages: 0,
+    }
+}
+
+/// The record of a map of struct_ops; what it is created of, each target says.
+pub(super) fn of_struct_ops(name: &str) -> Map<'_> {
+    Map {
+        name,
+        role: MapRole::StructOps,
+        map_type: STRUCT_OPS,
+        key_size: 4,
+        value_size: 0,
+        max_entries: 1,
+        sizing: Sizing::Exact,
+        map_flags: 0,
+        map_extra: 0,
+        key_type: TypeId::VOID,
+        value_type: TypeId::VOID,
         data_off: 0,
         data_len: 0,
         perf_pages: 0,

@@ -29,6 +29,7 @@ mod reads;
 mod results;
 mod sanitize;
 mod sizes;
+mod struct_ops;
 mod target;
 mod types;
 mod varying;

@@ -97,6 +97,7 @@ impl<'o> Maps<'o> {
         if kconfig.is_some() {
             maps.push(data_map(".kconfig", MapRole::Kconfig, c.kconfig_size, RDONLY_PROG, types.kconfig));
         }
+        maps.extend(c.struct_ops.iter().map(|m| maps::of_struct_ops(m.name)));
         let sections = c.data.iter().map(|(s, _)| s.section).collect();
         Ok(Maps { maps, inner, values, data, sections, first_data, kconfig })
     }

@@ -9,6 +9,7 @@ use super::types::PackTypes;
 use super::write::Section;
 use super::{
     Kernel, TypeIds, absent, attach_ids, devices, jit, map_plan, memory, patches, plan, read_back, sanitize,
+    struct_ops,
 };
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
@@ -172,6 +173,7 @@ impl Job<'_, '_> {
             attach_ids::section(self.owner, c, self.decisions, kernel)?,
             patches,
         ];
+        sections.extend(struct_ops::sections(self.owner, c, self.maps, self.decisions, kernel)?);
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));
         let maps = maps.map(|m| memory::of_map(&m));

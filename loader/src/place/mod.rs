@@ -4,6 +4,7 @@
 //! else by `BPF_PROG_ATTACH`, or an option of a socket, which the ledger undoes. What is attached without a link outlives a loader
 //! that is killed, but for packet sockets. All of it is `#[cold]`: for packs without such programs it is no memory (link.ld).
 
+pub mod struct_ops;
 mod words;
 
 pub use words::refuse;
@@ -15,7 +16,7 @@ use crate::object::Sections;
 use crate::plan::optional;
 use crate::say::{Arg::S, fail, say, text};
 use crate::session::Session;
-use crate::sys::{Errno, Fd, Kernel, Open, Sys};
+use crate::sys::{Errno, Fd, Kernel, MapFd, MapSpec, Open, Sys};
 use crate::tracefs::Path;
 use crate::uprobe::Job;
 use corelet_core::pack::{Attach, Place, Program};
@@ -52,6 +53,11 @@ pub enum Held {
         /// The option that undoes it.
         detach: u16,
     },
+    /// A map of struct_ops without a link.
+    Registered {
+        /// The map.
+        map: u16,
+    },
 }
 
 /// Undoes what was attached without a link.
@@ -65,6 +71,10 @@ pub fn release<K: Kernel>(kernel: &mut K, held: Held) {
             kernel.prog_detach(fd(prog), fd(target), attach_type.into())
         }
         Held::Option { socket, detach } => kernel.socket_option(fd(socket), detach.into(), Fd(0)),
+        Held::Registered { map } => {
+            let spec = MapSpec { key_size: 4, ..MapSpec::default() };
+            kernel.map_delete(&MapFd::new(fd(map), &spec, 1), &0u32.to_ne_bytes())
+        }
     };
 }
 

@@ -91,6 +91,7 @@ impl Attr {
             .set(16, m.map_flags)
             .set(20, m.inner.map_or(0, |fd| fd.0 as u32))
             .name(28, &m.name)
+            .set(60, m.kernel_value_type)
             .set_u64(64, m.map_extra);
         match m.btf {
             Some(btf) => a.set(48, btf.0 as u32).set(52, m.key_type).set(56, m.value_type),

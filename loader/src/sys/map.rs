@@ -26,6 +26,8 @@ pub struct MapSpec {
     pub key_type: u32,
     /// Type of a value, 0 for none.
     pub value_type: u32,
+    /// Of a map of struct_ops: id of its value's type in the kernel's BTF.
+    pub kernel_value_type: u32,
     /// Of a map of maps: one such as are in it.
     pub inner: Option<Fd>,
 }

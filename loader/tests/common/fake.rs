@@ -48,6 +48,7 @@ pub struct Loaded {
     pub func_info: Vec<u8>,
     pub prog_type: u32,
     pub attach_btf_id: u32,
+    pub expected_attach_type: u32,
     /// What `attach_prog_fd` or `attach_btf_obj_fd` is.
     pub attach_of: Option<Thing>,
 }
@@ -96,6 +97,8 @@ pub struct Fake {
     pub place_refuses: Option<Errno>,
     /// What is attached without a link, and undone by hand: descriptors of program and target, attach type.
     pub held: Vec<(i32, i32, u32)>,
+    /// Maps of struct_ops that are registered without a link.
+    pub registered: Vec<i32>,
     /// Options of sockets that were set: the option, and what the value is a descriptor of.
     pub options: Vec<(u32, Option<Thing>)>,
     pub no_symbols: bool,
@@ -514,6 +517,9 @@ impl Kernel for Fake {
         let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
         self.updates.push((name, key.to_vec(), value.to_vec()));
         self.contents.push((map.fd().0, value.to_vec()));
+        if spec.map_type == 26 && spec.map_flags & 1 << 13 == 0 {
+            self.registered.push(map.fd().0);
+        }
         self.keys.push(key.to_vec());
         if let Ok(key) = key.try_into() {
             let made = self.same.get(&map.fd().0).copied().unwrap_or(map.fd().0);
@@ -542,7 +548,11 @@ impl Kernel for Fake {
         Err(Errno::ENOENT)
     }
 
-    fn map_delete(&mut self, _: &MapFd, _: &[u8]) -> Sys<()> {
+    fn map_delete(&mut self, map: &MapFd, _: &[u8]) -> Sys<()> {
+        let registered = self.registered.iter().position(|&ops| ops == map.fd().0);
+        if let Some(at) = registered {
+            self.registered.remove(at);
+        }
         self.call()?;
         Err(Errno::ENOENT)
     }
@@ -573,6 +583,7 @@ impl Kernel for Fake {
             func_info: spec.btf.map_or(Vec::new(), |b| b.func_info.to_vec()),
             prog_type: spec.prog_type,
             attach_btf_id: spec.attach_to.id,
+            expected_attach_type: spec.expected_attach_type,
             attach_of: spec.attach_to.of.map(|fd| self.open[&fd.0].clone()),
         });
         self.give(Thing::Prog(name))
@@ -652,8 +663,11 @@ impl Kernel for Fake {
         if self.no_place_links {
             return Err(Errno::EINVAL);
         }
-        self.attached
-            .push(format!("{:?} to {:?} by {attach_type}", self.open[&prog.0], self.open[&target.0]));
+        let to = self.open.get(&target.0);
+        self.attached.push(to.map_or_else(
+            || format!("{:?} by {attach_type}", self.open[&prog.0]),
+            |to| format!("{:?} to {to:?} by {attach_type}", self.open[&prog.0]),
+        ));
         self.give(Thing::Link)
     }
 

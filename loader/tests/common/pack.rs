@@ -5,7 +5,8 @@ use super::btf::Writer;
 use corelet_core::pack::{
     Alias, Arch, Attach, AttachId, CRITICAL, Choice, Crc, Decision, ENTRY_LEN, Event, Fixup, FixupKind,
     FuncInfo, Function, HEADER_LEN, Holds, InnerMap, MAGIC, Map, MapChoice, MapFate, MapRole, MapValue,
-    Memory, Module, Object, Patch, Program, Relo, Sizes, Sizing, Target, VERSION, crc32, section, work,
+    Memory, Module, Object, Patch, Program, Relo, Sizes, Sizing, StructOps, StructOpsMember, Target, VERSION,
+    crc32, section, work,
 };
 use corelet_core::{Endian, TypeId, insn::Insn};
 use serde::Serialize;
@@ -60,6 +61,8 @@ pub struct Sample {
     pub ring: Option<MapFate>,
     /// Leaves out what relocation comes to.
     pub no_patches: bool,
+    /// Adds a map of struct_ops `ops`, with a link or without, which has `handle_probe` as its member 3 at byte 16.
+    pub struct_ops: Option<bool>,
 }
 
 impl Default for Sample {
@@ -85,6 +88,7 @@ impl Default for Sample {
             holders: false,
             ring: None,
             no_patches: false,
+            struct_ops: None,
         }
     }
 }
@@ -198,6 +202,10 @@ impl Sample {
             held.push(value(outer, 1, Holds::Map { map: 1 }));
             held.push(value(outer + 1, 0, Holds::Program { program: 0 }));
             held.push(value(outer + 1, 2, Holds::Program { program: 1 }));
+        }
+        if self.struct_ops.is_some() {
+            let role = MapRole::StructOps;
+            maps.push(Map { name: "ops", role, map_type: 26, value_size: 0, max_entries: 1, ..hash });
         }
         if self.usdt_specs != 0 {
             let (name, max_entries) = ("__bpf_usdt_specs", self.usdt_specs);
@@ -318,6 +326,13 @@ impl Sample {
         }
         if let Some(fate) = self.ring {
             sections.push((section::MAP_PLAN, records(&[MapChoice { map: 0, fate }])));
+        }
+        if let Some(link) = self.struct_ops {
+            let (ops_type, value_type) = (TypeId(501), TypeId(502));
+            let ops = StructOps { map: 3, ops_type, value_type, link, value: &[7; 24] };
+            let member = StructOpsMember { map: 3, program: 1, member: 3, offset: 16 };
+            sections.push((section::STRUCT_OPS, records(&[ops])));
+            sections.push((section::STRUCT_OPS_MEMBERS, records(&[member])));
         }
         if let Some(id) = self.attach_id {
             sections.push((section::ATTACH_IDS, records(&[AttachId { program: 1, id: TypeId(id) }])));
