@@ -5,7 +5,8 @@
 //! fits), [`maps`], [`programs`] (with [`btf_id`] where they attach by types), [`attach`];
 //! then [`stream`] what the programs report, or [`service`] pins them. What the kernel gave is kept in a ledger ([`undo`]) and given back whatever
 //! happens. Memory is a region of the size that the pack states ([`corelet_core::pack::work`], [`arena`]); all calls go through one seam
-//! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]).
+//! ([`sys`]); an error is said where it arises ([`say`]) and travels as an exit code ([`exit`]). A program that carries the loader
+//! inside itself calls [`api`].
 
 #![cfg_attr(not(test), no_std)]
 #![deny(
@@ -27,6 +28,7 @@
     )
 )]
 
+pub mod api;
 pub mod arena;
 pub mod args;
 pub mod attach;

@@ -23,20 +23,20 @@ use crate::plan;
 use crate::programs::Linker;
 use crate::relocate;
 use crate::say::{
-    Arg::{E, S},
+    Arg::{E, N, S},
     bad, fail, failed, say, text,
 };
 use crate::service;
 use crate::session::Session;
 use crate::stream::Channels;
-use crate::sys::{Fd, Kernel, slots};
+use crate::sys::{Fd, Held, Kernel, MAX_PROGRAMS, slots};
 use crate::tracefs::until_nul;
 use crate::typed::{self, FdArray};
 use crate::uprobe;
 use crate::vars;
 use corelet_core::btf::Btf;
 use corelet_core::limits::MAX_PACK_OBJECTS;
-use corelet_core::pack::{self, Attach, Checked, Map, Object, Subset, section};
+use corelet_core::pack::{self, Attach, Checked, Map, Object, Program, Subset, section};
 use corelet_core::{Endian, Error};
 use heapless::Vec;
 
@@ -183,7 +183,7 @@ pub fn load<K: Kernel>(
 }
 
 /// Makes what the programs will report readable, before anything is attached.
-fn open_channels<K: Kernel>(
+pub fn open_channels<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
     objects: &mut Objects<'_, '_>,
@@ -279,7 +279,10 @@ fn into_kernel<K: Kernel>(
     let loaded = Loaded { first, chosen: flags };
     for (number, program) in (0..).zip(s.programs()) {
         if is_chosen(number) {
-            linker.load(kernel, session, (number, &program), loaded, arena.scope())?;
+            let fd = linker.load(kernel, session, (number, &program), loaded, arena.scope())?;
+            if !kernel.loaded(Held { object: place as u8, number, fd }) {
+                return Err(too_many(kernel));
+            }
         }
     }
     if cfg!(feature = "maps") && !s.parts.get(section::MAP_VALUES).is_empty() {
@@ -301,22 +304,7 @@ fn into_kernel<K: Kernel>(
             {
                 overrides::apply(kernel, session, &mut program)?;
                 let before = (session.ledger.len(), session.ledger.tracefs_probes);
-                let attached = match program.attach {
-                    Attach::Uprobe { .. } | Attach::Usdt { .. } if cfg!(feature = "uprobe") => {
-                        let job = uprobe::Job { s, open, number, program: &program, prog };
-                        session.counts.waiting = session.counts.waiting.saturating_add(1);
-                        uprobe::attach(kernel, session, &job)?
-                    }
-                    Attach::Place { .. } if place::BUILT => {
-                        let job = uprobe::Job { s, open, number, program: &program, prog };
-                        place::attach(kernel, session, &job)?
-                    }
-                    Attach::Device { .. } if device::BUILT => {
-                        let job = device::Job { s, number, program: &program, prog };
-                        device::attach(kernel, session, &job)?
-                    }
-                    _ => attach::attach(kernel, session, s, number, &program, prog)?,
-                };
+                let attached = attach_one(kernel, session, (s, open), (number, &program), prog)?;
                 if service::BUILT && attached && command == Command::Load {
                     service::program(kernel, session, s, &program, prog, before)?;
                 }
@@ -332,6 +320,37 @@ fn into_kernel<K: Kernel>(
         }
     }
     Ok(memory)
+}
+
+#[cold]
+#[inline(never)]
+fn too_many<K: Kernel>(kernel: &mut K) -> Exit {
+    fail(kernel, Exit::NotPortable, text!("more than % programs"), &[N(MAX_PROGRAMS as u64)])
+}
+
+/// Attaches a program of an object whose maps are `open`; whether it is attached.
+#[inline(always)]
+pub fn attach_one<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    (s, open): (&Sections<'_>, &[OpenMap]),
+    (number, program): (u16, &Program<'_>),
+    prog: Fd,
+) -> Done<bool> {
+    match program.attach {
+        Attach::Uprobe { .. } | Attach::Usdt { .. } if cfg!(feature = "uprobe") => {
+            let job = uprobe::Job { s, open, number, program, prog };
+            session.counts.waiting = session.counts.waiting.saturating_add(1);
+            uprobe::attach(kernel, session, &job)
+        }
+        Attach::Place { .. } if place::BUILT => {
+            place::attach(kernel, session, &uprobe::Job { s, open, number, program, prog })
+        }
+        Attach::Device { .. } if device::BUILT => {
+            device::attach(kernel, session, &device::Job { s, number, program, prog })
+        }
+        _ => attach::attach(kernel, session, s, number, program, prog),
+    }
 }
 
 /// Relocates with the target's types, in memory that is free again afterwards.

@@ -24,6 +24,8 @@ const BUILT: bool = cfg!(feature = "maps");
 
 /// `BPF_F_RDONLY_PROG`
 const RDONLY_PROG: u32 = 1 << 7;
+/// `BPF_F_MMAPABLE` (5.5)
+pub const MMAPABLE: u32 = 1 << 10;
 
 /// Does `call`, and once more with a higher `RLIMIT_MEMLOCK` where it was refused: kernels before 5.11 charge maps and
 /// programs to that limit and answer `EPERM`.
@@ -107,6 +109,9 @@ pub fn create<K: Kernel>(
             _ => pattern(kernel, session, s, (number, &map), btf)?,
         };
         spec.inner = pattern;
+        if kernel.inside() && !map.role.is_declared() && session.identity.is_at_least(5, 5) {
+            spec.map_flags |= MMAPABLE;
+        }
         let created = attempt(kernel, &mut spec, machine.0);
         if let Some(pattern) = pattern {
             kernel.close(pattern);

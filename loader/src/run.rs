@@ -16,10 +16,9 @@ use crate::preflight;
 use crate::report;
 use crate::say::{Arg::N, fail, failed, text};
 use crate::service::{self, Pulse};
-use crate::session::{Counts, Session};
+use crate::session::Session;
 use crate::stream::Channels;
 use crate::sys::{Kernel, Region};
-use crate::undo::Ledger;
 use corelet_core::limits::MAX_PACK_OBJECTS;
 use heapless::Vec;
 
@@ -33,18 +32,7 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
     if TARGETS && options.command == Command::Preflight {
         identity.becomes(&options.build_id);
     }
-    let mut session = Session {
-        options,
-        identity,
-        ledger: Ledger::default(),
-        attached_from: 0,
-        service: None,
-        sets_used: 0,
-        attaches_used: 0,
-        usdt_specs: 0,
-        counts: Counts::default(),
-        to_pin: Vec::new(),
-    };
+    let mut session = Session::new(options, identity);
     let done = within(kernel, &mut session, started);
     if service::BUILT && session.service.is_some() && (done.is_err() || options.command == Command::Run) {
         service::abandon(kernel, &mut session);
@@ -142,7 +130,7 @@ pub fn kernel_memory(chosen: &[Chosen<'_>], id: &Identity) -> u64 {
 /// Checks the kernel memory that the pack may take, before anything is created.
 #[cold]
 #[inline(never)]
-fn within_limit<K: Kernel>(
+pub fn within_limit<K: Kernel>(
     kernel: &mut K,
     session: &Session<'_>,
     chosen: &[Chosen<'_>],

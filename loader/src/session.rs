@@ -30,6 +30,25 @@ pub struct Session<'o> {
     pub to_pin: Vec<(u8, u16), MAX_PINS>,
 }
 
+impl<'o> Session<'o> {
+    /// A run that has done nothing yet.
+    #[inline(always)] // one that is returned would be copied
+    pub fn new(options: &'o Options<'o>, identity: Identity) -> Self {
+        Session {
+            options,
+            identity,
+            ledger: Ledger::default(),
+            attached_from: 0,
+            service: None,
+            sets_used: 0,
+            attaches_used: 0,
+            usdt_specs: 0,
+            counts: Counts::default(),
+            to_pin: Vec::new(),
+        }
+    }
+}
+
 /// Maps of one pack that a run may have to pin.
 pub const MAX_PINS: usize = 16;
 

@@ -36,10 +36,10 @@ fn ran(sample: &Sample, more: &[&str], code: i32, change: impl Fn(&mut Fake)) ->
     let args: Vec<&str> = ["run", "/p", "--for", "1"].into_iter().chain(more.iter().copied()).collect();
     assert_eq!(run(&mut k, &args), code, "{}", k.stderr);
     assert!(
-        k.left().is_empty() && k.held.is_empty() && k.registered.is_empty(),
+        k.left().is_empty() && k.by_place.is_empty() && k.registered.is_empty(),
         "{:?} {:?}\n{}",
         k.left(),
-        k.held,
+        k.by_place,
         k.stderr
     );
     k
@@ -57,10 +57,10 @@ fn fails_cleanly(sample: &Sample, more: &[&str], change: impl Fn(&mut Fake)) {
                 ["run", "/p", "--for", "1"].into_iter().chain(more.iter().copied()).collect();
             let code = run(&mut k, &args);
             assert!(
-                k.left().is_empty() && k.held.is_empty() && k.registered.is_empty(),
+                k.left().is_empty() && k.by_place.is_empty() && k.registered.is_empty(),
                 "call {n} {e:?}: {:?} {:?}",
                 k.left(),
-                k.held
+                k.by_place
             );
             assert!(code == 0 || k.stderr.lines().count() > 0, "call {n} {e:?} says nothing");
         }

@@ -117,7 +117,7 @@ impl Printed<'_> {
 
     /// Bytes of the largest event with padding, or of the largest value that is a result; [`MAX_EVENT`] at most.
     #[cold] // as Printing::of
-    fn largest(&self) -> usize {
+    pub fn largest(&self) -> usize {
         let results = Checked::<ResultMap<'_>>::new(self.results, section::RESULTS);
         let values = results.map(|r| self.size(r.type_id)).max().unwrap_or(0);
         let events = Checked::<Event<'_>>::new(self.events, section::EVENTS);

@@ -10,6 +10,7 @@
 
 mod output;
 mod perf;
+pub mod poll;
 mod print;
 #[cfg(feature = "format")]
 mod resolve;
@@ -123,7 +124,9 @@ impl Channels {
                 Err(e) => return Err(failed(kernel, text!("epoll_create1"), e)),
             };
         }
-        self.watch(kernel, job.stop, STOP)?;
+        if !kernel.inside() {
+            self.watch(kernel, job.stop, STOP)?;
+        }
         let mut count = 0usize;
         for source in job.sources {
             for c in carriers(source, job.cpus) {

@@ -3,8 +3,8 @@
 use super::attr::{Attr, cmd};
 use super::raw::syscall;
 use super::{
-    Address, Errno, Fd, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec,
-    ProgSpec, Region, Shared, Sys, Uname, linux_names, linux_net, linux_place,
+    Address, Errno, Fd, Held, Host, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand,
+    PerfSpec, ProgSpec, Region, Shared, Sys, Uname, linux_names, linux_net, linux_place,
 };
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -75,7 +75,28 @@ fn clock(id: usize) -> u64 {
     t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
 }
 
-impl Kernel for Linux {
+/// Has the host remember a mapping, or ends it.
+#[inline(always)]
+fn kept<H: Host>(host: &mut H, base: *mut core::ffi::c_void, len: usize) -> Sys<()> {
+    if host.mapped(base.expose_provenance(), len) {
+        return Ok(());
+    }
+    // SAFETY: just mapped with this length, and nothing has used it yet.
+    let _ = unsafe { rustix::mm::munmap(base, len) };
+    Err(Errno::ENOMEM)
+}
+
+impl<H: Host> Kernel for H {
+    #[inline(always)]
+    fn inside(&self) -> bool {
+        Host::inside(self)
+    }
+
+    #[inline(always)]
+    fn loaded(&mut self, program: Held) -> bool {
+        self.held(program)
+    }
+
     fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd> {
         let flags = match how {
             Open::Read => OFlags::RDONLY,
@@ -94,6 +115,11 @@ impl Kernel for Linux {
     }
 
     fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
+        if let Some(file) = self.in_memory(fd) {
+            let rest = file.get(offset as usize..).unwrap_or_default();
+            buf.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+            return Ok(rest.len().min(buf.len()));
+        }
         Ok(rustix::io::pread(borrowed(fd), buf, offset.into())?)
     }
 
@@ -104,6 +130,9 @@ impl Kernel for Linux {
     }
 
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Sys<usize> {
+        if self.take_words(fd, bytes) {
+            return Ok(bytes.len());
+        }
         Ok(rustix::io::write(borrowed(fd), bytes)?)
     }
 
@@ -133,6 +162,9 @@ impl Kernel for Linux {
     }
 
     fn file_len(&mut self, fd: Fd) -> Sys<u64> {
+        if let Some(file) = self.in_memory(fd) {
+            return Ok(file.len() as u64);
+        }
         // not fstat, whose 32-bit form brings statx(2) and a variable along; files are read by position anyway
         Ok(rustix::fs::seek(borrowed(fd), rustix::fs::SeekFrom::End(0))?)
     }
@@ -173,7 +205,8 @@ impl Kernel for Linux {
         let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
         // SAFETY: a new private mapping at a place of the kernel's choice aliases nothing.
         let base = unsafe { rustix::mm::mmap_anonymous(core::ptr::null_mut(), len, prot, flags) }?;
-        // SAFETY: `len` bytes from `base` are mapped, zeroed, ours alone and never unmapped.
+        kept(self, base, len)?;
+        // SAFETY: `len` bytes from `base` are mapped, zeroed, ours alone and not unmapped before their last use (`Hosted::new`).
         Ok(unsafe { core::slice::from_raw_parts_mut(base.cast(), len) })
     }
 
@@ -184,8 +217,9 @@ impl Kernel for Linux {
         let base = unsafe {
             rustix::mm::mmap(core::ptr::null_mut(), len, prot, MapFlags::SHARED, fd, offset.into())
         }?;
+        kept(self, base, len)?;
         let base = NonNull::new(base.cast()).ok_or(Errno::EFAULT)?;
-        // SAFETY: mapped with `len` bytes and never unmapped.
+        // SAFETY: mapped with `len` bytes and not unmapped before its last use (`Hosted::new`).
         Ok(unsafe { Shared::new(base, len) })
     }
 

@@ -6,6 +6,7 @@
 mod attr;
 mod errno;
 mod fd;
+mod host;
 mod linux;
 mod linux_names;
 mod linux_net;
@@ -18,6 +19,7 @@ mod socket;
 
 pub use errno::Errno;
 pub use fd::Fd;
+pub use host::{Carried, Hear, Held, Host, Hosted, MAX_PROGRAMS, MAX_TEXT, unmap};
 pub use linux::Linux;
 pub use map::{MapFd, MapSpec};
 pub use raw::exit;
@@ -162,6 +164,19 @@ pub struct Uname {
 
 /// Everything the loader asks of a kernel. Methods are named after the system call or the `bpf(2)` command.
 pub trait Kernel {
+    /// Whether a program carries the loader inside itself and will ask for variables ([`crate::api`]).
+    #[inline(always)]
+    fn inside(&self) -> bool {
+        false
+    }
+
+    /// Hears of a loaded program; whether there is room to remember it.
+    #[inline(always)]
+    fn loaded(&mut self, program: Held) -> bool {
+        let _ = program;
+        true
+    }
+
     /// `openat(2)`
     fn open(&mut self, path: &CStr, how: Open) -> Sys<Fd>;
     /// `read(2)`; 0 at the end.

@@ -1,7 +1,7 @@
 //! Memory that the kernel writes while we read it: ring buffers and perf buffers.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// A shared mapping. Every access is checked against its length and is atomic or a copy, so no reference into memory that
 /// another writes ever exists. Offsets are in bytes; accesses outside the mapping read 0 or do nothing.
@@ -61,6 +61,34 @@ impl Shared {
             // SAFETY: as in `load_u32`; only positions in writable mappings are stored.
             unsafe { p.as_ref() }.store(value, Ordering::Release);
         }
+    }
+
+    /// Stores `bytes` at `at`, at once where they are an aligned 32-bit word or `unsigned long`, else byte by byte; whether they
+    /// are all inside. The mapping is a writable one.
+    #[cold]
+    pub fn store(&self, at: usize, bytes: &[u8]) -> bool {
+        if at.checked_add(bytes.len()).is_none_or(|end| end > self.len) {
+            return false;
+        }
+        if let Ok(long) = bytes.try_into()
+            && let Some(p) = self.place::<AtomicUsize>(at)
+        {
+            // SAFETY: as in `load_u32`, in a writable mapping.
+            unsafe { p.as_ref() }.store(usize::from_ne_bytes(long), Ordering::Release);
+        } else if let Ok(word) = bytes.try_into()
+            && let Some(p) = self.place::<AtomicU32>(at)
+        {
+            // SAFETY: as above.
+            unsafe { p.as_ref() }.store(u32::from_ne_bytes(word), Ordering::Release);
+        } else {
+            for (i, &b) in (at..).zip(bytes) {
+                if let Some(p) = self.place::<AtomicU8>(i) {
+                    // SAFETY: as above.
+                    unsafe { p.as_ref() }.store(b, Ordering::Relaxed);
+                }
+            }
+        }
+        true
     }
 
     /// Copies `out.len()` bytes from `at`; whether they are all inside.

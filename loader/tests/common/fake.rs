@@ -3,11 +3,13 @@
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
 use super::rtnetlink::Net;
 use corelet_loader::sys::{
-    Address, Errno, Fd, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand, PerfSpec,
-    ProgSpec, Region, Shared, Sys, Uname,
+    Address, Carried, Errno, Fd, Held, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand,
+    PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
 };
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
+use std::rc::Rc;
 
 /// What a descriptor is.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,13 @@ pub struct Loaded {
 
 #[derive(Default)]
 pub struct Fake {
+    /// Whether a program carries the loader inside itself, and what it was then told to hold.
+    pub inside: bool,
+    pub held: Vec<Held>,
+    /// Calls, and descriptors that are open, for who gives the fake kernel away.
+    pub seen: Rc<Cell<(usize, usize)>>,
+    /// Mappings that were made and not ended.
+    pub mappings: usize,
     pub files: HashMap<String, Vec<u8>>,
     pub open: BTreeMap<i32, Thing>,
     pub calls: usize,
@@ -96,7 +105,7 @@ pub struct Fake {
     /// What attaching to a place gives instead.
     pub place_refuses: Option<Errno>,
     /// What is attached without a link, and undone by hand: descriptors of program and target, attach type.
-    pub held: Vec<(i32, i32, u32)>,
+    pub by_place: Vec<(i32, i32, u32)>,
     /// Maps of struct_ops that are registered without a link.
     pub registered: Vec<i32>,
     /// Options of sockets that were set: the option, and what the value is a descriptor of.
@@ -196,6 +205,7 @@ impl Fake {
 
     fn call(&mut self) -> Sys<()> {
         self.calls += 1;
+        self.seen.set((self.calls, self.open.len()));
         if self.killed == Some(self.calls) {
             std::panic::resume_unwind(Box::new(Killed));
         }
@@ -217,6 +227,7 @@ impl Fake {
         self.next += 1;
         self.things.insert(self.next, thing.clone());
         self.open.insert(self.next, thing);
+        self.seen.set((self.calls, self.open.len()));
         Ok(Fd(self.next))
     }
 
@@ -269,7 +280,40 @@ impl Fake {
 /// What a killed loader ends by.
 pub struct Killed;
 
+/// Of a load inside a program; the fake kernel's mappings are leaked, and counted.
+impl Carried for Fake {
+    fn page_size(&mut self) -> Sys<u32> {
+        self.call().map(|()| super::PAGE)
+    }
+
+    fn said(&self) -> &[u8] {
+        self.stderr.trim_end().as_bytes()
+    }
+
+    fn programs(&self) -> &[Held] {
+        &self.held
+    }
+
+    fn mappings(&self) -> usize {
+        self.mappings
+    }
+
+    fn unmap(&mut self, keep: usize) {
+        assert!(keep <= self.mappings, "{keep} of {} mappings", self.mappings);
+        self.mappings = keep;
+    }
+}
+
 impl Kernel for Fake {
+    fn inside(&self) -> bool {
+        self.inside
+    }
+
+    fn loaded(&mut self, program: Held) -> bool {
+        self.held.push(program);
+        true
+    }
+
     fn open(&mut self, path: &CStr, _: Open) -> Sys<Fd> {
         self.call()?;
         let path = path.to_str().unwrap().to_string();
@@ -391,6 +435,7 @@ impl Kernel for Fake {
 
     fn close(&mut self, fd: Fd) {
         assert!(self.open.remove(&fd.0).is_some(), "{fd:?} is closed twice");
+        self.seen.set((self.calls, self.open.len()));
     }
 
     fn file_len(&mut self, fd: Fd) -> Sys<u64> {
@@ -477,6 +522,7 @@ impl Kernel for Fake {
             return Err(Errno::ENOMEM);
         }
         self.regions.push(len);
+        self.mappings += 1;
         let words = vec![0u64; len.div_ceil(8)].leak();
         // a u64 slice gives the alignment that a mapping has
         Ok(&mut corelet_loader::sys::bytes(words)[..len])
@@ -484,6 +530,7 @@ impl Kernel for Fake {
 
     fn map_shared(&mut self, _: Fd, _: u32, len: usize, _: bool) -> Sys<Shared> {
         self.call()?;
+        self.mappings += 1;
         Ok(Shared::over(vec![0u64; len / 8].leak()))
     }
 
@@ -678,14 +725,14 @@ impl Kernel for Fake {
         }
         let (of, to) = (&self.open[&prog.0], &self.open[&target.0]);
         self.attached.push(format!("{of:?} to {to:?} by {attach_type} held, multi {multi}"));
-        self.held.push((prog.0, target.0, attach_type));
+        self.by_place.push((prog.0, target.0, attach_type));
         Ok(())
     }
 
     fn prog_detach(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<()> {
         // asked once: one that fails is not asked again
-        let at = self.held.iter().position(|held| *held == (prog.0, target.0, attach_type)).unwrap();
-        self.held.remove(at);
+        let at = self.by_place.iter().position(|held| *held == (prog.0, target.0, attach_type)).unwrap();
+        self.by_place.remove(at);
         self.call()
     }
 
