@@ -32,6 +32,8 @@ enum Command {
     Boot(cmd::boot::Args),
     Decode(cmd::decode::Args),
     Demo(cmd::demo::Args),
+    Headers(cmd::headers::Args),
+    New(cmd::new::Args),
 }
 
 #[derive(Subcommand)]
@@ -61,6 +63,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Boot(args) => cmd::boot::run(args),
         Command::Decode(args) => cmd::decode::run(args),
         Command::Demo(args) => cmd::demo::run(args),
+        Command::Headers(args) => cmd::headers::run(args),
+        Command::New(args) => cmd::new::run(args),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::pack::{
 };
 use crate::relocate::{Relocation, Verdict};
 use anyhow::{Context, Result};
+use corelet_boards::{Board, kernel_for, on_stderr};
 use corelet_core::pack::{Decision, Formula, MapFate, SkipReason, section};
 use serde::Serialize;
 use std::fmt::Write;
@@ -53,8 +54,11 @@ struct What {
     #[arg(required = true, value_name = "OBJ")]
     objects: Vec<PathBuf>,
     /// A kernel: image, vmlinux or BTF, and what the file does not say (btf=FILE, config=FILE, modules=DIR, release=, version=, arch=, build-id=).
-    #[arg(long = "target", required = true, value_name = "FILE[,KEY=VALUE]…")]
+    #[arg(long = "target", required_unless_present = "boards", value_name = "FILE[,KEY=VALUE]…")]
     targets: Vec<TargetArg>,
+    /// The kernel of a board, fetched where it is not here yet; as often as wished.
+    #[arg(long = "board", value_name = "BOARD")]
+    boards: Vec<String>,
     /// The manifest of the one object.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -96,8 +100,15 @@ impl What {
         }
         let inputs =
             self.objects.iter().map(|o| input(o, self.manifest.as_deref())).collect::<Result<Vec<_>>>()?;
-        let opened = self.targets.iter().map(Opened::open).collect::<Result<Vec<_>>>()?;
-        refuse_twins(&self.targets, &opened)?;
+        let mut targets = self.targets.clone();
+        let mut opened = self.targets.iter().map(Opened::open).collect::<Result<Vec<_>>>()?;
+        for name in &self.boards {
+            let progress = &mut *on_stderr();
+            let kernel = kernel_for(&Board::find(name)?, progress)?;
+            targets.push(TargetArg::new(&kernel.image, kernel.config.as_deref()));
+            opened.push(Opened::packaged(&kernel, progress)?);
+        }
+        refuse_twins(&targets, &opened)?;
         let mut built = with_modules(&opened, &inputs, |kernels| build(&inputs, kernels, options))?;
         let apart = match &self.targets_out {
             Some(folder) => (target_files(&built.sections)?.into_iter())
@@ -229,6 +240,8 @@ struct TargetJson<'x> {
     /// What programs that must be loaded attach to or use, and the kernel's types do not show.
     doubts: &'x [String],
     wide_reads: &'x [WideRead],
+    /// Probes that read registers at the offsets of an architecture which the object does not name.
+    register_reads: &'x [String],
     /// Calls of helpers that the kernel is too old for, in whose place the loader calls others.
     replaced_calls: usize,
     /// Relocations that took the id of a type from BTF that is not the kernel's own, or may not be.
@@ -369,6 +382,7 @@ impl<'x> TargetJson<'x> {
             lacking_options: &t.lacking,
             doubts: &t.doubts,
             wide_reads: &t.wide_reads,
+            register_reads: &t.registers,
             replaced_calls: t.replaced_calls,
             foreign_ids: (t.foreign_ids.iter())
                 .map(|(program, relocation)| RelocationJson { program, relocation })
@@ -470,6 +484,9 @@ fn say_foreign_ids(report: &ObjectReport) {
 /// Every read of a constant size that is more than the member has in the kernel.
 fn say_wide_reads(report: &ObjectReport) {
     for t in &report.targets {
+        for read in &t.registers {
+            eprintln!("warning: {} on {}: {read}", report.name, t.release);
+        }
         for read in &t.wide_reads {
             let source = read.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
             eprintln!(

@@ -8,8 +8,8 @@ use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
 use super::{
-    Kernel, TypeIds, absent, attach_ids, devices, jit, map_plan, memory, patches, plan, read_back, sanitize,
-    struct_ops,
+    Kernel, TypeIds, absent, attach_ids, devices, jit, map_plan, memory, patches, plan, read_back, registers,
+    sanitize, struct_ops,
 };
 use crate::exit::Failure;
 use crate::kconfig::{Answer, needs};
@@ -62,6 +62,8 @@ pub struct TargetReport {
     pub foreign_ids: Vec<(String, Relocation)>,
     /// Reads of more bytes than a member has.
     pub wide_reads: Vec<WideRead>,
+    /// Reads of registers at the offset of an architecture that the object does not name, in words.
+    pub registers: Vec<String>,
     /// Weak symbols and functions that the kernel itself has not, so that some module must or they are missing.
     pub absent: Vec<String>,
     /// What programs that must be loaded attach to or use, and the kernel's types do not show: each in words.
@@ -110,6 +112,7 @@ impl Job<'_, '_> {
         let chosen: BTreeSet<u32> =
             c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
         self.refuse_unresolvable()?;
+        let registers = registers::check(c, &chosen, kernel.arch)?;
         let lacking = self.refuse_switched_off()?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
@@ -202,6 +205,7 @@ impl Job<'_, '_> {
                 Some((c.functions[*f as usize].name.to_owned(), devices::older_way(sec, kernel)?))
             })
             .collect();
+        report.registers = registers;
         if let Some(off) = jit::may_be_off(kernel.arch, kernel.config) {
             let programs = (0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i]));
             report.needs_jit = (jit::needs(c, programs), off);
@@ -420,6 +424,7 @@ impl Job<'_, '_> {
             doubts: Vec::new(),
             modules: Vec::new(),
             wide_reads: Vec::new(),
+            registers: Vec::new(),
             needs_jit: (Vec::new(), ""),
             map_fates: Vec::new(),
             older_ways: Vec::new(),

@@ -1,0 +1,68 @@
+//! `corelet new`: the beginning of a BPF program that works.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::headers;
+use crate::exit::Failure;
+use crate::output;
+
+/// Make a small project: a BPF program in C, its manifest, the headers, a Makefile, and a test on an emulated board.
+///
+/// In it, `make` compiles and packs, `make run` shows events, `make test` checks them; `make test BOARD=qemu-riscv64` runs the same
+/// object on another architecture. It needs clang and make, and what boards need, which corelet names where it is not there.
+///
+/// Example: corelet new execwatch && make -C execwatch test
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The project's folder and name: letters, digits and `_`, a letter first.
+    #[arg(value_name = "NAME")]
+    name: PathBuf,
+}
+
+/// What stands for the name in the files.
+const NAME: &str = "NAME";
+
+macro_rules! file {
+    ($to:literal, $from:literal) => {
+        ($to, include_str!(concat!("../../headers/new/", $from)))
+    };
+}
+
+/// The files, by what they are called in the project.
+const FILES: [(&str, &str); 5] = [
+    file!("NAME.bpf.c", "program.bpf.c"),
+    file!("NAME.toml", "program.toml"),
+    file!("Makefile", "Makefile"),
+    file!("work.sh", "work.sh"),
+    file!("test.sh", "test.sh"),
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// A name that is none, a folder that is there already, a file that cannot be written.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let folder = &args.name;
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        let shown = folder.display();
+        return Err(Failure::usage(format!(
+            "{shown}: a project's name has letters, digits and `_`, and begins with a letter"
+        )));
+    }
+    if folder.exists() {
+        return Err(Failure::usage(format!("{}: is there already", folder.display())));
+    }
+    headers::write(&folder.join("include"))?;
+    for (path, text) in FILES {
+        let path = folder.join(path.replace(NAME, name));
+        output::write_file(&path, text.replace(NAME, name).as_bytes()).context("a new project")?;
+    }
+    eprintln!("{0}: made; next: make -C {0} test", folder.display());
+    Ok(ExitCode::SUCCESS)
+}
