@@ -82,8 +82,8 @@ pub fn run(
     open.prepare = PREFLIGHT;
     let exec = cases("execsnoop").first().context("execsnoop has no case")?;
     let runs = [
-        Run { label: "opensnoop", case: &open, pack: "/corelet/opensnoop.pack" },
-        Run { label: "execsnoop", case: exec, pack: "/corelet/execsnoop.pack" },
+        Run { label: "opensnoop", case: &open, pack: "/corelet/opensnoop.pack", program: None },
+        Run { label: "execsnoop", case: exec, pack: "/corelet/execsnoop.pack", program: None },
     ];
     let mut outcome = Outcome::default();
     for (board, kernel, name) in

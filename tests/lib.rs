@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod big_endian;
 pub mod budgets;
+pub mod capi;
 pub mod convert;
 pub mod disasm;
 pub mod field;

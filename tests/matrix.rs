@@ -8,12 +8,15 @@ use crate::tools::output::Output;
 use crate::tools::script::{BOARD, Run};
 use crate::tools::survivors::survivors;
 use crate::tools::{self, Case, Checked, board};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::{Board, Kernel, Progress, Quiet};
 use corelet_core::pack::{Records, Target, section};
 use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, Section, build, container};
+
+/// The tool whose events programs print that carry the loader.
+const CARRIED: &str = "opensnoop";
 
 /// What a matrix came to.
 #[derive(Debug, Default)]
@@ -110,14 +113,15 @@ fn packs(objects: &Objects, kernel: &[Opened], which: Mutants) -> Result<Vec<Pac
     Ok(out)
 }
 
-/// Runs everything in one boot of `board`, without the mutants unless they are wanted.
+/// Runs everything in one boot of `board`, without the mutants unless they are wanted. `carriers` are programs that carry the loader
+/// inside themselves, by their paths on the board: each prints opensnoop's events too.
 ///
 /// # Errors
 /// What keeps the board from running; what the runs show is in the [`Outcome`].
 pub fn run(
     the_board: &Board,
     kernel: &Kernel,
-    loader: &[u8],
+    (loader, carriers): (&[u8], &[(String, Vec<u8>)]),
     objects: &Objects,
     which: Mutants,
     progress: &mut dyn Progress,
@@ -137,11 +141,33 @@ pub fn run(
             })
         })
         .collect();
-    let runs: Vec<Run<'_>> = labels.iter().map(|(label, pack, _, case)| Run { label, case, pack }).collect();
-    let files: Vec<_> = packs.iter().map(|p| (p.path.clone(), p.bytes.clone())).collect();
+    let mut runs: Vec<Run<'_>> =
+        labels.iter().map(|(label, pack, _, case)| Run { label, case, pack, program: None }).collect();
+    let carried: Vec<(String, String)> =
+        carriers.iter().map(|(path, _)| (path.replace('/', "."), format!("/{path}"))).collect();
+    let (case, path) = match packs.iter().find(|p| p.tool == CARRIED) {
+        Some(p) => (&p.cases[0], format!("/{}", p.path)),
+        None => bail!("no pack of {CARRIED}"),
+    };
+    runs.extend(carried.iter().map(|(label, program)| Run {
+        label,
+        case,
+        pack: &path,
+        program: Some(program),
+    }));
+    let mut files: Vec<_> = packs.iter().map(|p| (p.path.clone(), p.bytes.clone())).collect();
+    files.extend_from_slice(carriers);
     progress.step(&format!("booting {} for {} runs", the_board.name, runs.len()));
     let outputs = board::run(the_board, loader, &files, &runs, progress, on_line)?;
     let mut outcome = judge(the_board, &packs, &labels, &outputs)?;
+    for (label, program) in &carried {
+        let output = outputs.iter().find(|o| o.label == *label).context("a run without output")?;
+        let verdict = case.verdict(output);
+        outcome.cases += 1;
+        let said = verdict.as_ref().map_or_else(String::as_str, |()| "ok");
+        outcome.lines.push(format!("{program}: {said}"));
+        outcome.failures.extend(verdict.err().map(|why| format!("{program}: {why}")));
+    }
     outcome.failures.extend(kernel.iter().filter_map(|kernel| same_kernel(kernel, &outputs).err()));
     Ok(outcome)
 }

@@ -20,7 +20,7 @@ const CONFIG: &str = include_str!("peer/config.h");
 /// Suites of the sources: the newest libbpf is the one to be held against.
 const SUITES: [&str; 3] = ["sid", "forky", "trixie"];
 /// Suite of the packages.
-const SUITE: &str = "trixie";
+pub(crate) const SUITE: &str = "trixie";
 
 /// Small code, and only what is used of it: as baselines of such loaders are built.
 const FLAGS: [&str; 9] = [
@@ -41,16 +41,16 @@ const ZLIB: [&str; 12] = [
 ];
 
 /// One architecture, as clang and Debian's packages call it.
-struct Arch {
+pub(crate) struct Arch {
     /// clang's target and what it needs besides.
-    clang: &'static [&'static str],
+    pub(crate) clang: &'static [&'static str],
     /// Debian's folder of what is of glibc's machine: the kernel's headers, libgcc.
-    gnu: &'static str,
+    pub(crate) gnu: &'static str,
     /// Debian's folder of musl.
-    musl: &'static str,
+    pub(crate) musl: &'static str,
 }
 
-fn arch(board: &Board) -> Result<Arch> {
+pub(crate) fn arch(board: &Board) -> Result<Arch> {
     Ok(match board.arch.debian.as_str() {
         "arm64" => Arch {
             clang: &["--target=aarch64-linux-musl", "-mno-outline-atomics"],
@@ -242,7 +242,7 @@ fn i(folder: &Path) -> String {
 }
 
 /// The linker that comes with Rust.
-fn linker() -> Result<PathBuf> {
+pub(crate) fn linker() -> Result<PathBuf> {
     let sysroot =
         Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot start rustc")?;
     let libraries = Path::new(String::from_utf8(sysroot.stdout)?.trim()).join("lib/rustlib");
@@ -261,7 +261,7 @@ fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| command.get_program().display().to_string())?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {said}", command.get_program().display());

@@ -14,7 +14,7 @@ const DISKS: &str = "loop";
 const RUN_SECONDS: u64 = 20;
 
 /// Boots `board` once and runs all of `runs` there, one after the other. `packs` are the packs by the paths that the runs
-/// give, without leading slash. `on_line` hears the console. The kernel's build id, as its image was read here, must be the one
+/// give, without leading slash, and programs that they name. `on_line` hears the console. The kernel's build id, as its image was read here, must be the one
 /// that the board shows.
 ///
 /// # Errors
@@ -34,7 +34,9 @@ pub fn run(
         (RUN.to_owned(), 0o755, (identity::SHELL.to_owned() + &script(runs)).into_bytes()),
         ("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()),
     ];
-    files.extend(packs.iter().map(|(path, bytes)| (path.clone(), 0o644, bytes.clone())));
+    // what is no pack is run
+    let mode = |path: &str| if path.ends_with(".pack") { 0o644 } else { 0o755 };
+    files.extend(packs.iter().map(|(path, bytes)| (path.clone(), mode(path), bytes.clone())));
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
         modules_folder,

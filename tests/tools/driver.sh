@@ -26,7 +26,7 @@ echo "F notes=$(od -A n -v -t x1 /sys/kernel/notes | tr -d ' \n')"
 echo "$MARK end $BOARD 0"
 
 one() {
-    label=$1 name=$2 pack=$3 sets=
+    label=$1 name=$2 pack=$3 program=$4 sets=
     rm -rf "$folder"
     mkdir "$folder"
     cd "$folder" || return
@@ -35,7 +35,11 @@ one() {
     # The words of $sets are options.
     # shellcheck disable=SC2086,SC2016
     (
-        sh -c 'echo $$ >pid; exec /corelet/corelet-loader "$@"' sh run "$pack" --json --memory --for 30 $sets >out 2>err
+        if [ -n "$program" ]; then
+            sh -c 'echo $$ >pid; exec "$@"' sh "$program" "$pack" 2 $sets >out 2>err
+        else
+            sh -c 'echo $$ >pid; exec /corelet/corelet-loader "$@"' sh run "$pack" --json --memory --for 30 $sets >out 2>err
+        fi
         echo $? >rc
     ) &
     waited=0
@@ -47,7 +51,7 @@ one() {
         loaded "$(cat pid)" >>facts 2>>noise
         "work_$name" >>facts 2>>noise
         usleep 200000
-        kill -TERM "$(cat pid)"
+        [ -n "$program" ] || kill -TERM "$(cat pid)"
     fi
     # Until the loader's own end: `wait` would wait for what the case left in the background too.
     waited=0

@@ -24,13 +24,17 @@ pub struct Run<'a> {
     pub case: &'a Case,
     /// The pack's path on the board.
     pub pack: &'a str,
+    /// Path of a program that prints the events in the loader's place: `PROGRAM PACK SECONDS [OPTIONS]`, which ends when nothing has
+    /// come for so long.
+    pub program: Option<&'a str>,
 }
 
 /// The script of these runs, in this order.
 pub fn script(runs: &[Run<'_>]) -> String {
     let mut text = functions(runs.iter().map(|run| run.case));
-    for Run { label, case, pack } in runs {
-        let _ = writeln!(text, "one '{label}' '{}' '{pack}'", case.name);
+    for Run { label, case, pack, program } in runs {
+        let program = program.unwrap_or_default();
+        let _ = writeln!(text, "one '{label}' '{}' '{pack}' '{program}'", case.name);
     }
     text
 }

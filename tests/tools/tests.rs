@@ -150,7 +150,7 @@ fn runs_are_told_apart() {
 #[test]
 fn scripts_define_each_case_once() {
     let case = &cases("runqslower")[1];
-    let run = |label| Run { label, case, pack: "/corelet/runqslower.pack" };
+    let run = |label| Run { label, case, pack: "/corelet/runqslower.pack", program: None };
     let text = script(&[run("first"), run("second")]);
     assert_eq!(text.matches("\nwork_runqslower_process() {").count(), 1);
     assert!(text.contains("\nsets=\"--set min_us=500 --set targ_tgid=$a\"\n"));
@@ -161,7 +161,8 @@ fn scripts_define_each_case_once() {
 #[test]
 fn scripts_are_sound_shell() {
     let all = all_cases().chain(ext4sync::UNLOADED).chain(ext4sync::OWN_TYPES);
-    let runs: Vec<Run<'_>> = all.map(|case| Run { label: case.name, case, pack: "/p" }).collect();
+    let runs: Vec<Run<'_>> =
+        all.map(|case| Run { label: case.name, case, pack: "/p", program: None }).collect();
     let said = std::process::Command::new("sh").args(["-n", "-c", &script(&runs)]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

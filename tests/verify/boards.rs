@@ -5,7 +5,7 @@ use corelet_boards::{Board, Kernel, kernel_for, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, needs, targets};
 use corelet_tests::fleet::Packed;
 use corelet_tests::matrix::Mutants;
-use corelet_tests::{budgets, field, fleet, matrix, narrow, objects, refusals, service, tiny, uprobe};
+use corelet_tests::{budgets, capi, field, fleet, matrix, narrow, objects, refusals, service, tiny, uprobe};
 
 use crate::context::Context;
 use crate::run::Outcome;
@@ -235,7 +235,11 @@ fn matrix(
 ) -> Result<Outcome> {
     let mut console = Vec::new();
     let mut hear = |line: &str| console.push(line.to_owned());
-    let outcome = matrix::run(board, kernel, loader, objects, mutants, &mut *on_stderr(), &mut hear);
+    let carriers = capi::programs(board, &mut context.machine, context.workspace, &mut *on_stderr())?;
+    let sizes: Vec<String> =
+        carriers.iter().map(|(path, bytes)| format!("{path} {} bytes", bytes.len())).collect();
+    let loaders = (loader.as_slice(), carriers.as_slice());
+    let outcome = matrix::run(board, kernel, loaders, objects, mutants, &mut *on_stderr(), &mut hear);
     for line in &console {
         context.note(line)?;
     }
@@ -244,7 +248,7 @@ fn matrix(
         context.note(line)?;
     }
     let (all, survived) = outcome.mutants;
-    let mut words = format!("{} cases", outcome.cases);
+    let mut words = format!("{} cases, of {}", outcome.cases, sizes.join(", "));
     if outcome.excepted > 0 {
         words += &format!(", {} of them otherwise than elsewhere, as listed", outcome.excepted);
     }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod boards;
+mod capi;
 mod context;
 mod convert;
 mod features;

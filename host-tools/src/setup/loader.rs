@@ -137,6 +137,19 @@ pub fn library(machine: &mut dyn Machine, workspace: &Workspace, package: &str, 
     Ok(build_package(machine, workspace, &[package, "--lib", "--profile=device"], target)?.0)
 }
 
+/// Builds the loader for C, `libcorelet.a`, and gives its path. A program may place it anywhere, however large it is itself.
+///
+/// # Errors
+/// As [`build`].
+pub fn c_library(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let words = ["corelet-capi", "--lib", "--features", "device", "--profile=device"];
+    let model = if target.starts_with("riscv") { "medium" } else { "small" };
+    let model = format!("-Ccode-model={model}");
+    let flags = [model.as_str(), "-Crelocation-model=pic", "-Cforce-unwind-tables=no"];
+    let (_, folder) = build_package_with(machine, workspace, &words, target, ("capi", &flags))?;
+    Ok(folder.join(target).join("device/libcorelet.a"))
+}
+
 /// Builds a program of one of our packages as the device would have it, with these features, to see whether it links.
 ///
 /// # Errors
@@ -160,13 +173,25 @@ fn build_package(
     package: &[&str],
     target: &str,
 ) -> Result<(Std, PathBuf)> {
+    build_package_with(machine, workspace, package, target, ("loader", &[]))
+}
+
+/// The same in a folder of this name, with these flags of rustc besides.
+fn build_package_with(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    package: &[&str],
+    target: &str,
+    (folder, flags): (&str, &[&str]),
+) -> Result<(Std, PathBuf)> {
     let compiler = Compiler::find(machine, workspace)?;
     let Some(std) = compiler.std(machine, target) else {
         let what = format!("Rust's standard library for {target}");
         return Err(Missing::new(what, format!("rustup target add {target}")).into());
     };
-    let folder = workspace.target.join(if std == Std::Built { "loader" } else { "loader-with-std" });
-    let call = cargo(workspace, package, target, &std, &folder);
+    let with_std = if std == Std::Built { "" } else { "-with-std" };
+    let folder = workspace.target.join(format!("{folder}{with_std}"));
+    let call = cargo(workspace, package, target, (&std, flags), &folder);
     machine.say(&format!("building {} for {target} …", package[0]));
     let done = machine.run(&call)?;
     if !done.is_well() {
@@ -180,7 +205,13 @@ fn build_package(
     Ok((std, folder))
 }
 
-fn cargo(workspace: &Workspace, package: &[&str], target: &str, std: &Std, folder: &Path) -> Call {
+fn cargo(
+    workspace: &Workspace,
+    package: &[&str],
+    target: &str,
+    (std, more): (&Std, &[&str]),
+    folder: &Path,
+) -> Call {
     let mut words: Vec<String> = ["build", "--quiet", "--package"]
         .iter()
         .chain(package)
@@ -195,8 +226,8 @@ fn cargo(workspace: &Workspace, package: &[&str], target: &str, std: &Std, folde
         hidden.push((library.clone(), "/rust/library"));
     }
     // No path of this machine in the device's bytes. Added to the flags of .cargo/config.toml, not in their place.
-    let flags: Vec<_> =
-        hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect();
+    let hidden = hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    let flags: Vec<_> = hidden.chain(more.iter().map(|flag| (*flag).to_owned())).collect();
     words.extend(["--config".to_owned(), format!("target.{target}.rustflags={flags:?}")]);
     // Flags of the caller's environment would replace those of the configuration.
     let call = Call::new("cargo", words)
@@ -230,12 +261,12 @@ mod tests {
 
     #[test]
     fn a_library_from_source_is_built_too_in_a_folder_of_its_own() {
-        let built = cargo(&workspace(), &LOADER, "t-t", &Std::Built, Path::new("/t/loader"));
+        let built = cargo(&workspace(), &LOADER, "t-t", (&Std::Built, &[]), Path::new("/t/loader"));
         assert!(built.line().contains("--features device"), "{}", built.line());
         assert!(!built.line().contains("-Zbuild-std"), "{}", built.line());
         assert!(built.line().contains(r#"target.t-t.rustflags=["--remap-path-prefix="#), "{}", built.line());
         let source =
-            cargo(&workspace(), &LOADER, "t-t", &Std::Source("/s/library".into()), Path::new("/t/x"));
+            cargo(&workspace(), &LOADER, "t-t", (&Std::Source("/s/library".into()), &[]), Path::new("/t/x"));
         assert!(source.line().contains("-Zbuild-std=core"), "{}", source.line());
         assert!(
             source.env.iter().any(|(name, value)| name == "__CARGO_TESTS_ONLY_SRC_ROOT" && value.is_some())
