@@ -22,6 +22,9 @@ use std::process::ExitCode;
 /// A manifest (NAME.toml beside NAME.bpf.o, or one that comes with corelet for a known tool) says what the object does not:
 /// event types, alternatives, what is optional.
 ///
+/// Several objects are tools of their own that travel together. What shares maps, variables or functions is one program in
+/// several sources: `corelet link` makes one object of it first.
+///
 /// Example: corelet pack opensnoop.bpf.o --target vmlinuz-6.12,config=config-6.12 -o opensnoop.pack
 #[derive(clap::Args, Debug)]
 pub struct Args {
