@@ -40,8 +40,8 @@ pub struct View {
 pub fn of(bytes: &[u8], types: &KernelTypes<'_>) -> Result<View> {
     let mut index = vec![0; type_count(bytes)?];
     let object = Object::parse(bytes, &mut index)?;
-    let mut view = View::default();
-    view.btf = object.elf().find(".BTF").map_or(0, |s| s.data.len());
+    let btf = object.elf().find(".BTF").map_or(0, |s| s.data.len());
+    let mut view = View { btf, ..View::default() };
     view.line(format!("license {:?}, version {}", object.license()?, object.kern_version()?));
     let programs = relocate(&object, types, &|_| true)?;
     view.programs(&object, &programs)?;
