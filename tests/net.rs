@@ -339,3 +339,88 @@ fn counted(way: &Way, output: &Output) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelet_core::pack::{Attach, DeviceValue, Program, Records, section};
+    use corelet_host_tools::pack::{Section, object_sections};
+
+    fn sections(more: &str) -> Result<Vec<Section>> {
+        let manifest = Manifest::parse("net.toml", more)?;
+        object_sections(&Input { name: "net".to_owned(), bytes: OBJECT.to_vec(), manifest })
+    }
+
+    fn find(sections: &[Section], id: u16) -> &[u8] {
+        &sections.iter().find(|s| s.id == id).unwrap().bytes
+    }
+
+    #[test]
+    fn the_manifest_names_places() {
+        let text = "[programs.xdp_main]\nplace = [\"eth0\", \"eth1,generic\"]\n[programs.filter]\nplace = \"ipv6,output\"\n";
+        let all = sections(text).unwrap();
+        let programs: Records<'_, Program<'_>> =
+            Records::new(find(&all, section::PROGRAMS), section::PROGRAMS);
+        let mut places = Vec::new();
+        for program in programs {
+            if let Attach::Device { place } = program.unwrap().attach {
+                places.push(place);
+            }
+        }
+        assert_eq!(places.iter().filter(|p| p.is_empty()).count(), 11);
+        places.retain(|p| !p.is_empty());
+        assert_eq!(places, ["eth0", "eth1,generic", "ipv6,output"]);
+    }
+
+    #[test]
+    fn the_manifest_fills_maps_of_devices_and_cpus() {
+        let text = "[maps.devices]\nvalues = [{ key = 1, interface = \"eth0\", program = \"on_device\" }, { key = 0, interface = \"lo\" }]\n\
+                    [maps.cpus]\nvalues = [{ key = 3, size = 64, program = \"on_cpu\" }]\n";
+        let all = sections(text).unwrap();
+        let bytes = find(&all, section::DEVICE_VALUES);
+        let values: Vec<DeviceValue<'_>> =
+            Records::new(bytes, section::DEVICE_VALUES).collect::<Result<_, _>>().unwrap();
+        let programs = Records::<Program<'_>>::new(find(&all, section::PROGRAMS), section::PROGRAMS);
+        let names: Vec<_> = programs.map(|p| p.unwrap().name).collect();
+        let said: Vec<_> = values
+            .iter()
+            .map(|v| (v.key, v.interface, v.size, v.program.checked_sub(1).map(|p| names[usize::from(p)])))
+            .collect();
+        // maps by their names
+        assert_eq!(
+            said,
+            [(3, "", 64, Some("on_cpu")), (1, "eth0", 0, Some("on_device")), (0, "lo", 0, None)]
+        );
+        assert_ne!(values[0].map, values[1].map);
+    }
+
+    #[test]
+    fn what_cannot_stand_there_is_said() {
+        for (text, why) in [
+            (
+                "[programs.xdp_main]\nplace = \"eth0,ingress\"\n",
+                "`ingress` cannot stand there; it is IF[,generic|native|offload]",
+            ),
+            (
+                "[programs.filter]\nplace = \"eth0\"\n",
+                "`eth0` cannot stand there; it is ipv4|ipv6,prerouting",
+            ),
+            ("[programs.on_device]\nplace = \"eth0\"\n", "is for programs of network devices"),
+            ("[programs.xdp_main]\nplace = []\n", "an empty list"),
+            ("[maps.devices]\nvalues = [{ key = 0 }]\n", "give one of them"),
+            (
+                "[maps.devices]\nvalues = [{ key = 0, interface = \"a b\" }]\n",
+                "`a b`: no name of an interface",
+            ),
+            ("[maps.devices]\nvalues = [{ key = 0, size = 1 }]\n", "such a map holds `interface`"),
+            ("[maps.cpus]\nvalues = [{ key = 0, interface = \"eth0\" }]\n", "such a map holds `size`"),
+            (
+                "[maps.cpus]\nvalues = [{ key = 0, size = 1, program = \"on_device\" }]\n",
+                "no SEC(\"xdp/cpumap\") program `on_device`",
+            ),
+        ] {
+            let said = format!("{:#}", sections(text).map(drop).unwrap_err());
+            assert!(said.contains(why), "{text}\n{said}\ninstead of\n{why}");
+        }
+    }
+}

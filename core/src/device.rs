@@ -26,6 +26,8 @@ pub enum Kind {
 
 impl Kind {
     /// How a program of these `enum bpf_prog_type` and `enum bpf_attach_type` is attached; `None` for those of other kinds.
+    #[cold]
+    #[inline(never)]
     pub fn of(prog_type: u32, expected_attach_type: u32) -> Option<Kind> {
         match (prog_type, expected_attach_type) {
             (3, 54 | 55) => Some(Kind::Netkit),
@@ -176,6 +178,8 @@ impl<'a> Place<'a> {
 }
 
 /// Options that programs of a kind have.
+#[cold]
+#[inline(never)]
 fn allowed(kind: Kind) -> u32 {
     match kind {
         Kind::Xdp => option::MODE | option::REPLACE | option::NETLINK,
@@ -187,17 +191,23 @@ fn allowed(kind: Kind) -> u32 {
 }
 
 /// Whether the kernel takes this for an interface's name. Source: `dev_valid_name`, kernel `net/core/dev.c`.
+#[cold]
+#[inline(never)]
 pub fn is_interface(name: &str) -> bool {
     let sound = |b: u8| !matches!(b, b'/' | b':') && !b.is_ascii_whitespace() && b > b' ';
     (1..=MAX_INTERFACE).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(sound)
 }
 
 /// The place of a word in a list, from 0.
+#[cold]
+#[inline(never)]
 fn number_of(list: &'static [u8], word: &str) -> Option<u32> {
     (0u32..16).find(|&n| !word.is_empty() && nth(list, b' ', n as usize) == Some(word))
 }
 
 /// A decimal number, maybe negative.
+#[cold]
+#[inline(never)]
 fn integer(text: &str) -> Option<i64> {
     let mut bytes = text.bytes();
     let negative = text.starts_with('-');

@@ -101,7 +101,7 @@ fn rows(
 }
 
 /// Packages of Debian whose programs trace with objects of their own, each with the suites' newest version.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 7] = [
     "libbpftune0",
     "pwru",
     "systemd",
@@ -109,8 +109,6 @@ const OTHERS: [&str; 9] = [
     "libsystemd-shared",
     "bpftop",
     "opensnitch-ebpf-modules",
-    "xdp-tools",
-    "libxdp1",
 ];
 
 /// What the AArch64 board takes.

@@ -66,7 +66,7 @@ pub(super) fn values<'m>(c: &Collected<'_>, manifest: &'m Manifest) -> Result<Ve
         for value in &said.values {
             ensure!(
                 value.interface.is_some() == (what == "interface"),
-                "map {name}: value {}: such a map holds an `{what}`",
+                "map {name}: value {}: such a map holds `{what}`",
                 value.key
             );
             let mut number = 0;

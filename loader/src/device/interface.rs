@@ -78,7 +78,7 @@ pub(super) fn set_xdp<K: Kernel>(
     set(kernel, socket, index, prog.0, flags, None)
 }
 
-/// Takes the program away again, if the interface still has it: a kernel that compares it (5.7), or `find` before.
+/// Takes the program away again, if the interface still has it: kernels compare since 5.7, and older ones take away what there is.
 ///
 /// # Errors
 /// `EEXIST` where it has another by now.
