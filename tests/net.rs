@@ -367,7 +367,7 @@ mod tests {
                 places.push(place);
             }
         }
-        assert_eq!(places.iter().filter(|p| p.is_empty()).count(), 11);
+        assert_eq!(places.iter().filter(|p| p.is_empty()).count(), 10);
         places.retain(|p| !p.is_empty());
         assert_eq!(places, ["eth0", "eth1,generic", "ipv6,output"]);
     }
