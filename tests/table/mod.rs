@@ -171,10 +171,15 @@ fn boot(
         let _ = writeln!(script, "{line}");
     }
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
+    let mut modules = MODULES.map(str::to_owned).to_vec();
+    if board.arch.debian == "armhf" {
+        // ext4 asks for it by its algorithm, which no list of dependencies says
+        modules.insert(0, "crc32c_generic".to_owned());
+    }
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
         modules_folder: Some(kernel.modules(progress)?),
-        modules: MODULES.map(str::to_owned).to_vec(),
+        modules,
         files,
     };
     progress.step(&format!("booting {} for {} runs", board.name, calls.len()));

@@ -19,7 +19,7 @@ pub(crate) fn wants() -> Wants {
     wants
 }
 
-/// All tools on the boards, or on the one that `CORELET_BOARD` names.
+/// All tools on the boards, or those that `CORELET_TOOLS` names (with commas between) on the one that `CORELET_BOARD` names.
 pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     let only = std::env::var("CORELET_BOARD").ok();
     let mut words = Vec::new();
@@ -56,12 +56,15 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
 fn of_board(board: &Board, context: &mut Context<'_>) -> Result<Vec<Row>> {
     let mut progress = on_stderr();
     let kernel = kernel_for(board, &mut *progress)?;
-    let objects = if board.arch.debian == "arm64" {
+    let mut objects = if board.arch.debian == "arm64" {
         oracle::packaged("arm64", &mut *progress)?
     } else {
         let folder = context.workspace.target.join("verify").join(&board.name);
         objects::all_compiled(board, &kernel, &folder, &mut context.machine, &mut *progress)?
     };
+    if let Ok(only) = std::env::var("CORELET_TOOLS") {
+        objects.retain(|(name, _)| only.split(',').any(|tool| tool == name.trim_end_matches("-libbpf")));
+    }
     rows(board, &kernel, &objects, How::Run, context)
 }
 
