@@ -20,8 +20,8 @@ pub enum Packed {
     NoObject(String),
     /// Not packed, for this reason.
     Refused(String),
-    /// The pack's bytes.
-    Pack(Vec<u8>),
+    /// The pack's bytes, and what was said that the kernel hardly has.
+    Pack(Vec<u8>, Vec<String>),
 }
 
 /// What came of loading a pack: nothing, or what the loader said.
@@ -40,7 +40,10 @@ pub fn pack(board: &Board, kernel: &Kernel, objects: &[Named]) -> Result<BTreeMa
         let input = [Input { name: name.clone(), bytes: bytes.clone(), manifest }];
         let built = with_kernels(&opened, |kernels| build(&input, kernels, &Options::default()));
         let outcome = match built {
-            Ok(built) => Packed::Pack(container(&built.sections)?),
+            Ok(built) => {
+                let doubts = built.reports.iter().flat_map(|r| &r.targets).flat_map(|t| &t.doubts);
+                Packed::Pack(container(&built.sections)?, doubts.cloned().collect())
+            }
             Err(e) => Packed::Refused(format!("{e:#}")),
         };
         packed.insert(name.clone(), outcome);
@@ -72,7 +75,7 @@ pub fn load(
     let mut script = String::from("echo 1 >/proc/sys/net/core/bpf_jit_enable\n");
     let mut tried = 0;
     for (name, outcome) in packed {
-        let Packed::Pack(pack) = outcome else { continue };
+        let Packed::Pack(pack, _) = outcome else { continue };
         tried += 1;
         files.push((format!("corelet/{name}.pack"), 0o644, pack.clone()));
         let _ = writeln!(
@@ -105,6 +108,9 @@ pub fn load(
     Ok(loaded)
 }
 
+/// Words of the table for what a kernel lacks by name.
+const NOT_THERE: [&str; 2] = ["this kernel has nothing of that name", "(fexit/__page_cache_alloc): ENOENT"];
+
 /// What `tools/fleet.toml` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +123,9 @@ pub struct Table {
 /// What a cell of the table means.
 enum Cell<'t> {
     Loaded,
+    /// Loaded, and said when packing that the kernel hardly has something: a probe's function is looked for when it is
+    /// attached, which loading is not.
+    Doubted(&'t str),
     Fails(&'t str),
     Refused(&'t str),
     NoObject(&'t str),
@@ -126,11 +135,12 @@ impl Cell<'_> {
     fn parse(text: &str) -> Result<Cell<'_>> {
         match text.split_once(": ") {
             None if text == "loaded" => Ok(Cell::Loaded),
+            Some(("doubted", what)) => Ok(Cell::Doubted(what)),
             Some(("fails", why)) => Ok(Cell::Fails(why)),
             Some(("refused", why)) => Ok(Cell::Refused(why)),
             Some(("no object", why)) => Ok(Cell::NoObject(why)),
             _ => bail!(
-                "`{text}`: expected \"loaded\", or \"fails\", \"refused\" or \"no object\" with a reason"
+                "`{text}`: expected \"loaded\", or \"doubted\", \"fails\", \"refused\" or \"no object\" with a reason"
             ),
         }
     }
@@ -185,14 +195,17 @@ impl Table {
         for (tool, outcome) in packed {
             let cell = self.cell(board, tool)?;
             let same = match (Cell::parse(cell)?, outcome) {
-                (Cell::Loaded | Cell::Fails(_), Packed::Pack(_)) => true,
+                (Cell::Loaded, Packed::Pack(_, doubts)) => doubts.is_empty(),
+                (Cell::Doubted(what), Packed::Pack(_, doubts)) => doubts.iter().any(|d| d.contains(what)),
+                // what the kernel has not, the PC has said
+                (Cell::Fails(why), Packed::Pack(_, doubts)) => doubts.is_empty() != NOT_THERE.contains(&why),
                 (Cell::Refused(why), Packed::Refused(said))
                 | (Cell::NoObject(why), Packed::NoObject(said)) => said.contains(why),
                 _ => false,
             };
             if !same {
                 let is = match outcome {
-                    Packed::Pack(_) => "packed",
+                    Packed::Pack(_, doubts) => &format!("packed, with doubts {doubts:?}"),
                     Packed::Refused(said) => &format!("refused: {said}"),
                     Packed::NoObject(said) => &format!("no object: {said}"),
                 };
@@ -211,7 +224,7 @@ impl Table {
         for (tool, outcome) in loaded {
             let cell = self.cell(board, tool)?;
             let same = match (Cell::parse(cell)?, outcome) {
-                (Cell::Loaded, Ok(())) => true,
+                (Cell::Loaded | Cell::Doubted(_), Ok(())) => true,
                 (Cell::Fails(why), Err(said)) => said.contains(why),
                 _ => false,
             };
@@ -237,7 +250,7 @@ mod tests {
     }
 
     /// A table of one board on which everything but for two tools is loaded.
-    fn table(refused: &str, fails: &str) -> Table {
+    fn table_of(refused: &str, fails: &str) -> Table {
         let mut text = String::from("boards = [\"b\"]\n[tools]\n");
         for (tool, _) in BUILTIN {
             let cell = match *tool {
@@ -252,14 +265,22 @@ mod tests {
 
     #[test]
     fn any_other_outcome_is_a_difference() {
-        let table = table("refused: no such function", "fails: no counter");
+        let table = table_of("refused: no such function", "fails: no counter");
         let pack = |outcome: Packed| {
             table.differences("b", &BTreeMap::from([("biotop".to_owned(), outcome)])).unwrap().len()
         };
         assert_eq!(pack(Packed::Refused("biotop: no such function here".to_owned())), 0);
         assert_eq!(pack(Packed::Refused("biotop: another reason".to_owned())), 1);
         assert_eq!(pack(Packed::NoObject("no such function".to_owned())), 1);
-        assert_eq!(pack(Packed::Pack(Vec::new())), 1);
+        assert_eq!(pack(Packed::Pack(Vec::new(), Vec::new())), 1);
+        let doubted = table_of("doubted: no function `f`", "fails: this kernel has nothing of that name");
+        let doubts = |tool: &str, words: &[&str]| {
+            let outcome = Packed::Pack(Vec::new(), words.iter().map(|&w| w.to_owned()).collect());
+            doubted.differences("b", &BTreeMap::from([(tool.to_owned(), outcome)])).unwrap().len()
+        };
+        let said = "p: the kernel has no function `f`";
+        assert_eq!(["biotop", "llcstat", "runqlen"].map(|tool| doubts(tool, &[said])), [0, 0, 1]);
+        assert_eq!(["biotop", "llcstat", "runqlen"].map(|tool| doubts(tool, &[])), [1, 1, 0]);
         let load = |tool: &str, outcome: Loaded| {
             table.load_differences("b", &BTreeMap::from([(tool.to_owned(), outcome)])).unwrap().len()
         };
@@ -269,7 +290,10 @@ mod tests {
         assert_eq!((load("runqlen", Ok(())), load("runqlen", Err("no memory".to_owned()))), (0, 1));
         assert!(
             table
-                .differences("another", &BTreeMap::from([("biotop".to_owned(), Packed::Pack(Vec::new()))]))
+                .differences(
+                    "another",
+                    &BTreeMap::from([("biotop".to_owned(), Packed::Pack(Vec::new(), Vec::new()))])
+                )
                 .is_err()
         );
     }

@@ -348,7 +348,7 @@ fn of_fleet(context: &mut Context<'_>, load: bool) -> Result<Outcome> {
         let objects = objects::all(&board, &kernel, &folder, &mut context.machine, &mut *progress)?;
         let packed = fleet::pack(&board, &kernel, &objects)?;
         failures.extend(table.differences(name, &packed)?);
-        let packs = packed.values().filter(|outcome| matches!(outcome, Packed::Pack(_))).count();
+        let packs = packed.values().filter(|outcome| matches!(outcome, Packed::Pack(..))).count();
         let mut figures = format!("{name}: {packs} of {} packed", packed.len());
         if load {
             let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;

@@ -139,15 +139,24 @@ fn impossible(c: &Collected<'_>, i: usize, kernel: &Kernel<'_>) -> Result<Option
     Ok(certain.next().map(|(_, lack)| format!("the kernel {lack}")))
 }
 
-/// What the kernel's types do not show of what must be there, by program: each in words.
+/// What the kernel's types do not show of what must be there, each in words: of programs that are loaded, and of alternatives
+/// where each of them lacks something.
 pub(super) fn doubts(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>) -> Result<Vec<String>> {
     let mut doubts = Vec::new();
-    for (i, _) in decisions.iter().enumerate().filter(|(_, d)| **d == Decision::Load) {
+    let mut groups: BTreeMap<u16, BTreeMap<u16, Vec<String>>> = BTreeMap::new();
+    for (i, decision) in decisions.iter().enumerate() {
+        let into = match *decision {
+            Decision::Load => &mut doubts,
+            Decision::OneOf { group, set } => groups.entry(group).or_default().entry(set).or_default(),
+            Decision::IfPresent | Decision::Skip(_) => continue,
+        };
         let lacks = absent::of_attachment(&c.programs[i].1, kernel).into_iter();
         for (_, lack) in lacks.chain(absent::of_references(c, i, kernel)?) {
-            doubts.push(shown(c, i, &format!("the kernel {lack}")));
+            into.push(shown(c, i, &format!("the kernel {lack}")));
         }
     }
+    let without = groups.into_values().filter(|sets| sets.values().all(|lacks| !lacks.is_empty()));
+    doubts.extend(without.flat_map(|sets| sets.into_values().flatten()));
     Ok(doubts)
 }
 

@@ -115,6 +115,12 @@ fn alternatives_and_optional_programs() {
     assert_eq!(of("kprobe_there"), "loaded");
     assert!(doubts(&report).is_empty());
 
+    // while both may be there nothing is said, unless each lacks something
+    assert!(doubts(&folder.done(&pack("")).json()).is_empty());
+    let programs = ["tp_btf_gone", "kprobe_gone"];
+    alone(&folder, &programs, "[[alternatives]]\nsets = [[\"tp_btf_gone\"], [\"kprobe_gone\"]]\n");
+    assert_eq!(doubts(&folder.done(&pack("")).json()).len(), 2);
+
     alone(&folder, &["tp_btf_gone"], "[programs.tp_btf_gone]\noptional = true\n");
     assert!(doubts(&folder.done(&pack(",config=MODULES")).json()).is_empty());
     alone(&folder, &["kfunc_gone"], "[programs.kfunc_gone]\noptional = true\n");
