@@ -12,7 +12,6 @@ pub use words::refuse;
 use crate::exit::{Done, Exit};
 use crate::identity::number_in;
 use crate::number::decimal;
-use crate::object::Sections;
 use crate::plan::optional;
 use crate::say::{Arg::S, fail, say, text};
 use crate::session::Session;
@@ -164,13 +163,14 @@ pub fn present<K: Kernel>(kernel: &mut K, program: &Program<'_>) -> Sys<()> {
 #[inline(never)]
 fn find<K: Kernel>(kernel: &mut K, job: &Job<'_, '_>, kind: Place, path: &str) -> Sys<(Fd, bool)> {
     match kind {
-        Place::SockMap => Ok((of_map(job.s, job, path)?, false)),
+        Place::SockMap => Ok((of_map(job, path)?, false)),
         _ => open(kernel, kind, path).map(|fd| (fd, true)),
     }
 }
 
-fn of_map(s: &Sections<'_>, job: &Job<'_, '_>, name: &str) -> Sys<Fd> {
-    let mut maps = s.maps().zip(job.open);
+#[cold]
+fn of_map(job: &Job<'_, '_>, name: &str) -> Sys<Fd> {
+    let mut maps = job.s.maps().zip(job.open);
     let found = maps.find(|(map, _)| map.name == name).map(|(_, open)| open.map.fd());
     found.filter(|fd| fd.0 >= 0).ok_or(Errno::ENOENT)
 }
@@ -198,6 +198,7 @@ fn open<K: Kernel>(kernel: &mut K, kind: Place, path: &str) -> Sys<Fd> {
     kernel.open(name.as_cstr()?, Open::Read)
 }
 
+#[cold]
 fn on_interface<K: Kernel>(kernel: &mut K, name: &str) -> Sys<Fd> {
     let mut path = Path::new();
     path.text("/sys/class/net/").text(name).text("/ifindex");

@@ -29,6 +29,7 @@ pub fn any(s: &Sections<'_>) -> bool {
     !s.parts.get(section::STRUCT_OPS).is_empty()
 }
 
+#[cold]
 fn of_map<'a>(s: &Sections<'a>, map: u16) -> Option<StructOps<'a>> {
     s.parts.records::<StructOps<'a>>(section::STRUCT_OPS).find(|ops| ops.map == map)
 }
@@ -114,6 +115,7 @@ pub fn attach<K: Kernel>(
     Ok(())
 }
 
+#[cold]
 fn register<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,

@@ -42,6 +42,7 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
     fail(kernel, exit, form, &[S(s.object.name), S(program.name), S(program.section), S(to), E(e), S(why)])
 }
 
+#[cold]
 fn why(kind: Place, path: &str, e: Errno) -> (Exit, &'static str) {
     match (kind, e) {
         (Place::Cgroup, Errno::ENOENT) => (Exit::Missing, text!("; there is no such cgroup")),

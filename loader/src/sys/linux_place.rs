@@ -85,6 +85,7 @@ pub(super) fn socket_option(socket: Fd, option: u32, value: Fd) -> Sys<()> {
     unsafe { syscall(nr::__NR_setsockopt, socket.0 as usize, SOL_SOCKET, option as usize, at, len) }.map(drop)
 }
 
+#[cold]
 fn close(number: u32) {
     // SAFETY: it was just opened here.
     unsafe { rustix::io::close(number as i32) };
