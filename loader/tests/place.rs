@@ -249,3 +249,19 @@ fn structs_of_the_kernel_need_a_target_of_it() {
     assert!(k.stderr.contains("corelet-loader run holds it"), "{}", k.stderr);
     assert!(k.left().is_empty());
 }
+
+#[test]
+fn a_link_is_pinned_and_what_has_none_is_not() {
+    let sample = at(Place::Cgroup, CGROUP, INGRESS);
+    let mut k = machine(&sample);
+    assert_eq!(run(&mut k, &["load", "/p", "--name", "app"]), 0, "{}", k.stderr);
+    let links: Vec<_> =
+        k.bpffs.keys().filter(|path| path.contains("/app/links/sample-handle_probe")).collect();
+    assert_eq!(links.len(), 1, "{:?}", k.bpffs);
+    assert!(k.left().is_empty(), "{:?}", k.left());
+    let mut k = machine(&sample);
+    k.no_place_links = true;
+    assert_eq!(run(&mut k, &["load", "/p", "--name", "app"]), 1, "{}", k.stderr);
+    assert!(k.stderr.contains("cannot pin the attachment of handle_probe"), "{}", k.stderr);
+    assert!(k.left().is_empty() && k.held.is_empty());
+}

@@ -58,3 +58,49 @@ pub(super) fn named<'o>(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelet_core::TypeId;
+    use corelet_core::object::{MapSpec, sec_name};
+
+    fn map(name: &'static str, map_type: u32) -> MapDef<'static> {
+        let mut spec = MapSpec::default();
+        spec.map_type = map_type;
+        MapDef { index: 0, name, ty: TypeId(1), offset: 0, size: 0, spec, inner: None }
+    }
+
+    /// The places of a program of this section.
+    fn places(section: &str, said: &[&str], maps: &[MapDef<'static>]) -> Result<Vec<String>, String> {
+        let said: Vec<String> = said.iter().map(|&s| s.to_owned()).collect();
+        let all = named(vec![sec_name::parse(section).unwrap()], &said, maps, section);
+        let all = all.map_err(|e| e.to_string())?.into_iter().map(|sec| match sec.attach {
+            Attach::Place { path, .. } => path.to_owned(),
+            other => format!("{other:?}"),
+        });
+        Ok(all.collect())
+    }
+
+    #[test]
+    fn a_program_is_attached_to_each_place() {
+        assert_eq!(places("cgroup/skb", &["/a", "/b"], &[]).unwrap(), ["/a", "/b"]);
+        assert_eq!(places("cgroup/skb", &[], &[]).unwrap(), [""]);
+        let said = places("kprobe/f", &["/a"], &[]).unwrap_err();
+        assert!(said.contains("is for programs of cgroups, network namespaces and sockets"), "{said}");
+    }
+
+    #[test]
+    fn the_only_map_of_sockets_needs_no_word() {
+        let (hash, sockets, more) = (map("hash", 1), map("sockets", SOCKHASH), map("more", SOCKMAP));
+        assert_eq!(places("sk_msg", &[], &[hash, sockets]).unwrap(), ["sockets"]);
+        assert_eq!(places("sk_msg", &["more"], &[sockets, more]).unwrap(), ["more"]);
+        let said = |said: &[&str], maps: &[MapDef<'static>]| places("sk_msg", said, maps).unwrap_err();
+        assert!(said(&[], &[sockets, more]).contains("the object has sockets, more: name one"));
+        assert!(said(&[], &[hash]).contains("the object has none"));
+        assert!(
+            said(&["hash"], &[hash, sockets])
+                .contains("`hash` is no map of sockets of the object (it has sockets)")
+        );
+    }
+}

@@ -152,6 +152,8 @@ pub fn pack(data: &[u8]) {
         let _ = file.records::<KernelId>(section::IDS, owner);
         let _ = file.records::<Choice>(section::PLAN, owner);
         let _ = file.records::<pack::MapChoice>(section::MAP_PLAN, owner);
+        let _ = file.records::<pack::StructOps<'_>>(section::STRUCT_OPS, owner);
+        let _ = file.records::<pack::StructOpsMember>(section::STRUCT_OPS_MEMBERS, owner);
         let _ = file.records::<pack::InnerMap<'_>>(section::INNER_MAPS, owner);
         let _ = file.records::<pack::MapValue>(section::MAP_VALUES, owner);
         let _ = file.records::<pack::DeviceValue<'_>>(section::DEVICE_VALUES, owner);

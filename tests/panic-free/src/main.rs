@@ -174,6 +174,8 @@ fn packs(file: &'static [u8]) {
     all::<KernelId>(section::IDS);
     all::<Choice>(section::PLAN);
     all::<pack::MapChoice>(section::MAP_PLAN);
+    all::<pack::StructOps<'_>>(section::STRUCT_OPS);
+    all::<pack::StructOpsMember>(section::STRUCT_OPS_MEMBERS);
     all::<pack::InnerMap<'_>>(section::INNER_MAPS);
     all::<pack::MapValue>(section::MAP_VALUES);
     for value in all::<pack::DeviceValue<'_>>(section::DEVICE_VALUES).flatten() {

@@ -127,6 +127,9 @@ fn maps() {
     agree!(MapValue: value(Holds::Map { map: 128 }), value(Holds::Program { program: u16::MAX }));
     let choice = |fate| MapChoice { map: 200, fate };
     agree!(MapChoice: choice(MapFate::Absent), choice(MapFate::PerfBuffer));
+    let ops = StructOps { map: 129, ops_type: ID, value_type: TypeId(3), link: true, value: &[0xff; 130] };
+    agree!(StructOps<'_>: ops, StructOps { link: false, value: &[], ..ops });
+    agree!(StructOpsMember: StructOpsMember { map: 1, program: 300, member: 17, offset: 1 << 14 });
 }
 
 #[test]
