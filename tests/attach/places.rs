@@ -17,6 +17,22 @@ use std::ops::RangeInclusive;
 const DRIVER: &str = include_str!("places.sh");
 const PLACES: (&str, &[u8]) = ("places", include_bytes!("places.bpf.o"));
 
+const STORES: (&str, &[u8]) = ("stores", include_bytes!("stores.bpf.o"));
+/// The counters of `stores.bpf.c`.
+const STORED: [&str; 12] = [
+    "CGROUP",
+    "CGROUP_CPU",
+    "SOCKET",
+    "TIMER",
+    "LOCK",
+    "QUEUE",
+    "STACK",
+    "BLOOM",
+    "TASK",
+    "POINTER",
+    "USER",
+    "ARENA",
+];
 const CONGESTION: (&str, &[u8]) = ("congestion", include_bytes!("congestion.bpf.o"));
 
 /// The counters, by their place in `hits`: `enum kind` of `places.bpf.c`.
@@ -219,6 +235,28 @@ const KINDS: &[Kind] = &[
         programs: &["begin", "released", "threshold", "avoid", "undo"],
         options: "",
         hits: &[("INIT", 2..=6), ("AVOID", 1..=20), ("RELEASED", 2..=6)],
+        ..KIND
+    },
+    // two binds of each family, a connection of IPv4, four sockets of it and four of IPv6
+    Kind {
+        name: "stores",
+        object: STORES,
+        counters: &STORED,
+        programs: &["storages", "socket", "values", "later", "pointers", "pages"],
+        hits: &[
+            ("CGROUP", just(1)),
+            ("CGROUP_CPU", just(1)),
+            ("SOCKET", just(8)),
+            ("TIMER", just(1)),
+            ("LOCK", just(2)),
+            ("QUEUE", just(2)),
+            ("STACK", just(2)),
+            ("BLOOM", just(2)),
+            ("TASK", just(1)),
+            ("POINTER", just(5)),
+            ("USER", just(6)),
+            ("ARENA", just(6)),
+        ],
         ..KIND
     },
     Kind {
