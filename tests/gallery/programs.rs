@@ -39,11 +39,11 @@ pub const PROGRAMS: &[Program] = &[
         echo pid=$worker
         echo other=$other", work: "echo >go; usleep 200000; echo >go; usleep 300000"),
     program!("drops", drops, work: "echo nobody | nc -u -w 1 127.0.0.1 9"),
-    program!("rss", rss, sets: &["pid=$dd"], prepare: "mkfifo go out
-        sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=out bs=8M count=1' &
+    program!("rss", rss, sets: &["pid=$dd"], prepare: "mkfifo go pipe
+        sh -c 'echo $$ >worker; read line <go; exec dd if=/dev/zero of=pipe bs=8M count=1' &
         until [ -s worker ]; do usleep 10000; done
         dd=$(cat worker)
-        echo pid=$dd", work: "echo >go; (usleep 300000; cat out >/dev/null) & exec 9>out; usleep 700000; exec 9>&-"),
+        echo pid=$dd", work: "echo >go; (usleep 300000; cat pipe >/dev/null) & exec 9>pipe; usleep 700000; exec 9>&-"),
     program!("cpus", cpus, work: "sh -c 'echo all=$$; exec /bin/true'
         sh -c 'echo one=$$; exec taskset 1 /bin/true'"),
     program!("tally", tally, sets: &["weight=3"], work: "/bin/true; /bin/true; cat /dev/null; id >/dev/null"),

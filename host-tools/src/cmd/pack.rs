@@ -237,6 +237,8 @@ struct TargetJson<'x> {
     patched: usize,
     poisoned: usize,
     failed: usize,
+    /// Of the poisoned, those that nothing in their function guards.
+    unguarded: usize,
     unresolved: Vec<RelocationJson<'x>>,
     /// Options that the programs need and the kernel's configuration does not set, with the programs and the reason.
     lacking_options: &'x [String],
@@ -379,6 +381,7 @@ impl<'x> TargetJson<'x> {
             patched: t.patched,
             poisoned: count(Verdict::Poisoned),
             failed: count(Verdict::Failed),
+            unguarded: t.unguarded.len(),
             unresolved: (t.unresolved.iter())
                 .map(|(program, relocation)| RelocationJson { program, relocation })
                 .collect(),
@@ -484,9 +487,22 @@ fn say_foreign_ids(report: &ObjectReport) {
     }
 }
 
+/// What is said of a poisoned access that nothing guards.
+const UNGUARDED: &str = "nothing in this function asks whether the kernel has that, so the kernel refuses the program if it comes \
+                         here: read it behind `if (bpf_core_field_exists(x->member))` (bpf_core_type_exists, \
+                         bpf_core_enum_value_exists), and what other kernels have in its place in the other branch, by a flavor of \
+                         the type (struct NAME___old { ... })";
+
 /// Every read of a constant size that is more than the member has in the kernel.
 fn say_wide_reads(report: &ObjectReport) {
     for t in &report.targets {
+        for (program, r) in &t.unguarded {
+            let source = r.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+            eprintln!(
+                "warning: {} on {}: {source}{program} insn #{}: {UNGUARDED}",
+                report.name, t.release, r.insn
+            );
+        }
         for read in &t.registers {
             eprintln!("warning: {} on {}: {read}", report.name, t.release);
         }

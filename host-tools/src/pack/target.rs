@@ -62,6 +62,8 @@ pub struct TargetReport {
     pub foreign_ids: Vec<(String, Relocation)>,
     /// Reads of more bytes than a member has.
     pub wide_reads: Vec<WideRead>,
+    /// Of the poisoned, those whose function asks nothing about their type, so that no branch can leave them out.
+    pub unguarded: Vec<(String, Relocation)>,
     /// Reads of registers at the offset of an architecture that the object does not name, in words.
     pub registers: Vec<String>,
     /// Weak symbols and functions that the kernel itself has not, so that some module must or they are missing.
@@ -425,6 +427,10 @@ impl Job<'_, '_> {
             modules: Vec::new(),
             wide_reads: Vec::new(),
             registers: Vec::new(),
+            unguarded: relocations()
+                .filter(|(p, r)| unguarded(p, r))
+                .map(|(p, r)| (p.name.clone(), r.clone()))
+                .collect(),
             needs_jit: (Vec::new(), ""),
             map_fates: Vec::new(),
             older_ways: Vec::new(),
@@ -432,4 +438,25 @@ impl Job<'_, '_> {
             memory,
         }
     }
+}
+
+/// Kinds of relocation by which a program asks what the kernel has.
+const QUESTIONS: [ReloKind; 5] = [
+    ReloKind::FieldExists,
+    ReloKind::TypeExists,
+    ReloKind::TypeSize,
+    ReloKind::TypeMatches,
+    ReloKind::EnumvalExists,
+];
+
+/// Whether `r` of `p` reads what the kernel lacks, and nothing in `p` asks about a type of that name, flavors included.
+fn unguarded(p: &Program, r: &Relocation) -> bool {
+    let root = |r: &Relocation| {
+        // `[7] struct task_struct___old.state (0:1 @ offset 8)`
+        let name = r.spec.split(' ').nth(2).unwrap_or_default();
+        let name = name.split(['.', '[', ':']).next().unwrap_or_default();
+        names::essential(name).to_owned()
+    };
+    let asks = |other: &Relocation| QUESTIONS.iter().any(|kind| kind.name() == other.kind);
+    r.outcome == Verdict::Poisoned && !p.relocations.iter().any(|other| asks(other) && root(other) == root(r))
 }
