@@ -6,6 +6,8 @@
 
 pub mod expected;
 mod programs;
+#[cfg(test)]
+mod wrong;
 
 use crate::tools::output::{self, Output};
 use crate::tools::script::{Run, script};

@@ -49,7 +49,10 @@ static __always_inline __u32 number_of(struct task_struct *task)
 
 static long step(__u64 generation, struct walk *walk)
 {
-	walk->task = BPF_CORE_READ(walk->task, real_parent);
+	/* in a variable of its own: within a read every member on the way is relocated, those of `walk` too */
+	struct task_struct *task = walk->task;
+
+	walk->task = BPF_CORE_READ(task, real_parent);
 	if (!walk->task || generation >= GENERATIONS)
 		return 1;
 	walk->ancestors[generation] = number_of(walk->task);

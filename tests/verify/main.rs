@@ -10,6 +10,7 @@ mod context;
 mod convert;
 mod features;
 mod fuzz;
+mod gallery;
 mod images;
 mod kernel_relo;
 mod link;
