@@ -16,6 +16,7 @@ use crate::kconfig::{Answer, needs};
 use crate::relocate::{Program, Relocation, Verdict, watched};
 use crate::subset::{self, Subset};
 use anyhow::{Context, Result, ensure};
+use corelet_core::btf::names;
 use corelet_core::insn::INSN_SIZE;
 use corelet_core::link::old_helpers;
 use corelet_core::object::Function;
@@ -292,7 +293,7 @@ impl Job<'_, '_> {
         let (mut candidates, mut most) = (0, 0);
         for &root in &roots {
             let t = local.ty(root)?;
-            let name = corelet_core::btf::names::essential(local.name(&t));
+            let name = names::essential(local.name(&t));
             let before = candidates;
             target.candidates(name, t.kind(), &mut |_| {
                 candidates += 1;
