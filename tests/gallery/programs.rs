@@ -85,7 +85,9 @@ fn naps(here: &Here<'_>) -> Checked {
             if number(event, "cpu")? != number(event, "cpu_here")? {
                 return wrong("not on the CPU that it is on");
             }
-            match (text(event, "what"), number(event, "state")?, number(event, "in_execve")?) {
+            // above the states are marks, such as TASK_FREEZABLE of 6.1
+            let state = number(event, "state")? & (WAKING | 0xff);
+            match (text(event, "what"), state, number(event, "in_execve")?) {
                 ("BEGINS", 0, 1) => begins += 1,
                 ("SLEEPS", INTERRUPTIBLE, 0) if number(event, "cpu")? == i64::from(cpu) => waits += 1,
                 ("SLEEPS", DEAD, 0) => ends += 1,
