@@ -24,6 +24,9 @@ fn attachable(attach: &Attach<'_>) -> bool {
 
 /// Why a program that is not [`attachable`] is refused.
 const LOADER: &str = "this version's loader does not attach it";
+/// The same of a name that three ways of attaching share.
+const SK_SKB: &str = "the name leaves open how it is attached: say so in the manifest, attach = \"sk_skb/stream_verdict\", \
+                      \"sk_skb/stream_parser\" or \"sk_skb/verdict\"";
 
 /// Which programs are loaded, by function, and whether the device may do without each.
 pub(super) fn presence(c: &Collected<'_>, decisions: &[Decision]) -> BTreeMap<u32, Presence> {
@@ -106,7 +109,10 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
             }
         }
     }
-    let loader = |i: usize| (!attachable(&c.programs[i].1.attach)).then(|| LOADER.to_owned());
+    let loader = |i: usize| match c.programs[i].1.attach {
+        Attach::Other { section: "sk_skb" } => Some(SK_SKB.to_owned()),
+        attach => (!attachable(&attach)).then(|| LOADER.to_owned()),
+    };
     narrow(c, &mut decisions, &loader, true)?;
     Ok(decisions)
 }

@@ -162,6 +162,6 @@ fn same_size(local: &Btf<'_>, ours: &Member, own: &Btf<'_>, theirs: &Member) -> 
     if a.kind() == Kind::Ptr && b.kind() == Kind::Ptr {
         return Ok(true);
     }
-    let whole = ours.bit_offset % 8 == 0 && theirs.bit_offset % 8 == 0;
+    let whole = ours.bit_offset.is_multiple_of(8) && theirs.bit_offset.is_multiple_of(8);
     Ok(whole && local.size_of(a.id)? == own.size_of(b.id)?)
 }
