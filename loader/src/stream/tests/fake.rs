@@ -47,6 +47,8 @@ pub(super) struct Fake {
     pub(super) clock: u64,
     /// Nanoseconds that the wall clock is ahead of it.
     pub(super) ahead: u64,
+    /// What `ahead` is from the first wait on, where somebody sets the clock then.
+    pub(super) stepped: Option<u64>,
     pub(super) deadline: Option<u64>,
     pub(super) interval: Option<u64>,
     /// Lost records that reading a perf event tells of, by descriptor.
@@ -186,6 +188,7 @@ impl Kernel for Fake {
 
     fn epoll_wait(&mut self, epoll: Fd, timeout_ms: Option<u32>) -> Sys<heapless::Vec<u32, 16>> {
         self.clock += u64::from(timeout_ms.unwrap_or(0)) * 1_000_000;
+        self.ahead = self.stepped.take().unwrap_or(self.ahead);
         let clock = self.clock;
         for (_, map, key, value) in self.at.extract_if(.., |a| a.0 <= clock) {
             let entries = self.maps.entry(map).or_default();

@@ -234,14 +234,55 @@ fn stacks_of_user_space_have_files_while_the_process_lives() {
 
 #[test]
 fn times_of_events_follow_the_clock() {
-    let mut kernel = Fake { room: 1 << 20, ahead: 86_400 * SECOND, ..Fake::default() };
-    let mut p = Producer::new(&mut kernel, 10, 0);
-    p.push(0, &[1u32.to_ne_bytes(), 9u32.to_ne_bytes()].concat());
-    let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
-    let hint =
-        corelet_core::pack::Hint { type_id: TypeId(3), member: 1, format: Format::Time { unit: 1_000_000 } };
-    kernel.hints = record(&hint);
-    let event = Event { type_id: TypeId(3), ..event(0) };
-    stream(&mut kernel, Form::Text, &ring, &[event], &[], &[]).unwrap();
-    assert_eq!(said(&kernel), "t=1 s=1970-01-02T00:00:00.009000Z\nlost kernel=0 output=0\n");
+    let day = 86_400 * SECOND;
+    // the second is of a clock that is set while the loader waits
+    for (ahead, stepped, time) in
+        [(day, None, "1970-01-02T00:00:00.009000Z"), (day, Some(3 * day), "1970-01-04T00:00:00.009000Z")]
+    {
+        let mut kernel = Fake { room: 1 << 20, ahead, stepped, ..Fake::default() };
+        let mut p = Producer::new(&mut kernel, 10, 0);
+        p.push(0, &[1u32.to_ne_bytes(), 9u32.to_ne_bytes()].concat());
+        let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+        let hint = corelet_core::pack::Hint {
+            type_id: TypeId(3),
+            member: 1,
+            format: Format::Time { unit: 1_000_000 },
+        };
+        kernel.hints = record(&hint);
+        let event = Event { type_id: TypeId(3), ..event(0) };
+        stream(&mut kernel, Form::Text, &ring, &[event], &[], &[]).unwrap();
+        assert_eq!(said(&kernel), format!("t=1 s={time}\nlost kernel=0 output=0\n"));
+    }
+}
+
+/// Both clocks are in the stream again before the events that come after a step, forward or back; a clock that is slewed is none.
+#[test]
+fn a_clock_that_is_set_is_in_the_raw_stream_again() {
+    for (stepped, again) in [(3 * SECOND, true), (9 * SECOND, true), (7 * SECOND + 900_000, false)] {
+        let mut kernel =
+            Fake { room: 1 << 20, clock: 5, ahead: 7 * SECOND, stepped: Some(stepped), ..Fake::default() };
+        let mut p = Producer::new(&mut kernel, 10, 0);
+        p.push(0, b"abcd");
+        let ring = [map(27, MapRole::Declared, 0, 0, SIZE as u32)];
+        stream(&mut kernel, Form::Raw, &ring, &[event(0)], &[], &[]).unwrap();
+        let mut rest = &kernel.stdout[raw::HEADER_LEN + raw::DIGEST_LEN..];
+        let (mut kinds, mut ahead) = (Vec::new(), Vec::new());
+        while let Some(head) = rest.first_chunk().map(|head| raw::Head::parse(head).unwrap()) {
+            let (content, behind) = rest[raw::HEAD_LEN..].split_at(head.len as usize);
+            if head.kind == raw::Kind::Clock {
+                let [monotonic, real] =
+                    [16, 24].map(|at| u64::from_le_bytes(content[at..at + 8].try_into().unwrap()));
+                ahead.push(real - monotonic);
+            }
+            kinds.push(head.kind);
+            rest = behind;
+        }
+        let mut expected = vec![raw::Kind::Clock, raw::Kind::Event, raw::Kind::End];
+        let mut set = vec![7 * SECOND];
+        if again {
+            expected.insert(1, raw::Kind::Clock);
+            set.push(stepped);
+        }
+        assert_eq!((kinds, ahead), (expected, set));
+    }
 }
