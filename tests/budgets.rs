@@ -20,6 +20,8 @@ pub struct Budgets {
     pub loader: BTreeMap<String, Loader>,
     /// The same with the standard library built from source, which gives other bytes.
     pub loader_std_from_source: BTreeMap<String, Loader>,
+    /// Bytes of the loader with no feature, by Rust's target.
+    pub loader_plain: BTreeMap<String, u64>,
     /// Bytes of opensnoop's pack by board.
     pub pack: BTreeMap<String, u64>,
     /// Memory to load opensnoop's pack, by board.
@@ -38,6 +40,8 @@ pub struct Budgets {
 pub struct Goals {
     /// Bytes.
     pub loader: u64,
+    /// Bytes with no feature.
+    pub loader_plain: u64,
     /// Bytes.
     pub pack: u64,
     /// KiB.
