@@ -197,14 +197,14 @@ pub(crate) fn uprobe(context: &mut Context<'_>) -> Result<Outcome> {
 }
 
 /// A board's kernel, the loader for it, and objects of tools.
-type Parts = (Kernel, Vec<u8>, objects::Objects);
+pub(crate) type Parts = (Kernel, Vec<u8>, objects::Objects);
 
 fn nine() -> Vec<&'static str> {
     corelet_tests::tools::tools().collect()
 }
 
 /// The board's kernel, the loader for it, and the objects of `tools`.
-fn parts(board: &Board, tools: &[&'static str], context: &mut Context<'_>) -> Result<Parts> {
+pub(crate) fn parts(board: &Board, tools: &[&'static str], context: &mut Context<'_>) -> Result<Parts> {
     let mut progress = on_stderr();
     let kernel = kernel_for(board, &mut *progress)?;
     // A small kernel lacks types that the source names. Objects are portable, so they are compiled with another's.

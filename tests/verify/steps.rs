@@ -56,7 +56,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "nostd", what: "core builds where there is no std and relocates on s390x as here, the loader builds without libc", full: false, wants: nostd_wants, run: nostd },
     Step { name: "loader", what: "the loader is one static file for each architecture, of no more bytes than it had", full: false, wants: loader_wants, run: loaders },
     Step { name: "features", what: "the loader's bytes on three architectures, whole and with no feature; by feature on one; the one with none tested", full: true, wants: loader_wants, run: features::run },
-    Step { name: "c-library", what: "the loader as a C library links into a Rust program with std", full: true, wants: capi::wants, run: capi::run },
+    Step { name: "c-library", what: "the loader as a C library links into a Rust program with std; such a program with the loader as a crate prints events on the AArch64 board", full: true, wants: capi::wants, run: capi::run },
     Step { name: "mcu", what: "opensnoop and execsnoop relocated on a Cortex-M3 and an RV32 as on the PC; flash, RAM, stack", full: false, wants: mcu::wants, run: mcu::run },
     Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
     Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: true, wants: fuzz::wants, run: fuzz::short },

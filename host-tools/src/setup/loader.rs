@@ -150,6 +150,18 @@ pub fn c_library(machine: &mut dyn Machine, workspace: &Workspace, target: &str)
     Ok(folder.join(target).join("device/libcorelet.a"))
 }
 
+/// Builds the example of a program with `std` that carries the loader, static with musl, and gives its path. The linker is the one that
+/// comes with Rust, as is musl.
+///
+/// # Errors
+/// As [`build`].
+pub fn with_musl(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let words = ["corelet-loader", "--example", "events", "--profile=device"];
+    let (_, folder) =
+        build_package_with(machine, workspace, &words, target, ("capi", &["-Clinker=rust-lld"]))?;
+    Ok(folder.join(target).join("device/examples/events"))
+}
+
 /// Builds a program of one of our packages as the device would have it, with these features, to see whether it links.
 ///
 /// # Errors
