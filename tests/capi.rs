@@ -17,7 +17,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the library wants of the program that it is linked into.
-pub const WANTED: [&str; 6] = ["bcmp", "memcmp", "memcpy", "memmove", "memset", "strlen"];
+pub const WANTED: [&str; 8] = [
+    "bcmp",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+    "strlen",
+    // on 32-bit ARM, of tables for unwinding, which nothing does
+    "__aeabi_unwind_cpp_pr0",
+    "__aeabi_unwind_cpp_pr1",
+];
 
 const FLAGS: [&str; 7] = [
     "-std=c99",

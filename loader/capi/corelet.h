@@ -1,7 +1,7 @@
 /* The loader as a library for C. Made by cbindgen of src/lib.rs: change that.
 
-   Link with libcorelet.a. Of the program it wants memcpy, memmove, memset, memcmp, bcmp and strlen, and nothing else: by a libc or by
-   examples/start.c. It prints nothing, touches no signal, starts no thread, has no global state; a handle is used by one thread at
+   Link with libcorelet.a. Of the program it wants memcpy, memmove, memset, memcmp, bcmp and strlen, on 32-bit ARM
+   __aeabi_unwind_cpp_pr0 and 1 (libgcc_eh), and nothing else: by a libc or by examples/start.c. It prints nothing, touches no signal, starts no thread, has no global state; a handle is used by one thread at
    a time. Functions give 0 or more where they did it, and else the negative of corelet-loader's exit code, whose words corelet_why
    has. */
 

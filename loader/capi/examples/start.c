@@ -106,8 +106,12 @@ size_t strlen(const char *text)
 }
 
 #if defined(__arm__)
-/* Rust's compiler_builtins names it in tables for unwinding, which nothing does. */
+/* Tables for unwinding name them, and nothing unwinds. */
 void __aeabi_unwind_cpp_pr0(void)
+{
+}
+
+void __aeabi_unwind_cpp_pr1(void)
 {
 }
 #endif
