@@ -103,8 +103,10 @@ const WAYS: &[Way] = &[
     way("anywhere", "xdp_main", "", "XDP"),
 ];
 
-/// What must be refused: the pack, the loader's options, its exit code, words of it, and since which Linux.
-const REFUSED: &[(&str, &str, &str, i32, &str, (u32, u32))] = &[
+/// What must be refused: a name, the pack, the loader's options, its exit code, words of it, and since which Linux.
+type Refused = (&'static str, &'static str, &'static str, i32, &'static str, (u32, u32));
+
+const REFUSED: &[Refused] = &[
     ("nowhere", "anywhere", "", 2, "say --interface IF, or --attach xdp_main=IF", (5, 10)),
     ("missing", "anywhere", "--interface eth9", 4, "there is no interface eth9 here", (5, 10)),
     (

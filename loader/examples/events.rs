@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[allow(clippy::result_large_err, reason = "an error carries its words: it has no heap")]
 fn run(path: &CStr, seconds: u32, options: &[&CStr]) -> Result<(), Error> {
     let bytes = std::fs::read(path.to_string_lossy().as_ref());
     // one that cannot be read is opened, so that the loader says why

@@ -169,7 +169,12 @@ pub fn run(
         }
     }
     let runs: Vec<Run<'_>> = (paths.iter())
-        .map(|(path, program)| Run { label: program.case.tool, case: &program.case, pack: path })
+        .map(|(path, program)| Run {
+            label: program.case.tool,
+            case: &program.case,
+            pack: path,
+            program: None,
+        })
         .collect();
     files.push((RUN.to_owned(), 0o755, script(&runs).into_bytes()));
     let modules: Vec<String> = ["loop", "ext4"].map(str::to_owned).into_iter().collect();
