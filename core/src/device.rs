@@ -134,7 +134,14 @@ impl<'a> Place<'a> {
     #[cold]
     #[inline(never)]
     pub fn parse(text: &'a str, kind: Kind) -> Result<Place<'a>, &'a str> {
-        let mut words = text.split(',');
+        // `str::split` would bring a panic path
+        let mut rest = Some(text);
+        let mut words = core::iter::from_fn(move || {
+            let all = rest?;
+            let at = all.bytes().position(|b| b == b',');
+            rest = at.and_then(|at| all.get(at.saturating_add(1)..));
+            all.get(..at.unwrap_or(all.len()))
+        });
         let first = words.next().unwrap_or("");
         let mut place = Place::default();
         if kind == Kind::Netfilter {

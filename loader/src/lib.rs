@@ -60,6 +60,7 @@ pub mod place;
 pub mod plan;
 pub mod preflight;
 pub mod programs;
+pub mod rare;
 pub mod relocate;
 pub mod report;
 pub mod run;

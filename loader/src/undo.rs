@@ -3,6 +3,7 @@
 use crate::device::{self, Attached};
 use crate::exit::{Done, Exit};
 use crate::place::{self, Held};
+use crate::rare::Rare;
 use crate::say::{Arg::N, fail, text};
 use crate::sys::{Fd, Kernel};
 use crate::{kprobe, uprobe};
@@ -21,7 +22,7 @@ pub struct Ledger {
     /// The same of probes in user space ([`uprobe::remove`]).
     pub tracefs_uprobes: u32,
     /// Attachments that last until they are undone ([`place::release`]).
-    pub held: Vec<Held, { place::MAX_HELD }, u16>,
+    pub held: Rare<Held, { place::MAX_HELD }>,
     /// What is attached to interfaces.
     pub device: Attached,
 }

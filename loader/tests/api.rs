@@ -1,5 +1,7 @@
 //! The loader inside a program: what it gives, what it says, and that it gives everything back.
 
+#![allow(clippy::result_large_err, reason = "an error carries its words: it has no heap")]
+
 mod common;
 
 use common::fake::{Fake, PMU};

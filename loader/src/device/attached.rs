@@ -4,15 +4,16 @@ use super::filter::{self, Filter};
 use super::interface;
 use super::netlink::Refused;
 use super::stale;
+use crate::rare::Rare;
 use crate::say::{
     Arg::{E, S},
     say, text,
 };
 use crate::sys::{Errno, Fd, Kernel, Sys};
 use corelet_core::device::{How, Kind, MAX_INTERFACE};
-use heapless::{String, Vec};
+use heapless::String;
 
-/// Attachments of one run: 1 KiB of the stack.
+/// Attachments of one run: 1 KiB.
 const MAX_ENTRIES: usize = 16;
 
 /// What keeps a program attached.
@@ -51,7 +52,7 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub struct Attached {
     socket: Option<Fd>,
-    entries: Vec<Entry, MAX_ENTRIES, u8>,
+    entries: Rare<Entry, MAX_ENTRIES>,
 }
 
 impl Attached {
@@ -78,7 +79,7 @@ impl Attached {
     #[cold]
     #[inline(never)]
     pub(super) fn push<K: Kernel>(&mut self, kernel: &mut K, entry: Entry) -> bool {
-        match self.entries.push(entry) {
+        match self.entries.push(kernel, entry) {
             Ok(()) => true,
             Err(entry) => {
                 self.undo_one(kernel, &entry);
@@ -88,7 +89,7 @@ impl Attached {
     }
 
     /// The attachments.
-    pub(super) fn entries(&mut self) -> &mut [Entry] {
+    pub(super) fn entries(&mut self) -> &mut Rare<Entry, MAX_ENTRIES> {
         &mut self.entries
     }
 

@@ -38,7 +38,7 @@ pub fn changed<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, told: Fd) {
     let _ = kernel.read(told, &mut [0; 64]);
     let Ok(socket) = ledger.device.socket(kernel) else { return };
     for at in 0..ledger.device.entries().len() {
-        let Some(mut entry) = ledger.device.entries().get(at).cloned() else { continue };
+        let Some(mut entry) = ledger.device.entries().get_mut(at).cloned() else { continue };
         let (before, hold) = (entry.index, entry.hold);
         match interface::find(kernel, socket, &entry.name) {
             Ok(found) if found.index == before => continue,

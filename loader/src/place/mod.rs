@@ -123,7 +123,7 @@ pub fn attach<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, job: &Job<'_
         Kept::Target(held) => {
             // undone before the descriptor is closed, whatever comes
             if let Some(held) = held
-                && session.ledger.held.push(held).is_err()
+                && session.ledger.held.push(kernel, held).is_err()
             {
                 release(kernel, held);
                 if owned {

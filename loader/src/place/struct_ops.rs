@@ -142,7 +142,7 @@ fn register<K: Kernel>(
         return session.ledger.keep(kernel, link).map(drop).map_err(|_| Errno::EMFILE);
     }
     let held = Held::Registered { map: map.map.fd().0 as u16 };
-    session.ledger.held.push(held).map_err(|held| {
+    session.ledger.held.push(kernel, held).map_err(|held| {
         super::release(kernel, held);
         Errno::EMFILE
     })

@@ -282,7 +282,7 @@ impl Channels {
             if clocks.compare(kernel) && job.output == Form::Raw {
                 out.put(kernel, &|o, _| print::clock(o, job.output, &boot, clocks.pair.get()));
             }
-            for token in ready {
+            for &token in &ready {
                 stop |= token == STOP;
                 if token == FOLLOW {
                     pulse.interfaces(kernel);
