@@ -407,7 +407,10 @@ mod tests {
                 "[programs.filter]\nplace = \"eth0\"\n",
                 "`eth0` cannot stand there; it is ipv4|ipv6,prerouting",
             ),
-            ("[programs.on_device]\nplace = \"eth0\"\n", "is for programs of network devices"),
+            (
+                "[programs.on_device]\nplace = \"eth0\"\n",
+                "network devices and netfilter, this is SEC(\"xdp/devmap\")",
+            ),
             ("[programs.xdp_main]\nplace = []\n", "an empty list"),
             ("[maps.devices]\nvalues = [{ key = 0 }]\n", "give one of them"),
             (

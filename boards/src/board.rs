@@ -184,7 +184,8 @@ mod tests {
     fn an_unknown_board_lists_the_known_ones() {
         let error = Board::find("qemu-vax").unwrap_err().to_string();
         assert!(
-            error.contains("qemu-aarch64, qemu-aarch64-5.10, qemu-riscv64, qemu-armv7, qemu-armv7-tiny"),
+            BUILT_IN.iter().all(|(name, _)| error.contains(name))
+                && error.contains("qemu-aarch64, qemu-aarch64-5.10, "),
             "{error}"
         );
     }

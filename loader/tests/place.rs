@@ -263,5 +263,5 @@ fn a_link_is_pinned_and_what_has_none_is_not() {
     k.no_place_links = true;
     assert_eq!(run(&mut k, &["load", "/p", "--name", "app"]), 1, "{}", k.stderr);
     assert!(k.stderr.contains("cannot pin the attachment of handle_probe"), "{}", k.stderr);
-    assert!(k.left().is_empty() && k.held.is_empty());
+    assert!(k.left().is_empty() && k.by_place.is_empty());
 }

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(places("cgroup/skb", &["/a", "/b"], &[]).unwrap(), ["/a", "/b"]);
         assert_eq!(places("cgroup/skb", &[], &[]).unwrap(), [""]);
         let said = places("kprobe/f", &["/a"], &[]).unwrap_err();
-        assert!(said.contains("is for programs of cgroups, network namespaces and sockets"), "{said}");
+        assert!(said.contains("is for programs of cgroups, network namespaces, sockets"), "{said}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn programs_that_cannot_be_attached_are_named_together() {
     // the same object with programs of types that the loader cannot attach
     let mut object = folder.get("sample.bpf.o");
     let names: [(&[u8], &[u8]); 2] =
-        [(b"tracepoint/syscalls/sys", b"struct_ops/abcdefghijkl"), (b"raw_tracepoint/", b"lsm_cgroup/abcd")];
+        [(b"tracepoint/syscalls/sys", b"fentry.multi/abcdefghij"), (b"raw_tracepoint/", b"fexit.multi/abc")];
     for (from, to) in names {
         for at in 0..object.len() - from.len() {
             if object[at..].starts_with(from) {
@@ -126,8 +126,8 @@ fn programs_that_cannot_be_attached_are_named_together() {
         1,
         &[
             "cannot attach 2 of 3 programs",
-            "handle_open (SEC(\"struct_ops/",
-            "handle_switch (SEC(\"lsm_cgroup/",
+            "handle_open (SEC(\"fentry.multi/",
+            "handle_switch (SEC(\"fexit.multi/",
         ],
     );
 }
