@@ -2,9 +2,8 @@
 //!
 //! `tests/progs` has the sources, the objects that were made of them and their manifests; `GUIDE.md` shows what each teaches. A
 //! [`Program`] runs beside some work on a board, and what it must print is compared by content ([`Here`]). [`pack`] is the part
-//! that needs no board: each object for each kernel, and what relocation cannot do there (`expected.toml`).
+//! that needs no board: each object for each kernel.
 
-pub mod expected;
 mod programs;
 #[cfg(test)]
 mod wrong;

@@ -1,20 +1,14 @@
-//! The gallery on one board: `cargo run -p corelet-tests --example gallery -- BOARD [CPUS [PROGRAM…]]`; `expected` in the place of
-//! a board writes `expected.toml` anew.
+//! The gallery on one board: `cargo run -p corelet-tests --example gallery -- BOARD [CPUS [PROGRAM…]]`.
 
 use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, kernel_for, on_stderr};
 use corelet_host_tools::setup::{ThisMachine, Workspace, loader};
-use corelet_tests::gallery::{PROGRAMS, expected, run};
+use corelet_tests::gallery::{PROGRAMS, run};
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let name = words.next().context("which board?")?;
     let mut progress = on_stderr();
-    if name == "expected" {
-        let text = expected::text(&expected::now(&mut *progress)?);
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/gallery/expected.toml"), text)?;
-        return Ok(());
-    }
     let board = Board::find(&name)?;
     let cpus = words.next().map_or(Ok(2), |word| word.parse())?;
     let names: Vec<String> = words.collect();

@@ -2,7 +2,7 @@
 //!
 //! Sections of one name are joined in the order of the files, each piece at its alignment, so that calls within a piece stay as
 //! the compiler wrote them. A global symbol has one definition: the strong one, else the weak one of the first file that has
-//! one; what other files declare or define of that name must be of the same type. Types are written once ([`dedup`]), records of
+//! one; what other files declare or define of that name must be of the same type. Types are written once (`dedup`), records of
 //! `.BTF.ext` and relocations move with their instructions. Of a weak function that is overridden the code stays, without
 //! symbol, relocations and records: loaders leave it out.
 //!

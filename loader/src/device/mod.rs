@@ -1,8 +1,8 @@
 //! Programs on network devices and in netfilter: XDP, tc, actions, netkit.
 //!
-//! By a link where the kernel has one for them, which goes with its descriptor; else by rtnetlink ([`interface`], [`filter`]), and
+//! By a link where the kernel has one for them, which goes with its descriptor; else by rtnetlink (`interface`, `filter`), and
 //! what was attached so is in the ledger ([`Attached`]) and taken away at the end. Nothing here runs for packs without such programs
-//! but [`stale`], where the feature `net` is on; the module's name puts it where it is no memory then (link.ld).
+//! but `stale`, where the feature `net` is on; the module's name puts it where it is no memory then (link.ld).
 
 mod attached;
 mod filter;
