@@ -138,6 +138,8 @@ impl Build<'_> {
         let out = self.folder.join(name);
         let mut link = Command::new(peer::linker()?);
         link.args(["-flavor", "gnu", "--gc-sections", "-static", "-s", "-z", "norelro"]);
+        // of 32-bit ARM's tables for unwinding, as corelet.h says
+        link.arg("--defsym=rust_eh_personality=0");
         link.args(["-z", "max-page-size=4096", "-o"]).arg(&out).arg("--start-group").args(parts);
         peer::run(link.arg("--end-group"))?;
         Ok(out)

@@ -1,8 +1,9 @@
 /* The loader as a library for C. Made by cbindgen of src/lib.rs: change that.
 
    Link with libcorelet.a. Of the program it wants memcpy, memmove, memset, memcmp, bcmp and strlen, on 32-bit ARM
-   __aeabi_unwind_cpp_pr0 and 1 (libgcc_eh), and nothing else: by a libc or by examples/start.c. It prints nothing, touches no signal, starts no thread, has no global state; a handle is used by one thread at
-   a time. Functions give 0 or more where they did it, and else the negative of corelet-loader's exit code, whose words corelet_why
+   __aeabi_unwind_cpp_pr0 and 1 (libgcc_eh), and nothing else: by a libc or by examples/start.c. Without Rust in the program, 32-bit
+   ARM is linked with --defsym=rust_eh_personality=0, which tables of Rust's division name; nothing unwinds. It prints nothing,
+   touches no signal, starts no thread, has no global state; a handle is used by one thread at a time. Functions give 0 or more where they did it, and else the negative of corelet-loader's exit code, whose words corelet_why
    has. */
 
 #ifndef CORELET_H
