@@ -92,7 +92,9 @@ pub fn find<K: Kernel>(
             replaced(session, s, if module.is_empty() { name } else { module }, name, loaded)
         }
         Attach::Trace { name, .. } => of_kernel(kernel, s, number, program, name),
-        Attach::Place { hook, .. } if !hook.is_empty() => of_kernel(kernel, s, number, program, hook),
+        Attach::Place { hook, .. } if cfg!(feature = "place") && !hook.is_empty() => {
+            of_kernel(kernel, s, number, program, hook)
+        }
         _ => Ok(AttachTo::default()),
     }
 }

@@ -117,7 +117,9 @@ impl Joined<'_> {
         if s.is_executable() && !s.size.is_multiple_of(INSN_SIZE as u64) {
             bail!("section {}: {} bytes are no whole instructions", s.name, s.size);
         }
-        let offset = self.size.next_multiple_of(align);
+        // the whole's alignment, as bpftool has it: a piece that asks for less begins where it does there
+        self.align = self.align.max(align);
+        let offset = self.size.next_multiple_of(self.align);
         let end = offset.checked_add(s.size).filter(|&end| end <= MAX_SECTION);
         let Some(end) = end else { bail!("section {}: would have 2 GiB or more", s.name) };
         if s.kind != SHT_NOBITS {
@@ -125,7 +127,6 @@ impl Joined<'_> {
             self.data.extend(s.data);
         }
         self.size = end;
-        self.align = self.align.max(align);
         Ok(offset)
     }
 }

@@ -9,6 +9,7 @@ use corelet_core::pack::{Checked, Map, section};
 pub use crate::job::Output as Form;
 
 /// An event, in memory that the next one takes.
+#[cfg_attr(not(feature = "format"), expect(dead_code, reason = "what only its text needs"))]
 pub struct Event<'e> {
     source: &'e Source<'e>,
     record: corelet_core::pack::Event<'e>,

@@ -81,6 +81,7 @@ impl Memory {
         if all.len() < bytes {
             all = kernel.region(bytes)?;
         }
+        #[cfg_attr(not(feature = "format"), expect(unused_mut, reason = "stacks are text"))]
         let mut memory = Memory {
             large: cut(&mut all, printing.large),
             rows: cut(&mut all, printing.rows),
