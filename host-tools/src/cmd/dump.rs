@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::btf::dump::{Options, to_c};
+use super::vmlinux::{self, KernelArg};
+use crate::btf::dump::Options;
 use crate::btf::{OwnedBtf, layout};
 use crate::output;
 
@@ -13,6 +14,8 @@ use crate::output;
 ///
 /// With TYPE, a struct or union is printed with the offset and size of each member, holes, bitfields, padding and cachelines,
 /// as pahole does.
+///
+/// With --with, the header has the types of several kernels, for objects that are compiled once for all: see corelet headers.
 ///
 /// Offsets and sizes are the kernel's where C for BPF can have them: everywhere for a 64-bit kernel. Pointers have 8 bytes
 /// for BPF, so types of a 32-bit kernel that hold pointers are laid out differently; programs built with the header run
@@ -32,6 +35,9 @@ pub struct Args {
     /// Print only this type and what it needs: task_struct, "struct sock", pid_t. May be given several times.
     #[arg(short, long = "type", value_name = "NAME")]
     types: Vec<String>,
+    /// A further kernel whose types the header has too, under [LABEL=]: may be given several times.
+    #[arg(long = "with", value_name = "[LABEL=]KERNEL", conflicts_with_all = ["layout", "asserts"])]
+    with: Vec<KernelArg>,
     /// Add assertions that C has laid out every type as the kernel has.
     #[arg(long)]
     asserts: bool,
@@ -45,12 +51,20 @@ pub struct Args {
 /// # Errors
 /// The kernel cannot be read, has no BTF, or lacks a type that was asked for; the output cannot be written.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let btf = OwnedBtf::open(&args.kernel)?;
     let text = match &args.layout {
-        Some(wanted) => layout::text(&btf.view(), wanted, args.cacheline),
-        None => to_c(&btf.view(), &Options { types: args.types, asserts: args.asserts }),
+        Some(wanted) => {
+            let btf = OwnedBtf::open(&args.kernel)?;
+            layout::text(&btf.view(), wanted, args.cacheline)
+                .with_context(|| args.kernel.display().to_string())?
+        }
+        None => {
+            let first = KernelArg::of(&args.kernel);
+            let kernels =
+                [&first].into_iter().chain(&args.with).map(vmlinux::open).collect::<Result<Vec<_>>>()?;
+            vmlinux::text(&kernels, &Options { types: args.types, asserts: args.asserts })?
+                .unwrap_or_default()
+        }
     };
-    let text = text.with_context(|| args.kernel.display().to_string())?;
     output::write_file(&args.output, text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::btf::OwnedBtf;
-use crate::btf::dump::{Options, to_c};
+use super::vmlinux::{self, KernelArg};
+use crate::btf::dump::Options;
 use crate::output;
 
 /// Write the headers that BPF programs include: registers of every architecture out of one object (corelet_tracing.h), types
@@ -14,16 +14,24 @@ use crate::output;
 ///
 /// Compile with -I DIR before other folders; -D__TARGET_ARCH_x is not needed.
 ///
+/// With several kernels, vmlinux.h has the types of all: each type has the members that any of them has. A member that another
+/// kernel has of a type that does not fit is in a flavor, `struct NAME___KERNEL`, with what does not fit of that kernel; KERNEL is
+/// architecture and version (arm_6_12), or the LABEL that you give. Enumerators with other numbers are listed at the end.
+///
 /// Example: corelet headers include --kernel vmlinuz && clang -g -O2 -target bpf -I include -c tool.bpf.c -o tool.bpf.o
+/// Example: corelet headers include --board qemu-aarch64 --board qemu-armv7 --board qemu-riscv64
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The folder, made if it is not there. Files of these names in it are replaced.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Write vmlinux.h too: the types of this kernel (an image, a vmlinux, or BTF), as `corelet btf dump` prints them. Take the
-    /// newest; what older kernels have by other names, programs declare as flavors.
-    #[arg(long, value_name = "KERNEL")]
-    kernel: Option<PathBuf>,
+    /// Write vmlinux.h too: the types of this kernel (an image, a vmlinux, or BTF). As often as wished, the newest first: its
+    /// types are printed whole, and those of the others where they differ.
+    #[arg(long = "kernel", value_name = "[LABEL=]KERNEL")]
+    kernels: Vec<KernelArg>,
+    /// The same of a board's kernel, fetched where it is not here yet; boards come before kernels.
+    #[arg(long = "board", value_name = "BOARD")]
+    boards: Vec<String>,
 }
 
 macro_rules! header {
@@ -49,7 +57,14 @@ pub const FILES: [(&str, &str); 7] = [
 /// The kernel cannot be read or has no types; a file cannot be written.
 pub fn run(args: Args) -> Result<ExitCode> {
     // before anything is written
-    let types = args.kernel.as_deref().map(vmlinux).transpose()?;
+    let mut kernels = Vec::new();
+    for name in &args.boards {
+        kernels.push(vmlinux::of_board(name)?);
+    }
+    for kernel in &args.kernels {
+        kernels.push(vmlinux::open(kernel)?);
+    }
+    let types = vmlinux::text(&kernels, &Options::default())?;
     write(&args.folder)?;
     if let Some(text) = types {
         output::write_file(&args.folder.join("vmlinux.h"), text.as_bytes())?;
@@ -62,9 +77,4 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     let bpf = folder.join("bpf");
     std::fs::create_dir_all(&bpf).with_context(|| format!("{}: cannot make this folder", bpf.display()))?;
     FILES.iter().try_for_each(|(path, text)| output::write_file(&folder.join(path), text.as_bytes()))
-}
-
-fn vmlinux(kernel: &Path) -> Result<String> {
-    let btf = OwnedBtf::open(kernel)?;
-    to_c(&btf.view(), &Options::default()).with_context(|| kernel.display().to_string())
 }

@@ -20,3 +20,4 @@ pub mod pack;
 pub mod relocate;
 pub mod target_arg;
 mod target_modules;
+mod vmlinux;

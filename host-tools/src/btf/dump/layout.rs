@@ -8,6 +8,8 @@
 //! padding; CO-RE takes offsets and sizes from the kernel's BTF anyway. Types without pointers (protocol headers, keys) keep
 //! their layout there too.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, bail};
 use corelet_core::btf::{Btf, Kind, Member, Type, encoding};
 use corelet_core::id::TypeId;
@@ -99,11 +101,18 @@ impl Field {
 pub(super) struct Layouts<'b> {
     btf: Btf<'b>,
     known: Vec<Option<Option<Layout>>>,
+    /// Structs and unions whose layout is nobody's.
+    inexact: HashSet<TypeId>,
 }
 
 impl<'b> Layouts<'b> {
     pub(super) fn new(btf: &Btf<'b>) -> Layouts<'b> {
-        Layouts { btf: *btf, known: vec![None; btf.id_end() as usize] }
+        Layouts { btf: *btf, known: vec![None; btf.id_end() as usize], inexact: HashSet::new() }
+    }
+
+    /// The same where the layout of `inexact`, and of what holds them, is no kernel's.
+    pub(super) fn without(btf: &Btf<'b>, inexact: &HashSet<TypeId>) -> Layouts<'b> {
+        Layouts { inexact: inexact.clone(), ..Layouts::new(btf) }
     }
 
     /// The layout of type `id`; `None` for one without a size.
@@ -178,7 +187,7 @@ impl<'b> Layouts<'b> {
             }
         }
         let size = u64::from(t.size());
-        if !fields.iter().all(|f| f.layout.exact) {
+        if self.inexact.contains(&t.id) || !fields.iter().all(|f| f.layout.exact) {
             plan.items.extend(fields.iter().map(|f| Item::Member { index: f.index, bits: f.bits }));
             return Ok((plan, Layout { size, align: 8, exact: false }));
         }

@@ -12,7 +12,7 @@
 //!
 //! Not carried over: other functions and variables, which are no types; declaration tags, which mean nothing to a BPF
 //! compile.
-//! The text depends on the BTF alone.
+//! The text depends on the BTF alone. Of several kernels one header is made by `union`.
 
 mod asserts;
 mod decl;
@@ -22,6 +22,7 @@ mod names;
 mod order;
 mod print;
 mod scalar;
+pub mod union;
 
 #[cfg(test)]
 mod tests;
@@ -65,8 +66,23 @@ pub struct Options {
 /// # Errors
 /// A type that `options` names and the BTF lacks; types that no C compiler could have made.
 pub fn to_c(btf: &Btf<'_>, options: &Options) -> Result<String> {
+    print(Printer::new(btf), options, "")
+}
+
+/// Prints the types of several kernels as C.
+///
+/// # Errors
+/// As [`to_c`].
+pub fn union_to_c(merged: &union::Merged, options: &Options) -> Result<String> {
+    let btf = merged.btf.view();
+    let mut printer = Printer::new(&btf);
+    printer.layouts = layout::Layouts::without(&btf, &merged.inexact);
+    print(printer, options, &merged.remarks)
+}
+
+fn print(mut printer: Printer<'_>, options: &Options, remarks: &str) -> Result<String> {
+    let btf = &printer.btf.clone();
     let roots = roots(btf, &options.types)?;
-    let mut printer = Printer::new(btf);
     let (enum_roots, roots): (Vec<TypeId>, Vec<TypeId>) =
         roots.into_iter().partition(|&id| btf.ty(id).is_ok_and(|t| t.kind().is_enum()));
     let order = order::order(btf, &printer.names, &roots)?;
@@ -103,7 +119,7 @@ pub fn to_c(btf: &Btf<'_>, options: &Options) -> Result<String> {
     if options.asserts {
         asserts::write(&mut text, &mut printer, &order.steps)?;
     }
-    Ok([HEAD, &text, TAIL].concat())
+    Ok([HEAD, &text, remarks, TAIL].concat())
 }
 
 /// One definition after an empty line. `bool`, `true` and `false` are words of the language from C23 on, where kernels'
