@@ -63,6 +63,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
         let path = folder.join(path.replace(NAME, name));
         output::write_file(&path, text.replace(NAME, name).as_bytes()).context("a new project")?;
     }
-    eprintln!("{0}: made; next: make -C {0} test", folder.display());
+    let corelet = match on_path("corelet") {
+        true => String::new(),
+        false => std::env::current_exe()
+            .map_or_else(|_| String::new(), |own| format!(" CORELET={}", own.display())),
+    };
+    eprintln!("{0}: made; next: make -C {0} test{corelet}", folder.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a shell finds a command.
+fn on_path(command: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
 }

@@ -15,14 +15,16 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The workspace around the package that cargo runs, else around the present folder.
+    /// The workspace around the package that cargo runs, else around the present folder, else the one that this program was
+    /// built in, where it is still there: an installed `corelet` works in any folder.
     ///
     /// # Errors
-    /// [`Missing`] outside a checkout.
+    /// [`Missing`] where there is no checkout.
     pub fn find() -> Result<Self> {
         let here = std::env::current_dir().context("the present folder is gone")?;
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-        let root = [package.as_deref(), Some(&here)]
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = [package.as_deref(), Some(&here), Some(built_in)]
             .into_iter()
             .flatten()
             .flat_map(Path::ancestors)

@@ -4,17 +4,17 @@ use super::*;
 use crate::btf::OwnedBtf;
 
 /// Builds little-endian BTF: each type as its three words and what trails them, names by offset in `strings`.
-struct Builder {
+pub(super) struct Builder {
     types: Vec<u32>,
     strings: Vec<u8>,
 }
 
 impl Builder {
-    fn new() -> Builder {
+    pub(super) fn new() -> Builder {
         Builder { types: Vec::new(), strings: vec![0] }
     }
 
-    fn name(&mut self, name: &str) -> u32 {
+    pub(super) fn name(&mut self, name: &str) -> u32 {
         if name.is_empty() {
             return 0;
         }
@@ -24,18 +24,18 @@ impl Builder {
         at
     }
 
-    fn ty(&mut self, name: &str, kind: Kind, vlen: usize, size_or_type: u32, trailing: &[u32]) {
+    pub(super) fn ty(&mut self, name: &str, kind: Kind, vlen: usize, size_or_type: u32, trailing: &[u32]) {
         let name = self.name(name);
         self.types.extend([name, (kind as u32) << 24 | vlen as u32, size_or_type]);
         self.types.extend(trailing);
     }
 
-    fn int(&mut self, name: &str, size: u32, signed: u32) {
+    pub(super) fn int(&mut self, name: &str, size: u32, signed: u32) {
         self.ty(name, Kind::Int, 0, size, &[(signed << 24) | (size * 8)]);
     }
 
     /// Members are name, type, bit offset and bits.
-    fn composite(&mut self, name: &str, kind: Kind, size: u32, members: &[(&str, u32, u32, u32)]) {
+    pub(super) fn composite(&mut self, name: &str, kind: Kind, size: u32, members: &[(&str, u32, u32, u32)]) {
         let mut trailing = Vec::new();
         for &(name, ty, offset, bits) in members {
             trailing.extend([self.name(name), ty, bits << 24 | offset]);
@@ -45,14 +45,19 @@ impl Builder {
         self.types[at] |= 1 << 31;
     }
 
-    fn text(self, pointer_size: u8, types: &[&str]) -> String {
+    /// The types, with pointers of so many bytes.
+    pub(super) fn btf(self, pointer_size: u8) -> OwnedBtf {
         let len = self.types.len() as u32 * 4;
         let mut bytes = vec![0x9f, 0xeb, 1, 0];
         for word in [24, 0, len, len, self.strings.len() as u32].into_iter().chain(self.types) {
             bytes.extend(word.to_le_bytes());
         }
         bytes.extend(self.strings);
-        let btf = OwnedBtf::from_bytes(bytes).unwrap().with_pointer_size(pointer_size);
+        OwnedBtf::from_bytes(bytes).unwrap().with_pointer_size(pointer_size)
+    }
+
+    fn text(self, pointer_size: u8, types: &[&str]) -> String {
+        let btf = self.btf(pointer_size);
         let types = types.iter().map(|&name| name.to_owned()).collect();
         let text = to_c(&btf.view(), &Options { types, asserts: false });
         text.map_or_else(|e| format!("{e:#}"), |text| body(&text).to_owned())
@@ -60,7 +65,7 @@ impl Builder {
 }
 
 /// What stands between the pragmas.
-fn body(text: &str) -> &str {
+pub(super) fn body(text: &str) -> &str {
     text.strip_prefix(HEAD).and_then(|text| text.strip_suffix(TAIL)).unwrap()
 }
 

@@ -64,6 +64,7 @@ impl Union {
         let t = btf.skip_mods(id)?;
         let members = self.nodes.members(here, 0)?;
         for m in t.members() {
+            self.nodes.look()?;
             let name = btf.string(m.name_off);
             if name.is_empty() {
                 if !self.covers(here, btf, m.ty, depth + 1)? {

@@ -13,6 +13,8 @@
 
 mod fits;
 mod nodes;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
@@ -29,6 +31,8 @@ use nodes::{Body, Member, Node, Nodes};
 
 /// Types without a name, one around the other, that are followed. A kernel has about ten.
 const MAX_IMPORT_DEPTH: usize = 64;
+/// Members that are looked at. Six kernels of Debian take 3 million; hostile types could ask for any number.
+const MAX_LOOKS: u64 = 100_000_000;
 /// The declaration tag of a function that programs may call.
 const KFUNC: &str = "bpf_kfunc";
 
@@ -57,6 +61,10 @@ pub struct Merged {
 /// # Errors
 /// A label that is none or is there twice; types that no compiler could have made.
 pub fn merge(kernels: &[Labelled<'_>]) -> Result<Merged> {
+    merge_within(kernels, MAX_LOOKS)
+}
+
+fn merge_within(kernels: &[Labelled<'_>], looks: u64) -> Result<Merged> {
     let mut labels = HashSet::new();
     for kernel in kernels {
         let label = &kernel.label;
@@ -74,7 +82,7 @@ pub fn merge(kernels: &[Labelled<'_>]) -> Result<Merged> {
             return Err(Failure::usage(format!("two kernels are called {label}: name them as LABEL=KERNEL")));
         }
     }
-    let mut union = Union::default();
+    let mut union = Union::new(looks);
     for kernel in kernels {
         union.add(kernel).with_context(|| kernel.label.clone())?;
     }
@@ -99,20 +107,6 @@ struct Union {
     flavors: usize,
 }
 
-impl Default for Union {
-    fn default() -> Union {
-        Union {
-            nodes: Nodes::new(),
-            named: HashMap::new(),
-            enumerators: HashMap::new(),
-            functions: HashSet::new(),
-            inexact: HashSet::new(),
-            renumbered: BTreeMap::new(),
-            flavors: 0,
-        }
-    }
-}
-
 /// A kernel that is added, and where its types went.
 struct Source<'k, 'b> {
     label: &'k str,
@@ -130,6 +124,18 @@ fn key(btf: &Btf<'_>, t: &Type<'_>) -> Option<Key> {
 }
 
 impl Union {
+    fn new(looks: u64) -> Union {
+        Union {
+            nodes: Nodes::new(looks),
+            named: HashMap::new(),
+            enumerators: HashMap::new(),
+            functions: HashSet::new(),
+            inexact: HashSet::new(),
+            renumbered: BTreeMap::new(),
+            flavors: 0,
+        }
+    }
+
     fn add(&mut self, kernel: &Labelled<'_>) -> Result<()> {
         let btf = kernel.btf;
         let is_first = self.named.is_empty();
@@ -322,6 +328,7 @@ impl Union {
             all.into_iter().map(|(holder, m)| (m.name.clone(), (holder, m.clone()))).collect()
         };
         for m in t.members() {
+            self.nodes.look()?;
             let name = btf.string(m.name_off);
             let inner = btf.ty(m.ty)?;
             let nameless = inner.kind().is_composite() && inner.name_off == 0;

@@ -1,6 +1,8 @@
 //! Types that are put together: records that own their names and members, until they are written as BTF.
 
-use anyhow::{Result, bail};
+use std::cell::Cell;
+
+use anyhow::{Context, Result, bail};
 use corelet_core::Endian;
 use corelet_core::btf::{Btf, Kind, Type};
 use corelet_core::id::TypeId;
@@ -40,25 +42,30 @@ pub(super) struct Member {
 }
 
 /// All types, by id; number 0 is void.
-pub(super) struct Nodes(Vec<Node>);
+pub(super) struct Nodes {
+    all: Vec<Node>,
+    /// Members that may still be looked at.
+    looks: Cell<u64>,
+}
 
 impl Nodes {
-    pub(super) fn new() -> Nodes {
-        Nodes(vec![Node::named("", Kind::Void, 0, Body::Words(Vec::new()))])
+    pub(super) fn new(looks: u64) -> Nodes {
+        let void = Node::named("", Kind::Void, 0, Body::Words(Vec::new()));
+        Nodes { all: vec![void], looks: Cell::new(looks) }
     }
 
     pub(super) fn push(&mut self, node: Node) -> TypeId {
-        self.0.push(node);
-        TypeId(self.0.len() as u32 - 1)
+        self.all.push(node);
+        TypeId(self.all.len() as u32 - 1)
     }
 
     pub(super) fn get(&self, id: TypeId) -> &Node {
-        self.0.get(id.0 as usize).unwrap_or(&self.0[0])
+        self.all.get(id.0 as usize).unwrap_or(&self.all[0])
     }
 
     pub(super) fn get_mut(&mut self, id: TypeId) -> &mut Node {
-        let at = if (id.0 as usize) < self.0.len() { id.0 as usize } else { 0 };
-        &mut self.0[at]
+        let at = if (id.0 as usize) < self.all.len() { id.0 as usize } else { 0 };
+        &mut self.all[at]
     }
 
     /// `id` behind modifiers and typedefs.
@@ -73,11 +80,22 @@ impl Nodes {
         bail!("type {id}: more than {MAX_RESOLVE_DEPTH} typedefs and qualifiers around one type")
     }
 
+    /// Counts a member that is looked at.
+    ///
+    /// # Errors
+    /// No more may be.
+    pub(super) fn look(&self) -> Result<()> {
+        let left = self.looks.get().checked_sub(1);
+        self.looks.set(left.context("more members are to be compared than kernels have")?);
+        Ok(())
+    }
+
     /// Members by name, those of nameless members among them, with the type that each is in.
     pub(super) fn members(&self, id: TypeId, depth: usize) -> Result<Vec<(TypeId, &Member)>> {
         let mut found = Vec::new();
         let Body::Members(members) = &self.get(id).body else { return Ok(found) };
         for m in members {
+            self.look()?;
             if !m.name.is_empty() {
                 found.push((id, m));
             } else if depth < super::super::layout::MAX_NESTING {
@@ -90,7 +108,7 @@ impl Nodes {
     /// The types as BTF.
     pub(super) fn write(&self) -> Vec<u8> {
         let mut writer = BtfWriter::new(Endian::Little);
-        for node in self.0.iter().skip(1) {
+        for node in self.all.iter().skip(1) {
             let (kflag, vlen, trailing) = match &node.body {
                 Body::Members(members) => {
                     let kflag = members.iter().any(|m| m.bits > 0);
