@@ -9,6 +9,7 @@ use crate::tools::output::{self, Line, Output};
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result};
 use corelet_boards::{Board, Kernel, Progress, RUN};
+use corelet_host_tools::embed::embed;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -55,6 +56,13 @@ struct Case {
 }
 
 const NOTHING_MORE: fn(&Output) -> Checked = |_| Ok(());
+
+/// `/proc/PID/status` of a loader that keeps no capability.
+const NOTHING_KEPT: &str = "CapInh=0000000000000000 CapPrm=0000000000000000 CapEff=0000000000000000 \
+CapBnd=0000000000000000 CapAmb=0000000000000000 NoNewPrivs=1 Seccomp=2 ";
+/// The same of one that has still to remove what it made by name: `CAP_DAC_OVERRIDE`.
+const ONE_KEPT: &str = "CapInh=0000000000000000 CapPrm=0000000000000002 CapEff=0000000000000002 \
+CapBnd=0000000000000002 CapAmb=0000000000000000 NoNewPrivs=1 Seccomp=2 ";
 
 const CASES: &[Case] = &[
     Case {
@@ -135,6 +143,87 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "privileges",
+        function: "case_privileges",
+        facts: &[
+            ("plain", NOTHING_KEPT),
+            ("plain_rc", "0"),
+            ("plain_opened", "40"),
+            ("kept_rc", "0"),
+            ("rotate", ONE_KEPT),
+            ("rotate_rc", "0"),
+            ("rotated", "yes"),
+            ("named", ONE_KEPT),
+            ("named_rc", "0"),
+            ("folder", ""),
+            ("probes", ONE_KEPT),
+        ],
+        says: &["ended: "],
+        more: |o| {
+            let all = o.facts.get("kept").ok_or("no word of the one that keeps all")?;
+            let has = |words: &str| all.split(' ').any(|word| word == words);
+            let set = all.split(' ').find_map(|word| word.strip_prefix("CapEff=")).unwrap_or("0");
+            if !has("NoNewPrivs=0")
+                || !has("Seccomp=0")
+                || u64::from_str_radix(set, 16).is_ok_and(|set| set < 1 << 39)
+            {
+                return Err(format!("--keep-privileges left {all}"));
+            }
+            Ok(())
+        },
+    },
+    Case {
+        name: "tool",
+        function: "case_tool",
+        facts: &[
+            ("verify", "0"),
+            ("without_proc", "0"),
+            ("rc", "0"),
+            ("opened", "3"),
+            ("load", "0"),
+            ("loaded", "opens"),
+            ("status", "0"),
+            ("unload", "0"),
+            ("other", "2"),
+        ],
+        says: &[
+            "ended: ",
+            "opens: unloaded",
+            "takes no pack but the one inside, and not /corelet/opensnoop.pack",
+        ],
+        // as much as a loader that reads events beside its pack, and some pages
+        more: |o| output::within("KiB resident", o.fact("memory")?, 40, 160),
+    },
+    Case {
+        name: "token",
+        function: "case_token",
+        facts: &[
+            ("all", "0"),
+            ("none", "4"),
+            ("maps", "4"),
+            ("progs", "4"),
+            ("cmds", "4"),
+            ("nothing", "4"),
+            ("folder", "4"),
+            ("outside", "4"),
+        ],
+        says: &[
+            "verified: ",
+            "delegate_cmds=0x1 (map_create) or delegate_maps=0x0000000000000010",
+            "delegate_cmds=0x20 (prog_load), delegate_progs=0x0000000000000020 or delegate_attachs=0x0000000000000001",
+            "--token /tmp/token: no token: ENOENT; nothing is delegated there",
+            "--token /tmp: no token: EINVAL; it is not the place where a bpffs is mounted",
+            "a token is for a user namespace of its own",
+        ],
+        more: |o| {
+            let verified = o.errors.iter().filter(|line| line.contains("verified: ")).count();
+            output::within("packs verified", verified as i64, 1, 1)?;
+            let refused =
+                o.errors.iter().filter(|line| line.contains("delegate_cmds=0x20 (prog_load)")).count();
+            output::within("programs refused", refused as i64, 2, 2)
+        },
+    },
+    Case {
         name: "init",
         function: "case_init",
         facts: &[("started", "yes"), ("respawned", "yes"), ("next", "0")],
@@ -160,14 +249,14 @@ const OLD: &[Case] = &[Case {
 const SOAK: &[Case] =
     &[Case { name: "soak", function: "case_soak", facts: &[("rc", "0")], says: &["ended: "], more: soak }];
 
-/// Boots `the_board` and tries everything; without an extent only what its old kernel refuses.
+/// Boots `the_board` and tries everything, with the program `corelet-token` that makes a user namespace; without an extent only what its old kernel refuses.
 ///
 /// # Errors
 /// What keeps the board from running; what the cases show is in the [`Outcome`].
 pub fn run(
     the_board: &Board,
     kernel: &Kernel,
-    loader: &[u8],
+    (loader, token): (&[u8], &[u8]),
     objects: &Objects,
     extent: Option<&Extent>,
     progress: &mut dyn Progress,
@@ -189,6 +278,12 @@ pub fn run(
     ];
     for tool in TOOLS {
         files.push((format!("corelet/{tool}.pack"), 0o644, pack(tool, objects, kernel)?));
+    }
+    if extent.is_some() {
+        let pack = pack("opensnoop", objects, kernel)?;
+        let tool = embed((loader, &pack), ("the loader", "opensnoop.pack"))?;
+        files.push(("corelet/opens".to_owned(), 0o755, tool.bytes));
+        files.push(("corelet/corelet-token".to_owned(), 0o755, token.to_vec()));
     }
     let what = format!("{} cases of services", cases.len());
     let seconds = 300 + u64::from(kills) * 10 + u64::from(soak) * 2;

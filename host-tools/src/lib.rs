@@ -5,6 +5,7 @@ pub mod cmd;
 pub mod diff;
 pub mod disasm;
 pub mod dwarf;
+pub mod embed;
 pub mod exit;
 pub mod explain;
 mod input;

@@ -4,8 +4,9 @@
 //! never meets half of it and an interrupted command leaves the old file as it was. Nothing waits for the disk, as with
 //! compilers: what a power cut loses can be made again, and the wait would be most of a short command's time.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -22,6 +23,22 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
         return out.write_all(bytes).and_then(|()| out.flush()).context("standard output");
     }
+    write_with(path, bytes, 0o666)
+}
+
+/// The same of an executable: whoever may read the file may run it.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.as_os_str() == "-" {
+        return write_file(path, bytes);
+    }
+    write_with(path, bytes, 0o777)
+}
+
+/// Writes a file with permissions as a new one has them, of which the process's mask takes away.
+fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let shown = path.display();
     let existing = fs::metadata(path).ok();
     match &existing {
@@ -34,9 +51,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     // A symbolic link stays a link: the file it names is what gets replaced.
     let path = if existing.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let temporary = temporary_name(&path)?;
-    let written = write_new(&temporary, bytes).and_then(|()| {
+    let written = write_new(&temporary, bytes, mode).and_then(|()| {
         if let Some(meta) = &existing {
-            fs::set_permissions(&temporary, meta.permissions())?;
+            let before = meta.permissions().mode();
+            let run = if mode & 0o111 == 0 { 0 } else { before >> 2 & 0o111 };
+            fs::set_permissions(&temporary, fs::Permissions::from_mode(before | run))?;
         }
         fs::rename(&temporary, &path)
     });
@@ -65,8 +84,8 @@ fn temporary_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(bytes)
 }
 

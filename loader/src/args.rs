@@ -44,6 +44,9 @@ corelet-loader preflight PACK --build-id HEX [OPTIONS]
 corelet-loader doctor [PACK] [--json]  what this kernel has and lacks for packs
 corelet-loader --version | --help
 
+An executable that `corelet embed` made has its pack inside: it takes no PACK,
+and does `run` where no command is named: ./tool --json. NAME is then its own.
+
   --json                 events and reports as JSON, one object a line
   --raw                  events as records that `corelet decode` formats
   --output WHERE         to a FILE, unix:PATH, udp:A.B.C.D:PORT or syslog
@@ -75,6 +78,10 @@ corelet-loader --version | --help
   --only-targets         refuse a pack that has no target for this kernel, and
                          do not relocate with the kernel's own types
   --max-kernel-mem BYTES refuse a pack that may take more of it (K, M)
+  --token DIR            load with a token of the bpffs on DIR, to which was
+                         delegated what this process may not do (Linux 6.9)
+  --keep-privileges      of run: give up neither capabilities nor system calls
+                         once everything is attached
   --log-size BYTES       of the verifier's log of a refused program (64K)
   --memory               report memory and time of loading
   --touch BYTES          touch that much memory besides, to check a meter
@@ -137,6 +144,10 @@ pub struct Options<'a> {
     pub interfaces: Vec<&'a str, MAX_INTERFACES>,
     /// `--follow`
     pub follow: bool,
+    /// `--token`
+    pub token: Option<&'a CStr>,
+    /// `--keep-privileges`
+    pub keep_privileges: bool,
     /// `--pid`
     pub pid: Option<u32>,
     /// `--max-kernel-mem`, in bytes.
@@ -158,7 +169,7 @@ pub struct Options<'a> {
 }
 
 /// The options, in the order of the numbers below.
-const ALL: [&str; 24] = [
+const ALL: [&str; 26] = [
     "--json",
     "--raw",
     "--only-targets",
@@ -167,6 +178,7 @@ const ALL: [&str; 24] = [
     "--memory",
     "--replace",
     "--follow",
+    "--keep-privileges",
     "--set",
     "--target",
     "--targets",
@@ -183,6 +195,7 @@ const ALL: [&str; 24] = [
     "--cgroup",
     "--netns",
     "--interface",
+    "--token",
 ];
 /// Those that this loader may have: every loader has the first four.
 const NAMES: &[&str] = if MORE { &ALL } else { &[ALL[JSON], ALL[RAW], ALL[ONLY_TARGETS], ALL[FOR]] };
@@ -194,22 +207,24 @@ const ALLOW_RELEASE: usize = 4;
 const MEMORY: usize = 5;
 const REPLACE: usize = 6;
 const FOLLOW: usize = 7;
-const SET: usize = 8;
-const TARGET: usize = 9;
-const TARGETS: usize = 10;
-const BUILD_ID: usize = 11;
-const MAX_KERNEL_MEM: usize = 12;
-const LOG_SIZE: usize = 13;
-const TOUCH: usize = 14;
-const INTERVAL: usize = 15;
-const ATTACH: usize = 16;
-const PID: usize = 17;
-const NAME: usize = 18;
-const OUTPUT: usize = 19;
-const ROTATE: usize = 20;
-const CGROUP: usize = 21;
-const NETNS: usize = 22;
-const INTERFACE: usize = 23;
+const KEEP_PRIVILEGES: usize = 8;
+const SET: usize = 9;
+const TARGET: usize = 10;
+const TARGETS: usize = 11;
+const BUILD_ID: usize = 12;
+const MAX_KERNEL_MEM: usize = 13;
+const LOG_SIZE: usize = 14;
+const TOUCH: usize = 15;
+const INTERVAL: usize = 16;
+const ATTACH: usize = 17;
+const PID: usize = 18;
+const NAME: usize = 19;
+const OUTPUT: usize = 20;
+const ROTATE: usize = 21;
+const CGROUP: usize = 22;
+const NETNS: usize = 23;
+const INTERFACE: usize = 24;
+const TOKEN: usize = 25;
 
 /// What is said of an argument that is none of them.
 static UNKNOWN: &str = if MORE {
@@ -217,6 +232,9 @@ static UNKNOWN: &str = if MORE {
 } else {
     text!("unknown argument, or of what this loader was built without:")
 };
+
+/// The same where the pack is inside the executable.
+static INSIDE: &str = text!("this executable takes no pack but the one inside, and not");
 
 /// Whether a value follows.
 fn has_value(option: usize) -> bool {
@@ -243,7 +261,8 @@ const MORE: bool = cfg!(any(
     feature = "explain",
     feature = "uprobe",
     feature = "place",
-    feature = "net"
+    feature = "net",
+    feature = "privileges"
 ));
 
 /// Whether the loader has what an option asks for.
@@ -258,6 +277,7 @@ fn is_built(option: usize) -> bool {
         PID => cfg!(feature = "uprobe"),
         CGROUP | NETNS => place::BUILT,
         FOLLOW | INTERFACE => device::BUILT,
+        TOKEN | KEEP_PRIVILEGES => cfg!(feature = "privileges"),
         _ => true,
     }
 }
@@ -278,8 +298,13 @@ pub fn parse<'a, K: Kernel>(
     kernel: &mut K,
     mut args: impl Iterator<Item = &'a CStr>,
 ) -> Done<Option<Options<'a>>> {
-    args.next();
-    let command = args.next().map_or("--help", text);
+    let own = args.next().unwrap_or_default();
+    let mut args = args.peekable();
+    let embedded = cfg!(feature = "embed") && kernel.embedded();
+    let command = match args.peek() {
+        first if embedded && first.is_none_or(|&arg| is_option_of_run(text(arg))) => "run",
+        _ => args.next().map_or("--help", text),
+    };
     let print = match command {
         "verify" | "run" => &[],
         "preflight" if cfg!(feature = "targets") => &[],
@@ -321,6 +346,8 @@ pub fn parse<'a, K: Kernel>(
         netns: None,
         interfaces: Vec::new(),
         follow: false,
+        token: None,
+        keep_privileges: false,
         pid: None,
         max_kernel_mem: None,
         log_size: 64 << 10,
@@ -335,8 +362,10 @@ pub fn parse<'a, K: Kernel>(
         let name = text(arg);
         let Some(option) = NAMES.iter().position(|&n| n == name) else {
             let several = o.command == Command::Run || o.packs.is_empty();
+            let several = if embedded { takes_name(o.command) && o.packs.is_empty() } else { several };
             if arg.to_bytes().starts_with(b"-") || !several || o.packs.push(arg).is_err() {
-                return Err(usage(kernel, UNKNOWN, name));
+                let what = if embedded { INSIDE } else { UNKNOWN };
+                return Err(usage(kernel, what, name));
             }
             continue;
         };
@@ -360,6 +389,8 @@ pub fn parse<'a, K: Kernel>(
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
             (FOLLOW, _) => o.command == Command::Run && put(&mut o.follow, true),
+            (KEEP_PRIVILEGES, _) => o.command == Command::Run && put(&mut o.keep_privileges, true),
+            (TOKEN, _) => !words.is_empty() && put(&mut o.token, Some(value)),
             (INTERFACE, _) => corelet_core::device::is_interface(words) && o.interfaces.push(words).is_ok(),
             (REPLACE, _) => o.command == Command::Load && put(&mut o.replace, true),
             (NAME, _) => matches!(o.command, Command::Load | Command::Run) && put(&mut o.name, Some(words)),
@@ -383,6 +414,10 @@ pub fn parse<'a, K: Kernel>(
             return Err(usage(kernel, text!("bad value for"), name));
         }
     }
+    if embedded && o.packs.is_empty() {
+        // its own, or of a service the name that it has by that
+        let _ = o.packs.push(file_name(own));
+    }
     if o.packs.is_empty() && !matches!(o.command, Command::Status | Command::Doctor) {
         return Err(usage(kernel, text!("no PACK or NAME"), text!("is named")));
     }
@@ -390,6 +425,25 @@ pub fn parse<'a, K: Kernel>(
         return Err(usage(kernel, text!("only preflight takes"), text!("--build-id")));
     }
     Ok(Some(o))
+}
+
+/// Whether an executable with a pack inside is asked to run it by an option alone.
+fn is_option_of_run(arg: &str) -> bool {
+    arg.as_bytes().first() == Some(&b'-') && !matches!(arg, "--help" | "--version")
+}
+
+/// Whether a command is of services, and takes the name of one.
+fn takes_name(command: Command) -> bool {
+    matches!(command, Command::Unload | Command::Status)
+}
+
+/// The last part of a path.
+#[cold]
+#[inline(never)]
+fn file_name(path: &CStr) -> &CStr {
+    let bytes = path.to_bytes_with_nul();
+    let start = path.to_bytes().iter().rposition(|&b| b == b'/').map_or(0, |slash| slash.saturating_add(1));
+    bytes.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(path)
 }
 
 /// An argument's text; what is not UTF-8 is no option and no value.

@@ -199,7 +199,7 @@ impl<K: Kernel> Doctor<'_, K> {
 
     /// The targets of a pack, and what its programs are attached to.
     fn pack(&mut self, session: &mut Session<'_>, path: &CStr) -> Done<()> {
-        let pack = PackFile::open(self.kernel, &mut session.ledger, path)?;
+        let pack = PackFile::named(self.kernel, &mut session.ledger, path)?;
         let mut installed = Installed::new();
         installed::open(self.kernel, session, &pack, &mut installed)?;
         let mut files = heapless::Vec::<&PackFile<'_>, { corelet_core::limits::MAX_PACK_OBJECTS + 1 }>::new();

@@ -6,7 +6,7 @@ use crate::say::{
     Arg::{E, N, S},
     bad, fail, failed, text,
 };
-use crate::sys::{Errno, Fd, Kernel, Open};
+use crate::sys::{Errno, Fd, Image, Kernel, Open};
 use crate::undo::Ledger;
 use core::ffi::CStr;
 use corelet_core::Error;
@@ -26,6 +26,18 @@ pub struct PackFile<'a> {
 }
 
 impl<'a> PackFile<'a> {
+    /// The pack of the command line: in an executable with a pack inside it is that one, and `path` its name.
+    ///
+    /// # Errors
+    /// As [`PackFile::open`].
+    #[inline(always)]
+    pub fn named<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, path: &'a CStr) -> Done<PackFile<'a>> {
+        if cfg!(feature = "embed") && kernel.embedded() {
+            return PackFile::of(kernel, Image::PACK, path.to_str().unwrap_or(text!("the pack")));
+        }
+        PackFile::open(kernel, ledger, path)
+    }
+
     /// Opens the file, and reads it as [`PackFile::of`] does.
     ///
     /// # Errors

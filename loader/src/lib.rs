@@ -59,6 +59,8 @@ pub mod pins;
 pub mod place;
 pub mod plan;
 pub mod preflight;
+#[cfg(feature = "privileges")]
+pub mod privileges;
 pub mod programs;
 pub mod rare;
 pub mod relocate;

@@ -29,7 +29,7 @@ use crate::say::{
 use crate::service;
 use crate::session::Session;
 use crate::stream::Channels;
-use crate::sys::{Fd, Held, Kernel, MAX_PROGRAMS, slots};
+use crate::sys::{Errno, Fd, Held, Kernel, MAX_PROGRAMS, slots};
 use crate::tracefs::until_nul;
 use crate::typed::{self, FdArray};
 use crate::uprobe;
@@ -258,8 +258,7 @@ fn into_kernel<K: Kernel>(
     let btf = match with_memlock(kernel, |k| k.btf_load(types)) {
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
-            let args = [S(s.object.name), E(e)];
-            say(kernel, text!("%: the kernel did not take the types: %; going on without them"), &args);
+            types_refused(kernel, s, e);
             None
         }
     };
@@ -320,6 +319,18 @@ fn into_kernel<K: Kernel>(
         }
     }
     Ok(memory)
+}
+
+#[cold]
+#[inline(never)]
+fn types_refused<K: Kernel>(kernel: &mut K, s: &Sections<'_>, e: Errno) {
+    let mut why = "";
+    #[cfg(feature = "privileges")]
+    if e == Errno::EPERM && kernel.has_token() {
+        why = crate::privileges::token::OF_TYPES;
+    }
+    let args = [S(s.object.name), E(e), S(why)];
+    say(kernel, text!("%: the kernel did not take the types: %%; going on without them"), &args);
 }
 
 #[cold]

@@ -8,6 +8,10 @@ use crate::lacking::without;
 use crate::object::{Sections, kernel_name};
 use crate::pins;
 use crate::place::{self, struct_ops};
+#[cfg(feature = "privileges")]
+use crate::privileges::token;
+#[cfg(feature = "privileges")]
+use crate::say::Arg::X;
 use crate::say::{
     Arg::{E, N, P, S},
     bad, fail, text,
@@ -212,7 +216,13 @@ pub fn hold<K: Kernel>(
 #[inline(never)]
 fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: &Map<'_>, spec: &MapSpec, e: Errno) -> Exit {
     let lacking = [S(kconfig::BPF_SYSCALL)];
+    #[cfg(feature = "privileges")]
+    let mask = token::mask(spec.map_type);
+    #[cfg(feature = "privileges")]
+    let delegated = [X(&mask)];
     let why = match e {
+        #[cfg(feature = "privileges")]
+        Errno::EPERM if kernel.has_token() => P(token::OF_MAP, &delegated),
         Errno::ENOSYS if cfg!(feature = "explain") => P(text!("; this kernel lacks %"), &lacking),
         _ => S(""),
     };

@@ -13,6 +13,8 @@ use crate::job::{Job, stream_bytes};
 use crate::load::{Objects, load};
 use crate::pins;
 use crate::preflight;
+#[cfg(feature = "privileges")]
+use crate::privileges::{needed, token};
 use crate::report;
 use crate::say::{Arg::N, fail, failed, text};
 use crate::service::{self, Pulse};
@@ -43,6 +45,10 @@ pub fn run<K: Kernel>(kernel: &mut K, options: &Options<'_>, page_size: u32) -> 
 
 fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) -> Done<()> {
     let options = session.options;
+    #[cfg(feature = "privileges")]
+    if let Some(dir) = options.token {
+        token::take(kernel, session, dir)?;
+    }
     #[cfg(feature = "doctor")]
     if options.command == Command::Doctor {
         return doctor::run(kernel, session);
@@ -55,7 +61,7 @@ fn within<K: Kernel>(kernel: &mut K, session: &mut Session<'_>, started: u64) ->
     let mut packs: Vec<PackFile<'_>, MAX_PACK_OBJECTS> = Vec::new();
     for path in &options.packs {
         // as many as the command line may name
-        let _ = packs.push(PackFile::open(kernel, &mut session.ledger, path)?);
+        let _ = packs.push(PackFile::named(kernel, &mut session.ledger, path)?);
     }
     let extra = match options.target {
         Some(path) if TARGETS => Some(PackFile::open(kernel, &mut session.ledger, path)?),
@@ -192,7 +198,13 @@ fn stream<K: Kernel>(
         objects.channels.watch_interfaces(kernel, told)?;
         follow = Some(told);
     }
+    #[cfg(feature = "privileges")]
+    let kept = needed(session, &objects.sources);
     let mut pulse = Pulse::start(kernel, session, state);
+    #[cfg(feature = "privileges")]
+    if let Some(kept) = kept {
+        pulse.kept = Some(kept);
+    }
     pulse.told_of_interfaces = follow;
     let summary = objects.channels.follow(kernel, job, &mut pulse)?;
     report::ended(kernel, &summary);

@@ -4,7 +4,11 @@ use crate::arena::Arena;
 use crate::exit::Exit;
 use crate::identity::number_in;
 use crate::object::Sections;
+#[cfg(feature = "privileges")]
+use crate::privileges::token;
 use crate::relocate::describe;
+#[cfg(feature = "privileges")]
+use crate::say::Arg::X;
 use crate::say::{
     Arg::{E, N, P, S},
     bare, failed, say, text, write_all,
@@ -61,7 +65,13 @@ pub fn explain<K: Kernel>(
         && matches!(first, Errno::EINVAL | Errno::ENOTSUPP)
         && number_in(kernel, c"/proc/sys/net/core/bpf_jit_enable") == Ok(0);
     let events = [S(kconfig::BPF_EVENTS)];
+    #[cfg(feature = "privileges")]
+    let masks = [token::mask(spec.prog_type), token::mask(spec.expected_attach_type)];
+    #[cfg(feature = "privileges")]
+    let delegated = [X(&masks[0]), X(&masks[1])];
     let need = match first {
+        #[cfg(feature = "privileges")]
+        Errno::EPERM if kernel.has_token() => P(token::OF_PROGRAM, &delegated),
         Errno::EPERM => S(text!(" (needs root, or CAP_BPF and CAP_PERFMON)")),
         // the verifier never saw it: the type of program is unknown
         Errno::EINVAL

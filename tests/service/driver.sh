@@ -237,6 +237,113 @@ case_init() {
     end
 }
 
+# What a process may still do, by the kernel's own account.
+privileges() {
+    sed -n 's/^\(CapInh\|CapPrm\|CapEff\|CapBnd\|CapAmb\|NoNewPrivs\|Seccomp\):[[:space:]]*/\1=/p' "/proc/$1/status" |
+        tr '\n' ' '
+}
+
+# The loader in a run, what it keeps, and that it ends well: WHAT and its arguments.
+keeps() {
+    what=$1
+    shift
+    : >/tmp/err
+    $loader run "$@" >/tmp/out 2>/tmp/err &
+    until_true ready
+    # events are printed only when it has given up the rest
+    opens 40
+    until_true grep -q '"/tmp/present"' /tmp/out /tmp/log
+    fact "$what" "$(privileges $!)"
+    kill -TERM $!
+    wait $!
+    fact "$what"_rc $?
+    cat /tmp/err >>/tmp/said
+    : >/tmp/err
+}
+
+case_privileges() {
+    begin privileges
+    : >/tmp/said
+    : >/tmp/log
+    keeps plain /corelet/opensnoop.pack --json
+    fact plain_opened "$(grep -c '"/tmp/present"' /tmp/out)"
+    keeps kept /corelet/opensnoop.pack --json --keep-privileges
+    # each file has a few events; the last is one that was made by then
+    keeps rotate /corelet/opensnoop.pack --json --output /tmp/log --rotate 2K
+    grep -q '"/tmp/present"' /tmp/log.1 && fact rotated yes
+    rm -f /tmp/log.1
+    : >/tmp/log
+    keeps named /corelet/opensnoop.pack --json --name x
+    fact folder "$(ls -d /sys/fs/bpf/corelet 2>/dev/null)"
+    # probes in tracefs, which are written away at the end
+    mount -t tmpfs none /sys/bus/event_source/devices
+    : >/tmp/err
+    $loader run /corelet/tcpconnect.pack >/dev/null 2>/tmp/err &
+    until_true ready
+    confined() { grep -q '^Seccomp:.*2' "/proc/$!/status"; }
+    until_true confined
+    fact probes "$(privileges $!)"
+    kill -TERM $!
+    wait $!
+    umount /sys/bus/event_source/devices
+    cat /tmp/said >>/tmp/err
+    : >/tmp/out
+    end
+}
+
+# Loader and pack in one file, under its own name; /proc is not there for the first.
+case_tool() {
+    begin tool
+    (
+        loader=/corelet/opens
+        run verify verify
+    )
+    unshare -m sh -c 'umount -l /proc && /corelet/opens verify' 2>>/tmp/err
+    fact without_proc $?
+    : >/tmp/err
+    /corelet/opens --json >/tmp/out 2>/tmp/err &
+    until_true ready
+    opens 3
+    usleep 300000
+    fact memory "$(sed -n 's/^Rss: *\([0-9]*\) kB/\1/p' /proc/$!/smaps_rollup)"
+    kill -TERM $!
+    wait $!
+    fact rc $?
+    fact opened "$(grep -c '"/tmp/present"' /tmp/out)"
+    : >/tmp/out
+    (
+        loader=/corelet/opens
+        run load load
+        fact loaded "$(ls /sys/fs/bpf/corelet)"
+        run status status
+        run unload unload
+        run other run /corelet/opensnoop.pack
+    )
+    : >/tmp/out
+    end
+}
+
+# In a user namespace: what a bpffs delegates is loaded, what it does not is refused by name, and without a token all is.
+case_token() {
+    begin token
+    mkdir -p /tmp/token
+    loader=/corelet/corelet-token
+    tool="/tmp/token /corelet/corelet-loader verify /corelet/opensnoop.pack"
+    with="--token /tmp/token"
+    run all any any any any $tool $with
+    run none any any any any $tool
+    # of maps: hash and array, of programs: kprobe alone, of commands: all but one
+    run maps any 0x6 any any $tool $with
+    run progs any any 0x4 any $tool $with
+    run cmds 0xffffffffffffffdf any any any $tool $with
+    run nothing - - - - $tool $with
+    run folder any any any any $tool --token /tmp
+    loader=/corelet/corelet-loader
+    run outside verify /corelet/opensnoop.pack --token /sys/fs/bpf
+    : >/tmp/out
+    end
+}
+
 # A kernel without links to perf events: refused by name, and run does it.
 case_old() {
     begin old

@@ -149,8 +149,12 @@ fn services(context: &mut Context<'_>, extent: &service::Extent) -> Result<Outco
         let (kernel, loader, objects) = parts(&board, &service::TOOLS, context)?;
         let mut console = Vec::new();
         let mut hear = |line: &str| console.push(line.to_owned());
-        let extent = if old { None } else { Some(extent) };
-        let outcome = service::run(&board, &kernel, &loader, &objects, extent, &mut *on_stderr(), &mut hear);
+        let (extent, token) = match old {
+            true => (None, Vec::new()),
+            false => (Some(extent), program("corelet-token", &board, context)?),
+        };
+        let parts = (loader.as_slice(), token.as_slice());
+        let outcome = service::run(&board, &kernel, parts, &objects, extent, &mut *on_stderr(), &mut hear);
         console.iter().try_for_each(|line| context.note(line))?;
         let outcome = outcome?;
         outcome.lines.iter().try_for_each(|line| context.note(line))?;
@@ -159,6 +163,12 @@ fn services(context: &mut Context<'_>, extent: &service::Extent) -> Result<Outco
     }
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(Outcome::Passed(words.join("; ")))
+}
+
+/// A program of the tests, built as the loader is.
+fn program(name: &str, board: &Board, context: &mut Context<'_>) -> Result<Vec<u8>> {
+    let path = loader::executable(&mut context.machine, context.workspace, name, &board.arch.rust)?;
+    std::fs::read(&path).with_context(|| path.display().to_string())
 }
 
 /// From one kernel to another and back, on the AArch64 board.

@@ -211,16 +211,20 @@ pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
 
 /// The loader of this checkout.
 fn built_loader(board: &Board, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+    loader_for(&board.arch.rust, progress)
+}
+
+/// The same for one of Rust's targets.
+pub(super) fn loader_for(target: &str, progress: &mut dyn Progress) -> Result<Vec<u8>> {
     let workspace = Workspace::find().map_err(|error| match error.downcast::<Missing>() {
         Ok(missing) => {
-            let install =
-                format!("give --loader FILE, an executable for {}, or {}", board.arch.rust, missing.install);
+            let install = format!("give --loader FILE, an executable for {target}, or {}", missing.install);
             Missing::new(missing.what, install).into()
         }
         Err(error) => error,
     })?;
     progress.step("building the loader");
-    let built = loader::build(&mut ThisMachine, &workspace, &board.arch.rust)?;
+    let built = loader::build(&mut ThisMachine, &workspace, target)?;
     read_file(&built.path, MAX_FILE)
 }
 

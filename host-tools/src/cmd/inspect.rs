@@ -4,6 +4,7 @@ use super::inputs::{Target, same_byte_order};
 use crate::btf::OwnedBtf;
 use crate::btf::dump::{Options, to_c};
 use crate::disasm::Helpers;
+use crate::embed::pack_of;
 use crate::input::{MAX_FILE, read_by_head};
 use crate::inspect::{self, HEAD, Kind, UNDERSTOOD, btf, listing::Listing, object, pack};
 use crate::kernel::decompress::MAX_OUTPUT;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 ///
 /// What the file is shows in its first bytes. Of an object: programs, subprograms, maps, variables, externs, relocations;
 /// with --disasm the instructions in the verifier's syntax, with source lines. Of BTF and kernels: parts and kinds of types.
-/// Of packs: everything that the device reads, every checksum verified.
+/// Of packs: everything that the device reads, every checksum verified; an executable that `corelet embed` made shows its pack.
 ///
 /// Examples: corelet inspect opensnoop.pack; corelet inspect opensnoop.bpf.o --disasm handle_open --btf vmlinux
 #[derive(clap::Args, Debug)]
@@ -53,6 +54,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Kind::Kernel => image::MAX_FILE,
         _ => MAX_FILE,
     })?;
+    let embedded = pack_of(&bytes).map(<[u8]>::to_vec);
+    let bytes = embedded.unwrap_or(bytes);
     let kind = Kind::of(&bytes);
     let only = |what: &str| format!("{name}: --{what} is for BPF objects");
     ensure!(kind == Kind::Object || args.disasm.is_none(), only("disasm"));

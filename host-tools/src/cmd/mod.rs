@@ -6,6 +6,7 @@ pub mod decode;
 pub mod demo;
 pub mod diff;
 pub mod dump;
+pub mod embed;
 pub mod extract;
 pub mod extract_objects;
 pub mod headers;

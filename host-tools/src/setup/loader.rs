@@ -25,7 +25,7 @@ const LOADER: [&str; 6] =
     ["corelet-loader", "--bin", "corelet-loader", "--features", "device", "--profile=device"];
 
 /// What the loader can be built without, in an order in which each one needs only those before it.
-pub const FEATURES: [&str; 20] = [
+pub const FEATURES: [&str; 22] = [
     "engine",
     "kernel-btf",
     "explain",
@@ -46,6 +46,8 @@ pub const FEATURES: [&str; 20] = [
     "old-kernels",
     "place",
     "net",
+    "embed",
+    "privileges",
 ];
 
 /// The features that need others, which cargo would turn on again (`loader/Cargo.toml`).

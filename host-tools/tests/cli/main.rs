@@ -9,6 +9,7 @@ mod modules;
 mod absent;
 mod bad_files;
 mod bad_requests;
+mod embed;
 mod inspect;
 mod kconfig;
 mod outputs;

@@ -10,8 +10,8 @@ const DEFECT: i32 = 101;
 #[cfg(not(feature = "panic-free"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    use corelet_loader::sys::{Fd, Kernel, Linux, exit};
-    let _ = Linux.write(Fd::STDERR, b"corelet-loader: internal error\n");
+    use corelet_loader::sys::{Fd, Image, Kernel, exit};
+    let _ = Image::new().write(Fd::STDERR, b"corelet-loader: internal error\n");
     exit(DEFECT)
 }
 

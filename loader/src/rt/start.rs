@@ -1,9 +1,11 @@
 //! The entry point. The kernel leaves on the stack: argc, the arguments, a null, the environment, a null, the auxiliary vector.
 
 use core::ffi::{CStr, c_char};
-use corelet_loader::sys::{Linux, exit};
+use corelet_loader::sys::{Image, exit};
 
-/// `AT_PAGESZ`
+/// `AT_PHDR`, `AT_PHNUM` and `AT_PAGESZ`
+const HEADERS: usize = 3;
+const HEADER_COUNT: usize = 5;
 const PAGE_SIZE: usize = 6;
 
 #[cfg(target_arch = "x86_64")]
@@ -54,14 +56,23 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     words.by_ref().for_each(drop);
     words.by_ref().for_each(drop);
     let mut page_size = 4096;
+    let (mut headers, mut count) = (0, 0);
     while let Some(tag) = words.next() {
         let value = words.next().unwrap_or(0);
-        if tag == PAGE_SIZE {
-            page_size = value as u32;
+        match tag {
+            PAGE_SIZE => page_size = value as u32,
+            HEADERS if cfg!(feature = "embed") => headers = value,
+            HEADER_COUNT if cfg!(feature = "embed") => count = value,
+            _ => {}
         }
     }
     super::stripes::cut(page_size);
     // SAFETY: each word is the address of a NUL-terminated argument that lives as long as the process.
     let args = args.map(|w| unsafe { CStr::from_ptr(w as *const c_char) });
-    exit(corelet_loader::main(&mut Linux, args, page_size))
+    let mut kernel = Image::new();
+    if cfg!(feature = "embed") {
+        // SAFETY: the kernel said where it mapped the headers, and how many there are; `link.ld` has them mapped.
+        kernel = unsafe { Image::find(headers, count) };
+    }
+    exit(corelet_loader::main(&mut kernel, args, page_size))
 }

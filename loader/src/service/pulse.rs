@@ -3,6 +3,7 @@
 
 use super::{environ, state};
 use crate::device;
+use crate::exit::Done;
 use crate::job::Summary;
 use crate::number;
 use crate::say::{
@@ -30,6 +31,9 @@ pub struct Pulse<'l> {
     tell: u64,
     /// What is readable when interfaces change.
     pub told_of_interfaces: Option<Fd>,
+    /// The privileges that are left when reading begins; all where it is `None`.
+    #[cfg(feature = "privileges")]
+    pub kept: Option<crate::privileges::Kept>,
 }
 
 impl<'l> Pulse<'l> {
@@ -46,6 +50,8 @@ impl<'l> Pulse<'l> {
             told,
             tell: 0,
             told_of_interfaces: None,
+            #[cfg(feature = "privileges")]
+            kept: None,
         }
     }
 
@@ -68,6 +74,20 @@ impl<'l> Pulse<'l> {
         pulse.period = period(kernel).filter(|_| pulse.socket.is_some());
         pulse.send(kernel, text!("READY=1\nSTATUS=attached"), &[]);
         pulse
+    }
+
+    /// Gives up the privileges that nothing still to come takes: everything is open by now.
+    ///
+    /// # Errors
+    /// That of [`crate::privileges::give_up`].
+    #[inline(always)]
+    pub fn begin<K: Kernel>(&self, kernel: &mut K) -> Done<()> {
+        #[cfg(feature = "privileges")]
+        if let Some(kept) = &self.kept {
+            return crate::privileges::give_up(kernel, kept);
+        }
+        let _ = kernel;
+        Ok(())
     }
 
     fn send<K: Kernel>(&self, kernel: &mut K, form: &str, args: &[crate::say::Arg<'_>]) {

@@ -236,6 +236,7 @@ impl Channels {
         }
         let sink = Sink::open(kernel, kind).map_err(|e| failed(kernel, text!("--output"), e))?;
         let mut out = Output::new(kernel, buffer, sink, &header);
+        pulse.begin(kernel)?;
         let mut sum = Summary::default();
         let idle = self.idle;
         let mut print =

@@ -24,6 +24,8 @@ pub(super) mod cmd {
     pub(in crate::sys) const MAP_FREEZE: usize = 22;
     pub(in crate::sys) const LINK_CREATE: usize = 28;
     pub(in crate::sys) const ITER_CREATE: usize = 33;
+    #[cfg(feature = "privileges")]
+    pub(in crate::sys) const TOKEN_CREATE: usize = 36;
 }
 
 /// `BPF_PERF_EVENT` of `enum bpf_attach_type`.
@@ -32,21 +34,26 @@ const ATTACH_PERF_EVENT: u32 = 41;
 const ATTACH_ITER: u32 = 28;
 /// `BPF_F_KPROBE_MULTI_RETURN`
 const MULTI_RETURN: u32 = 1;
+/// `BPF_F_TOKEN_FD`
+const TOKEN_FD: u32 = 1 << 16;
 /// Bit `freq` of `struct perf_event_attr`.
 const PERF_FREQ: u64 = 1 << 10;
 /// `PERF_ATTR_SIZE_VER5`, which every kernel with BPF tracing links knows.
 const PERF_ATTR_SIZE: u32 = 112;
 
-/// An attribute of up to 128 bytes. 64-bit fields hold addresses, whatever the size of a pointer.
+/// Words of the longest attribute: only a token lies behind 128 bytes.
+const WORDS: usize = if cfg!(feature = "privileges") { 38 } else { 32 };
+
+/// An attribute of up to 152 bytes. 64-bit fields hold addresses, whatever the size of a pointer.
 #[repr(C, align(8))]
 pub(super) struct Attr {
-    words: [u32; 32],
+    words: [u32; WORDS],
     len: usize,
 }
 
 impl Attr {
     fn new(len: usize) -> Attr {
-        Attr { words: [0; 32], len }
+        Attr { words: [0; WORDS], len }
     }
 
     fn set(mut self, at: usize, value: u32) -> Attr {
@@ -70,6 +77,23 @@ impl Attr {
             self = self.set(at, u32::from_ne_bytes(*b));
         }
         self
+    }
+
+    /// The same with a token: its descriptor at `at`, and in the flags that are at `flags` that it is there.
+    #[inline(always)] // nothing where there are no tokens
+    pub(super) fn by_token(self, token: Option<super::Fd>, flags: usize, at: usize) -> Attr {
+        match token {
+            Some(token) => self.with_token(token, flags, at),
+            None => self,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_token(mut self, token: super::Fd, flags: usize, at: usize) -> Attr {
+        self.len = at.wrapping_add(4);
+        let before = self.words.get(flags / 4).copied().unwrap_or(0);
+        self.set(flags, before | TOKEN_FD).set(at, token.0 as u32)
     }
 
     /// Where it is, for the kernel.
@@ -211,6 +235,11 @@ impl Attr {
 
     pub(super) fn prog_run(prog: i32, context: *mut u64) -> Attr {
         Attr::new(72).set(0, prog as u32).set(40, size_of::<u64>() as u32).address(48, context)
+    }
+
+    #[cfg(feature = "privileges")]
+    pub(super) fn token_create(bpffs: i32) -> Attr {
+        Attr::new(8).set(4, bpffs as u32)
     }
 
     /// `BPF_*_GET_FD_BY_ID`

@@ -21,6 +21,28 @@ pub trait Host {
         false
     }
 
+    /// [`Kernel::embedded`]
+    #[inline(always)]
+    fn embedded(&self) -> bool {
+        false
+    }
+
+    /// Hears that bytes of the file in memory were copied.
+    #[inline(always)]
+    fn copied(&self) {}
+
+    /// The BPF token that stands for what the process may not do itself.
+    #[inline(always)]
+    fn token(&self) -> Option<Fd> {
+        None
+    }
+
+    /// Takes one.
+    #[inline(always)]
+    fn hold_token(&mut self, token: Fd) {
+        let _ = token;
+    }
+
     /// The file of that descriptor, where it lies in memory.
     #[inline(always)]
     fn in_memory(&self, fd: Fd) -> Option<&[u8]> {

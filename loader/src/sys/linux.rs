@@ -93,6 +93,34 @@ impl<H: Host> Kernel for H {
     }
 
     #[inline(always)]
+    fn embedded(&self) -> bool {
+        Host::embedded(self)
+    }
+
+    #[cfg(feature = "privileges")]
+    fn take_token(&mut self, bpffs: Fd) -> Sys<Fd> {
+        // SAFETY: no addresses in it.
+        let token = unsafe { bpf(cmd::TOKEN_CREATE, &Attr::token_create(bpffs.0)) }.map(fd)?;
+        self.hold_token(token);
+        Ok(token)
+    }
+
+    #[inline(always)]
+    fn has_token(&self) -> bool {
+        self.token().is_some()
+    }
+
+    #[cfg(feature = "privileges")]
+    fn keep_capabilities(&mut self, keep: u64) -> Sys<()> {
+        super::confine::keep_capabilities(keep)
+    }
+
+    #[cfg(feature = "privileges")]
+    fn confine(&mut self, groups: u32) -> Sys<()> {
+        super::confine::confine(groups)
+    }
+
+    #[inline(always)]
     fn loaded(&mut self, program: Held) -> bool {
         self.held(program)
     }
@@ -117,8 +145,10 @@ impl<H: Host> Kernel for H {
     fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
         if let Some(file) = self.in_memory(fd) {
             let rest = file.get(offset as usize..).unwrap_or_default();
+            let len = rest.len().min(buf.len());
             buf.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
-            return Ok(rest.len().min(buf.len()));
+            self.copied();
+            return Ok(len);
         }
         Ok(rustix::io::pread(borrowed(fd), buf, offset.into())?)
     }
@@ -233,12 +263,12 @@ impl<H: Host> Kernel for H {
 
     fn btf_load(&mut self, btf: &[u8]) -> Sys<Fd> {
         // SAFETY: the kernel reads `btf` by its length.
-        unsafe { bpf(cmd::BTF_LOAD, &Attr::btf_load(btf)) }.map(fd)
+        unsafe { bpf(cmd::BTF_LOAD, &Attr::btf_load(btf).by_token(self.token(), 32, 36)) }.map(fd)
     }
 
     fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd> {
         // SAFETY: no addresses in it.
-        let number = unsafe { bpf(cmd::MAP_CREATE, &Attr::map_create(spec)) }?;
+        let number = unsafe { bpf(cmd::MAP_CREATE, &Attr::map_create(spec).by_token(self.token(), 16, 76)) }?;
         Ok(MapFd::new(fd(number), spec, cpus))
     }
 
@@ -284,7 +314,7 @@ impl<H: Host> Kernel for H {
     fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd> {
         let log = log.map(|l| (l.as_mut_ptr(), l.len()));
         // SAFETY: instructions, license, infos and log are passed with their lengths; the license is NUL-terminated.
-        unsafe { bpf(cmd::PROG_LOAD, &Attr::prog_load(spec, log)) }.map(fd)
+        unsafe { bpf(cmd::PROG_LOAD, &Attr::prog_load(spec, log).by_token(self.token(), 44, 144)) }.map(fd)
     }
 
     fn raw_tracepoint_open(&mut self, name: Option<&CStr>, prog: Fd) -> Sys<Fd> {

@@ -4,9 +4,12 @@
 //! call, so that everything above this module is tested on the host without root.
 
 mod attr;
+#[cfg(feature = "privileges")]
+mod confine;
 mod errno;
 mod fd;
 mod host;
+mod image;
 mod linux;
 mod linux_names;
 mod linux_net;
@@ -17,9 +20,12 @@ mod region;
 mod shared;
 mod socket;
 
+#[cfg(feature = "privileges")]
+pub use confine::calls;
 pub use errno::Errno;
 pub use fd::Fd;
 pub use host::{Carried, Hear, Held, Host, Hosted, MAX_PROGRAMS, MAX_TEXT, unmap};
+pub use image::{Image, ROOM};
 pub use linux::Linux;
 pub use map::{MapFd, MapSpec};
 pub use raw::exit;
@@ -168,6 +174,38 @@ pub trait Kernel {
     #[inline(always)]
     fn inside(&self) -> bool {
         false
+    }
+
+    /// Whether a pack lies in the executable's own image: the file of [`Image::PACK`].
+    #[inline(always)]
+    fn embedded(&self) -> bool {
+        false
+    }
+
+    /// `BPF_TOKEN_CREATE` (6.9) from the bpffs that `bpffs` is the root of; types, maps and programs are made with the token from then on.
+    /// A kernel without the feature `privileges` has none.
+    #[cold]
+    fn take_token(&mut self, bpffs: Fd) -> Sys<Fd> {
+        let _ = bpffs;
+        Err(Errno::ENOSYS)
+    }
+    /// Whether there is one.
+    #[inline(always)]
+    fn has_token(&self) -> bool {
+        false
+    }
+    /// `capset(2)` and `prctl(2)`: leaves none of the process's capabilities but those of `keep`, a bit each, and has no program that it
+    /// starts get more.
+    #[cold]
+    fn keep_capabilities(&mut self, keep: u64) -> Sys<()> {
+        let _ = keep;
+        Err(Errno::ENOSYS)
+    }
+    /// `PR_SET_SECCOMP`: leaves the system calls of these groups (`sys::calls`).
+    #[cold]
+    fn confine(&mut self, groups: u32) -> Sys<()> {
+        let _ = groups;
+        Err(Errno::ENOSYS)
     }
 
     /// Hears of a loaded program; whether there is room to remember it.

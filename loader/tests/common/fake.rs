@@ -2,14 +2,27 @@
 
 use super::pack::{BUILD_ID, RELEASE, VERSION_TEXT};
 use super::rtnetlink::Net;
+#[cfg(feature = "privileges")]
+use corelet_loader::sys::calls;
 use corelet_loader::sys::{
-    Address, Carried, Errno, Fd, Held, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open, PerfCommand,
-    PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
+    Address, Carried, Errno, Fd, Held, Image, Kernel, Kind, LinkSpec, MapFd, MapSpec, MultiSpec, Open,
+    PerfCommand, PerfSpec, ProgSpec, Region, Shared, Sys, Uname,
 };
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
 use std::rc::Rc;
+
+/// A loader that keeps all system calls has no groups of them.
+#[cfg(not(feature = "privileges"))]
+mod calls {
+    pub const FILES: u32 = 0;
+    pub const NAMES: u32 = 0;
+    pub const SOCKETS: u32 = 0;
+    pub const SERVICE: u32 = 0;
+    pub const FOLLOW: u32 = 0;
+    pub const HELD: u32 = 0;
+}
 
 /// What a descriptor is.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +37,7 @@ pub enum Thing {
     Epoll,
     Socket,
     Netlink { groups: u32 },
+    Token,
 }
 
 /// What is at a path of the bpffs.
@@ -60,6 +74,16 @@ pub struct Fake {
     /// Whether a program carries the loader inside itself, and what it was then told to hold.
     pub inside: bool,
     pub held: Vec<Held>,
+    /// Whether the pack at `/p` lies in the executable's own image.
+    pub embedded: bool,
+    /// Whether a token can be made of the bpffs, and what was refused in its place.
+    pub token: Option<Result<(), Errno>>,
+    pub has_token: bool,
+    /// The capabilities that were kept, and the system calls.
+    pub kept: Option<u64>,
+    pub confined: Option<u32>,
+    /// Kernels without seccomp filters.
+    pub no_seccomp: bool,
     /// Calls, and descriptors that are open, for who gives the fake kernel away.
     pub seen: Rc<Cell<(usize, usize)>>,
     /// Mappings that were made and not ended.
@@ -218,6 +242,22 @@ impl Fake {
         }
     }
 
+    /// The path of an open file; of the pack in the image that of a file which nobody opened.
+    fn file_of(&self, fd: Fd) -> Sys<String> {
+        match self.open.get(&fd.0) {
+            _ if self.embedded && fd == Image::PACK => Ok("/p".into()),
+            Some(Thing::File { path, .. }) => Ok(path.clone()),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// Sees that a call is made only while the loader has all, or of a group that it kept: the kernel would refuse it.
+    fn of(&self, groups: u32) {
+        if let Some(kept) = self.confined {
+            assert!(kept & groups != 0, "a call of {groups} where {kept} was kept\n{}", self.stderr);
+        }
+    }
+
     /// What is open.
     pub fn left(&self) -> Vec<&Thing> {
         self.open.values().collect()
@@ -309,12 +349,44 @@ impl Kernel for Fake {
         self.inside
     }
 
+    fn embedded(&self) -> bool {
+        self.embedded
+    }
+
+    fn take_token(&mut self, bpffs: Fd) -> Sys<Fd> {
+        self.call()?;
+        assert!(matches!(self.open.get(&bpffs.0), Some(Thing::File { .. })), "{bpffs:?}");
+        self.token.ok_or(Errno::EINVAL)??;
+        self.has_token = true;
+        self.give(Thing::Token)
+    }
+
+    fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    fn keep_capabilities(&mut self, keep: u64) -> Sys<()> {
+        self.call()?;
+        self.kept = Some(keep);
+        Ok(())
+    }
+
+    fn confine(&mut self, groups: u32) -> Sys<()> {
+        self.call()?;
+        if self.no_seccomp {
+            return Err(Errno::EINVAL);
+        }
+        self.confined = Some(groups);
+        Ok(())
+    }
+
     fn loaded(&mut self, program: Held) -> bool {
         self.held.push(program);
         true
     }
 
     fn open(&mut self, path: &CStr, _: Open) -> Sys<Fd> {
+        self.of(calls::FILES);
         self.call()?;
         let path = path.to_str().unwrap().to_string();
         if let Some(info) = path.strip_prefix("/proc/self/fdinfo/").and_then(|fd| self.info(fd.parse().ok()?))
@@ -344,9 +416,9 @@ impl Kernel for Fake {
     }
 
     fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
+        self.of(calls::FILES);
         self.call()?;
-        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
-        let file = &self.files[path];
+        let file = &self.files[&self.file_of(fd)?];
         let rest = file.get(offset as usize..).unwrap_or(&[]);
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
@@ -354,6 +426,7 @@ impl Kernel for Fake {
     }
 
     fn read_dir(&mut self, fd: Fd, buf: &mut [u8]) -> Sys<usize> {
+        self.of(calls::SERVICE | calls::FOLLOW);
         self.call()?;
         let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
         let inside = format!("{path}/");
@@ -415,11 +488,13 @@ impl Kernel for Fake {
     }
 
     fn netlink(&mut self, groups: u32) -> Sys<Fd> {
+        self.of(calls::FOLLOW);
         self.call()?;
         self.give(Thing::Netlink { groups })
     }
 
     fn connect(&mut self, to: &Address) -> Sys<Fd> {
+        self.of(calls::SOCKETS);
         self.call()?;
         // behind the family
         let name = String::from_utf8_lossy(to.bytes().get(2..).unwrap_or_default()).into_owned();
@@ -439,12 +514,13 @@ impl Kernel for Fake {
     }
 
     fn file_len(&mut self, fd: Fd) -> Sys<u64> {
+        self.of(calls::FILES);
         self.call()?;
-        let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
-        Ok(self.files[path].len() as u64)
+        Ok(self.files[&self.file_of(fd)?].len() as u64)
     }
 
     fn mkdir(&mut self, path: &CStr) -> Sys<()> {
+        self.of(0);
         self.call()?;
         let path = self.path(path)?;
         if self.bpffs.contains_key(&path) {
@@ -455,6 +531,7 @@ impl Kernel for Fake {
     }
 
     fn remove(&mut self, path: &CStr, folder: bool) -> Sys<()> {
+        self.of(calls::NAMES);
         let path = self.path(path)?;
         // of a map that is pinned by its name, removing is undoing: it is never made to fail
         if path.contains("/corelet") {
@@ -475,6 +552,7 @@ impl Kernel for Fake {
     }
 
     fn rename(&mut self, from: &CStr, to: &CStr) -> Sys<()> {
+        self.of(calls::NAMES);
         self.call()?;
         let (from, to) = (self.path(from)?, self.path(to)?);
         if self.bpffs.keys().any(|p| p.starts_with(&format!("{to}/"))) {
@@ -492,6 +570,7 @@ impl Kernel for Fake {
     }
 
     fn lock(&mut self, fd: Fd) -> Sys<()> {
+        self.of(calls::SERVICE);
         self.call()?;
         let Some(Thing::File { path, .. }) = self.open.get(&fd.0) else { return Err(Errno::EBADF) };
         let is_same = |other: &Thing| matches!(other, Thing::File { path: p, at: 1 } if p == path);
@@ -505,6 +584,7 @@ impl Kernel for Fake {
     }
 
     fn uname(&mut self) -> Uname {
+        self.of(0);
         Uname {
             release: self.release.unwrap_or(RELEASE).try_into().unwrap(),
             version: VERSION_TEXT.try_into().unwrap(),
@@ -535,15 +615,18 @@ impl Kernel for Fake {
     }
 
     fn raise_memlock(&mut self) -> Sys<()> {
+        self.of(0);
         self.call()
     }
 
     fn btf_load(&mut self, _: &[u8]) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         self.give(Thing::Btf)
     }
 
     fn map_create(&mut self, spec: &MapSpec, cpus: u32) -> Sys<MapFd> {
+        self.of(0);
         self.call()?;
         if self.no_bpf {
             return Err(Errno::ENOSYS);
@@ -605,12 +688,14 @@ impl Kernel for Fake {
     }
 
     fn map_freeze(&mut self, map: Fd) -> Sys<()> {
+        self.of(0);
         self.call()?;
         self.frozen.push(map.0);
         Ok(())
     }
 
     fn prog_load(&mut self, spec: &ProgSpec<'_>, log: Option<&mut [u8]>) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
         if spec.prog_type == 31 && self.no_syscall_programs {
@@ -637,6 +722,7 @@ impl Kernel for Fake {
     }
 
     fn raw_tracepoint_open(&mut self, name: Option<&CStr>, prog: Fd) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         let Thing::Prog(of) = &self.open[&prog.0] else { return Err(Errno::EINVAL) };
         if name.is_none() && self.no_trampolines {
@@ -693,6 +779,7 @@ impl Kernel for Fake {
     }
 
     fn link_perf(&mut self, prog: Fd, event: Fd, cookie: u64) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         if self.no_links {
             return Err(Errno::EINVAL);
@@ -703,6 +790,7 @@ impl Kernel for Fake {
     }
 
     fn link_place(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         if let Some(e) = self.place_refuses {
             return Err(e);
@@ -719,6 +807,7 @@ impl Kernel for Fake {
     }
 
     fn prog_attach(&mut self, prog: Fd, target: Fd, attach_type: u32, multi: bool) -> Sys<()> {
+        self.of(0);
         self.call()?;
         if let Some(e) = self.place_refuses {
             return Err(e);
@@ -730,6 +819,7 @@ impl Kernel for Fake {
     }
 
     fn prog_detach(&mut self, prog: Fd, target: Fd, attach_type: u32) -> Sys<()> {
+        self.of(calls::HELD);
         // asked once: one that fails is not asked again
         let at = self.by_place.iter().position(|held| *held == (prog.0, target.0, attach_type)).unwrap();
         self.by_place.remove(at);
@@ -737,18 +827,21 @@ impl Kernel for Fake {
     }
 
     fn packet_socket(&mut self, interface: u32) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         self.attached.push(format!("packet socket on {interface}"));
         self.give(Thing::Socket)
     }
 
     fn fd_of_process(&mut self, pid: u32, number: u32) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         self.attached.push(format!("{number} of {pid}"));
         self.give(Thing::Socket)
     }
 
     fn socket_option(&mut self, socket: Fd, option: u32, value: Fd) -> Sys<()> {
+        self.of(calls::HELD);
         self.call()?;
         assert_eq!(self.open[&socket.0], Thing::Socket);
         self.options.push((option, self.open.get(&value.0).cloned()));
@@ -756,6 +849,7 @@ impl Kernel for Fake {
     }
 
     fn link_create(&mut self, prog: Fd, spec: &LinkSpec) -> Sys<Fd> {
+        self.of(calls::FOLLOW);
         self.call()?;
         if self.net.no_links {
             return Err(Errno::EINVAL);
@@ -774,6 +868,7 @@ impl Kernel for Fake {
     }
 
     fn obj_get(&mut self, path: &CStr) -> Sys<Fd> {
+        self.of(calls::SERVICE | calls::FOLLOW);
         self.call()?;
         let Some(Node::Pin(made)) = self.bpffs.get(path.to_str().unwrap()) else { return Err(Errno::ENOENT) };
         let made = *made;
@@ -784,12 +879,14 @@ impl Kernel for Fake {
     }
 
     fn map_info(&mut self, map: Fd) -> Sys<MapSpec> {
+        self.of(0);
         self.call()?;
         let Some(Thing::Map(spec)) = self.open.get(&map.0) else { return Err(Errno::EINVAL) };
         Ok(*spec)
     }
 
     fn obj_pin(&mut self, fd: Fd, path: &CStr) -> Sys<()> {
+        self.of(calls::FOLLOW);
         self.call()?;
         let path = self.path(path)?;
         assert!(!path.contains('.'), "{path}: a bpffs has no dots");
@@ -805,6 +902,7 @@ impl Kernel for Fake {
     }
 
     fn obj_get_map(&mut self, path: &CStr, cpus: u32) -> Sys<MapFd> {
+        self.of(calls::SERVICE);
         self.call()?;
         let Some(Node::Pin(made)) = self.bpffs.get(path.to_str().unwrap()) else { return Err(Errno::ENOENT) };
         let made = *made;
@@ -815,6 +913,7 @@ impl Kernel for Fake {
     }
 
     fn obj_by_id(&mut self, kind: Kind, id: u32) -> Sys<(Fd, [u8; 16])> {
+        self.of(calls::FOLLOW);
         self.call()?;
         let made = id as i32;
         let thing = self.things.get(&made).cloned().ok_or(Errno::ENOENT)?;
@@ -833,6 +932,7 @@ impl Kernel for Fake {
     }
 
     fn perf_event_open(&mut self, spec: &PerfSpec<'_>, _: u32) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         if self.no_perf {
             return Err(Errno::ENOSYS);
@@ -849,6 +949,7 @@ impl Kernel for Fake {
     }
 
     fn perf_ioctl(&mut self, event: Fd, command: PerfCommand) -> Sys<()> {
+        self.of(0);
         self.call()?;
         if let PerfCommand::SetBpf(prog) = command {
             self.attached.push(format!("{:?} to {:?} by ioctl", self.open[&prog.0], self.open[&event.0]));
@@ -857,6 +958,7 @@ impl Kernel for Fake {
     }
 
     fn stop_fd(&mut self) -> Sys<Fd> {
+        self.of(0);
         self.call()?;
         self.give(Thing::Signals)
     }
@@ -871,11 +973,13 @@ impl Kernel for Fake {
     }
 
     fn epoll_create(&mut self) -> Sys<Fd> {
+        self.of(calls::SERVICE);
         self.call()?;
         self.give(Thing::Epoll)
     }
 
     fn epoll_add(&mut self, _: Fd, _: Fd, _: u32) -> Sys<()> {
+        self.of(0);
         self.call()
     }
 
