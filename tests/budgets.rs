@@ -22,6 +22,8 @@ pub struct Budgets {
     pub loader_std_from_source: BTreeMap<String, Loader>,
     /// Bytes of the loader with no feature, by Rust's target.
     pub loader_plain: BTreeMap<String, u64>,
+    /// Bytes of the C example, which carries the loader, by board and name.
+    pub c_example: BTreeMap<String, BTreeMap<String, u64>>,
     /// Bytes of opensnoop's pack by board.
     pub pack: BTreeMap<String, u64>,
     /// Memory to load opensnoop's pack, by board.

@@ -4,6 +4,8 @@
 //! clang compiles, and the linker is the one that comes with Rust; musl and libgcc are Debian's packages of the board's architecture,
 //! as for [`crate::peer`].
 
+pub mod counters;
+
 use crate::peer::{self, Arch};
 use anyhow::{Context, Result, ensure};
 use corelet_boards::debian::Debian;

@@ -251,8 +251,13 @@ fn matrix(
     } else {
         Vec::new()
     };
-    let sizes: Vec<String> =
-        carriers.iter().map(|(path, bytes)| format!("{path} {} bytes", bytes.len())).collect();
+    let budgets = budgets::budgets()?;
+    let mut sizes = Vec::new();
+    for (path, bytes) in &carriers {
+        let name = path.trim_start_matches("corelet/");
+        let budget = budgets.c_example.get(&board.name).and_then(|of| of.get(name));
+        sizes.push(budgets::hold(name, bytes.len() as u64, budget, 1, u64::MAX)? + " bytes");
+    }
     let loaders = (loader.as_slice(), carriers.as_slice());
     let outcome = matrix::run(board, kernel, loaders, objects, mutants, &mut *on_stderr(), &mut hear);
     for line in &console {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use corelet_boards::{Board, on_stderr};
 use corelet_host_tools::setup::{Wants, loader, targets};
-use corelet_tests::capi;
+use corelet_tests::capi::{self, counters};
 use corelet_tests::matrix::{self, Mutants};
 
 use crate::boards;
@@ -29,7 +29,14 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     context.note(&said)?;
     let board = Board::find("qemu-aarch64")?;
     let (kernel, device, objects) = boards::parts(&board, &["opensnoop"], context)?;
-    let path = loader::with_musl(&mut context.machine, context.workspace, MUSL)?;
+    let path = loader::without_std(&mut context.machine, context.workspace, MUSL)?;
+    let program = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let mut console = Vec::new();
+    let mut hear = |line: &str| console.push(line.to_owned());
+    let counted = counters::run(&board, &kernel, program, &mut *on_stderr(), &mut hear);
+    console.iter().try_for_each(|line| context.note(line))?;
+    let counted = counted?;
+    let path = loader::with_std(&mut context.machine, context.workspace, MUSL)?;
     let program = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let bytes = program.len();
     let carriers = [("corelet/events-std".to_owned(), program)];
@@ -43,7 +50,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
     outcome.lines.iter().try_for_each(|line| context.note(line))?;
     ensure!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
     Ok(Outcome::Passed(format!(
-        "links with std, which keeps its own panics; {} cases, the crate in {bytes} bytes with std",
+        "links with std, which keeps its own panics; {} cases, the crate in {bytes} bytes with std; {counted}",
         outcome.cases
     )))
 }

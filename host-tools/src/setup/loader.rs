@@ -157,11 +157,28 @@ pub fn c_library(machine: &mut dyn Machine, workspace: &Workspace, target: &str)
 ///
 /// # Errors
 /// As [`build`].
-pub fn with_musl(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+pub fn with_std(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
     let words = ["corelet-loader", "--example", "events", "--profile=device"];
-    let (_, folder) =
-        build_package_with(machine, workspace, &words, target, ("capi", &["-Clinker=rust-lld"]))?;
-    Ok(folder.join(target).join("device/examples/events"))
+    Ok(with_musl(machine, workspace, &words, target)?.join("examples/events"))
+}
+
+/// Builds the example of one without `std`, which musl starts, and gives its path.
+///
+/// # Errors
+/// As [`build`].
+pub fn without_std(machine: &mut dyn Machine, workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let words = ["corelet-counters", "--features", "device", "--profile=device"];
+    Ok(with_musl(machine, workspace, &words, target)?.join("corelet-counters"))
+}
+
+fn with_musl(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    words: &[&str],
+    target: &str,
+) -> Result<PathBuf> {
+    let flags = ("capi", &["-Clinker=rust-lld"][..]);
+    Ok(build_package_with(machine, workspace, words, target, flags)?.1.join(target).join("device"))
 }
 
 /// Builds a program of one of our packages as the device would have it, with these features, to see whether it links.
