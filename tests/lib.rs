@@ -29,6 +29,7 @@ mod property;
 pub mod refusals;
 pub mod selfcheck;
 pub mod service;
+pub mod single;
 pub mod streamed;
 pub mod table;
 pub mod tiny;

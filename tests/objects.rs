@@ -243,7 +243,7 @@ impl Compiler {
 }
 
 /// The headers of a folder and of those in it, in the order of their names.
-fn hash_headers(folder: &Path, made_of: &mut DefaultHasher) -> Result<()> {
+pub(crate) fn hash_headers(folder: &Path, made_of: &mut DefaultHasher) -> Result<()> {
     let mut entries = std::fs::read_dir(folder)?.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
     entries.sort();
     for path in entries {

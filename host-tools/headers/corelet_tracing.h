@@ -144,10 +144,10 @@ CORELET_REGISTER(corelet_syscall_parm6, r9, regs[5], uregs[5], a5)
 
 /* Arguments 5 to 8 at a function's entry: what has no register lies on the stack, on x86-64 above the address to return to.
  * bpf_probe_read() is right for both the kernel's stacks and processes' there. */
-#define CORELET_PARM(n)									\
-	static __always_inline unsigned long corelet_parm##n(unsigned int arch, const void *ctx)	\
+#define ___corelet_parm(n, name, register)						\
+	static __always_inline unsigned long name(unsigned int arch, const void *ctx)	\
 	{										\
-		unsigned long value = corelet_parm##n##_register(arch, ctx), slot = 0;	\
+		unsigned long value = register(arch, ctx), slot = 0;			\
 											\
 		if (arch == CORELET_ARM)						\
 			bpf_probe_read(&slot, 4, (const void *)value + 4 * (n - 5));	\
@@ -157,6 +157,9 @@ CORELET_REGISTER(corelet_syscall_parm6, r9, regs[5], uregs[5], a5)
 			return value;							\
 		return slot;								\
 	}
+#define CORELET_PARM(n)									\
+	___corelet_parm(n, corelet_parm##n, corelet_parm##n##_register)			\
+	___corelet_parm(n, corelet_parm##n##_core, corelet_parm##n##_register_core)
 CORELET_PARM(5)
 CORELET_PARM(6)
 CORELET_PARM(7)
@@ -180,6 +183,10 @@ CORELET_PARM(8)
 #define PT_REGS_PARM2_CORE(regs) corelet_parm2_core(corelet_arch(), regs)
 #define PT_REGS_PARM3_CORE(regs) corelet_parm3_core(corelet_arch(), regs)
 #define PT_REGS_PARM4_CORE(regs) corelet_parm4_core(corelet_arch(), regs)
+#define PT_REGS_PARM5_CORE(regs) corelet_parm5_core(corelet_arch(), regs)
+#define PT_REGS_PARM6_CORE(regs) corelet_parm6_core(corelet_arch(), regs)
+#define PT_REGS_PARM7_CORE(regs) corelet_parm7_core(corelet_arch(), regs)
+#define PT_REGS_PARM8_CORE(regs) corelet_parm8_core(corelet_arch(), regs)
 #define PT_REGS_RET_CORE(regs) corelet_ret_core(corelet_arch(), regs)
 #define PT_REGS_FP_CORE(regs) corelet_fp_core(corelet_arch(), regs)
 #define PT_REGS_RC_CORE(regs) corelet_rc_core(corelet_arch(), regs)
@@ -238,6 +245,8 @@ ___corelet_syscall(6)
 	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args);	\
 	typeof(name(0)) name(struct pt_regs *ctx)					\
 	{										\
+		typedef typeof(name(0)) ___takes_long(struct pt_regs *, long) __unused;	\
+		typedef typeof(____##name) ___body __unused;				\
 		unsigned int arch __unused = corelet_arch();				\
 											\
 		_Pragma("GCC diagnostic push")						\
@@ -250,8 +259,10 @@ ___corelet_syscall(6)
 /* SEC("kprobe/vfs_read") int BPF_KPROBE(read, struct file *file, char *buf, size_t count) { ... } */
 #define BPF_KPROBE(name, args...) ___corelet_program(name, corelet_parm, ##args)
 #define BPF_UPROBE(name, args...) ___corelet_program(name, corelet_parm, ##args)
-/* SEC("kretprobe/vfs_read") int BPF_KRETPROBE(read_exit, unsigned long ret): what it returns, if anything. */
-#define corelet_rc1 corelet_rc
+/* SEC("kretprobe/vfs_read") int BPF_KRETPROBE(read_exit, ssize_t ret): what it returns, if anything. A `long` gets its sign on 32
+ * bits too; an `int` has it anyway. */
+#define corelet_rc1(arch, ctx) _Generic((___body *)0,					\
+	___takes_long *: corelet_long(corelet_rc(arch, ctx)), default: corelet_rc(arch, ctx))
 #define BPF_KRETPROBE(name, args...) ___corelet_program(name, corelet_rc, ##args)
 #define BPF_URETPROBE(name, args...) ___corelet_program(name, corelet_rc, ##args)
 /* SEC("ksyscall/openat") int BPF_KSYSCALL(openat, int dfd, const char *path) { ... } */

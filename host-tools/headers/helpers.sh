@@ -32,7 +32,9 @@ function fixed(text) {
 		result[name] = substr(text, 1, RSTART - 1); arguments[name] = substr(text, RSTART + RLENGTH - 1)
 		n = split(text, word, /[^a-z_0-9]+/)
 		for (i = 1; i < n; i++) if (word[i] == "struct") types[word[i + 1] == "sk_buff" ? "__sk_buff" : word[i + 1] == "xdp_buff" ? "xdp_md" : word[i + 1] == "sk_msg_buff" ? "sk_msg_md" : word[i + 1]] = 1
-	}
+	} else if (substr(text, RSTART + RLENGTH - 1) != arguments[name])
+		# one number, and a prototype for each type of context
+		sub(/^\([^,)]*/, "(void *ctx", arguments[name])
 }
 END {
 	for (name in types) print "struct " name ";" | "LC_ALL=C sort"

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, ensure};
 use corelet_boards::{Board, Boot, BootFailed, Initramfs, Kernel, Progress, RUN, Why, busybox_static};
 pub use judge::{Row, State};
 use packs::Prepared;
-pub use reference::{differences, write};
+pub use reference::{differences, differences_from, write};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;

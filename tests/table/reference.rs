@@ -53,8 +53,10 @@ fn is_errno(word: &str) -> bool {
 }
 
 /// By board and tool.
-fn reference() -> Result<BTreeMap<String, BTreeMap<String, Cell>>> {
-    toml::from_str(TEXT).context("tests/table/reference.toml")
+type Reference = BTreeMap<String, BTreeMap<String, Cell>>;
+
+fn reference(text: &str) -> Result<Reference> {
+    toml::from_str(text).context("the reference of a table")
 }
 
 /// Where `rows` differ from the reference for `board`.
@@ -62,7 +64,15 @@ fn reference() -> Result<BTreeMap<String, BTreeMap<String, Cell>>> {
 /// # Errors
 /// The file is not of its form.
 pub fn differences(board: &str, rows: &[Row]) -> Result<Vec<String>> {
-    let mut wanted = reference()?.remove(board).unwrap_or_default();
+    differences_from(TEXT, board, rows)
+}
+
+/// The same where `text` is the reference.
+///
+/// # Errors
+/// It is not of its form.
+pub fn differences_from(text: &str, board: &str, rows: &[Row]) -> Result<Vec<String>> {
+    let mut wanted = reference(text)?.remove(board).unwrap_or_default();
     let mut out = Vec::new();
     for row in rows {
         let (is, ours, theirs) = (row.state.to_string(), row.kib.0.unwrap_or(0), row.kib.1);
@@ -120,7 +130,8 @@ mod tests {
 
     #[test]
     fn every_no_of_the_reference_is_one_of_libbpf_too_or_has_a_reason() {
-        for (board, cells) in reference().unwrap() {
+        let all = [TEXT, crate::single::REFERENCE].map(|text| reference(text).unwrap());
+        for (board, cells) in all.into_iter().flatten() {
             for (tool, cell) in cells {
                 assert!(cell.explains_itself() || cell.why.is_some(), "{board}: {tool}: {}", cell.is);
             }

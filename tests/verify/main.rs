@@ -21,6 +21,7 @@ mod panics;
 mod peers;
 mod run;
 mod selfcheck;
+mod single;
 mod steps;
 mod table;
 

@@ -29,6 +29,7 @@ use crate::panics;
 use crate::peers;
 use crate::run::Outcome;
 use crate::selfcheck;
+use crate::single;
 use crate::table;
 
 /// One named part of the tests.
@@ -96,6 +97,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
+    Step { name: "single-packs", what: "all 57 tools compiled once, the same bytes for every architecture: packed for the kernels of six boards, as the table says", full: true, wants: single::wants, run: single::packs },
+    Step { name: "single", what: "the same objects run with known work on six boards, two kernel series of each architecture, beside a static libbpf loader", full: true, wants: single::wants, run: single::boards },
     Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: false, wants: boards::all_wants, run: boards::fleet },
     Step { name: "fleet-load", what: "the same loaded on the boards, or refused there, as the table says", full: true, wants: boards::all_wants, run: boards::fleet_load },
 ];

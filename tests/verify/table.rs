@@ -30,27 +30,32 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         let file = context.workspace.target.join("verify").join(format!("table-{name}.toml"));
         std::fs::write(&file, &text).with_context(|| file.display().to_string())?;
         text.lines().try_for_each(|line| context.note(line))?;
-        let right = rows.iter().filter(|row| row.state == State::Right).count();
-        let attached = rows
-            .iter()
-            .filter(|row| matches!(row.state, State::Right | State::NotExercised(_) | State::Wrong(_)));
-        let attached = attached.count();
-        let both: Vec<(u64, u64)> = rows.iter().filter_map(|row| Some((row.kib.0?, row.kib.1))).collect();
-        let most = both.iter().map(|(ours, _)| *ours).max().unwrap_or(0);
-        let mut ratios: Vec<f64> = both.iter().map(|(ours, theirs)| *ours as f64 / *theirs as f64).collect();
-        ratios.sort_by(f64::total_cmp);
-        let median = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
-        let quarter = both.iter().filter(|(ours, theirs)| ours * 4 <= *theirs).count();
-        words.push(format!(
-            "{name}: {attached} of {} attached, {right} with the right result; at most {most} KiB, {median:.2} of \
-             libbpf's in the median, {quarter} of {} in a quarter or less",
-            rows.len(),
-            both.len()
-        ));
+        words.push(summary(name, &rows));
         failures.extend(table::differences(name, &rows)?);
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(Outcome::Passed(words.join("; ")))
+}
+
+/// How many of the rows are attached and right, and what they take beside libbpf's.
+pub(crate) fn summary(name: &str, rows: &[Row]) -> String {
+    let right = rows.iter().filter(|row| row.state == State::Right).count();
+    let attached = rows
+        .iter()
+        .filter(|row| matches!(row.state, State::Right | State::NotExercised(_) | State::Wrong(_)));
+    let attached = attached.count();
+    let both: Vec<(u64, u64)> = rows.iter().filter_map(|row| Some((row.kib.0?, row.kib.1))).collect();
+    let most = both.iter().map(|(ours, _)| *ours).max().unwrap_or(0);
+    let mut ratios: Vec<f64> = both.iter().map(|(ours, theirs)| *ours as f64 / *theirs as f64).collect();
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
+    let quarter = both.iter().filter(|(ours, theirs)| ours * 4 <= *theirs).count();
+    format!(
+        "{name}: {attached} of {} attached, {right} with the right result; at most {most} KiB, {median:.2} of \
+         libbpf's in the median, {quarter} of {} in a quarter or less",
+        rows.len(),
+        both.len()
+    )
 }
 
 fn of_board(board: &Board, context: &mut Context<'_>) -> Result<Vec<Row>> {
@@ -68,7 +73,8 @@ fn of_board(board: &Board, context: &mut Context<'_>) -> Result<Vec<Row>> {
     rows(board, &kernel, &objects, How::Run, context)
 }
 
-fn rows(
+/// The rows of `objects` on a board.
+pub(crate) fn rows(
     board: &Board,
     kernel: &Kernel,
     objects: &[Named],
