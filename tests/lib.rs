@@ -6,6 +6,7 @@ pub mod budgets;
 pub mod capi;
 pub mod convert;
 pub mod disasm;
+pub mod embed;
 pub mod field;
 pub mod fleet;
 pub mod gallery;

@@ -299,11 +299,12 @@ pub fn parse<'a, K: Kernel>(
     mut args: impl Iterator<Item = &'a CStr>,
 ) -> Done<Option<Options<'a>>> {
     let own = args.next().unwrap_or_default();
-    let mut args = args.peekable();
     let embedded = cfg!(feature = "embed") && kernel.embedded();
-    let command = match args.peek() {
-        first if embedded && first.is_none_or(|&arg| is_option_of_run(text(arg))) => "run",
-        _ => args.next().map_or("--help", text),
+    let mut first = args.next();
+    let command = match first {
+        // an option, which is looked at with the others
+        first if embedded && first.is_none_or(|arg| is_option_of_run(text(arg))) => "run",
+        _ => first.take().map_or("--help", text),
     };
     let print = match command {
         "verify" | "run" => &[],
@@ -358,7 +359,7 @@ pub fn parse<'a, K: Kernel>(
         memory: false,
         touch: 0,
     };
-    while let Some(arg) = args.next() {
+    while let Some(arg) = first.take().or_else(|| args.next()) {
         let name = text(arg);
         let Some(option) = NAMES.iter().position(|&n| n == name) else {
             let several = o.command == Command::Run || o.packs.is_empty();

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use corelet_boards::Missing;
 use corelet_host_tools::setup::targets::{self, Std};
 use corelet_host_tools::setup::{Machine as _, ThisMachine, Wants, loader, needs, rust_src, toolchain};
-use corelet_tests::{big_endian, budgets};
+use corelet_tests::{big_endian, budgets, embed};
 
 use crate::attach;
 use crate::boards;
@@ -265,6 +265,10 @@ fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
         let whole = budgets::hold(&format!("{arch} bytes"), built.size, Some(&of.whole), 1, goal)?;
         let small = budgets::hold("without kernel-btf", small, Some(&of.without_kernel_btf), 1, goal)?;
         figures.push(format!("{whole}{way}, {small}"));
+        if arch == std::env::consts::ARCH && arch == "x86_64" {
+            let more = embed::on_host(&bytes, built.path.parent().context("the loader lies in no folder")?)?;
+            figures.push(format!("with a pack inside it and {more} bytes more"));
+        }
     }
     Ok(Outcome::Passed(figures.join(", ")))
 }

@@ -131,6 +131,7 @@ const KILL: u32 = 0x8000_0000;
 const EXECUTABLE: u32 = 4;
 
 /// The filter that allows these groups.
+#[cold]
 fn filter(groups: u32) -> Filter {
     let mut filter = Filter::new();
     // there is room for all of it, as a test shows; a filter that is cut short is none to the kernel
@@ -176,6 +177,7 @@ const PR_CAP_AMBIENT_CLEAR_ALL: usize = 4;
 /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits.
 const VERSION_3: u32 = 0x2008_0522;
 
+#[cold]
 fn prctl(option: usize, a: usize, b: usize) -> Sys<u32> {
     // SAFETY: whoever hands over an address says why it is valid.
     unsafe { syscall(nr::__NR_prctl, option, a, b, 0, 0) }
