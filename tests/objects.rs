@@ -1,5 +1,9 @@
 //! The real objects that boards run: out of Debian's package for AArch64, compiled from Debian's source for RISC-V.
 
+pub mod beside;
+pub mod list;
+mod packets;
+
 use crate::narrow;
 use crate::oracle::{self, Named};
 use anyhow::{Context, Result, ensure};

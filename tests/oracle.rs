@@ -28,6 +28,7 @@ use corelet_host_tools::relocate::{Program, core_relo, relocate, type_count};
 use corelet_host_tools::subset::{self, KernelTypes};
 use libbpf::{Libbpf, Running};
 use linked::Linker;
+pub(crate) use packages::in_folder;
 pub use packages::{of_package, packaged};
 use std::fs;
 use std::path::Path;

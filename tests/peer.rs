@@ -76,9 +76,22 @@ pub(crate) fn arch(board: &Board) -> Result<Arch> {
 /// # Errors
 /// What this machine lacks, a package that cannot be had, a source that does not compile.
 pub fn build(board: &Board, machine: &dyn Machine, progress: &mut dyn Progress) -> Result<Vec<u8>> {
+    around(board, LOADER, machine, progress)
+}
+
+/// The same with another `source` around libbpf.
+///
+/// # Errors
+/// As [`build`].
+pub fn around(
+    board: &Board,
+    source: &str,
+    machine: &dyn Machine,
+    progress: &mut dyn Progress,
+) -> Result<Vec<u8>> {
     let inputs = Inputs::fetch(board, machine, progress)?;
     progress.step(&format!("compiling libbpf and a loader around it for {}", board.arch.name));
-    inputs.cached(board, LOADER, |inputs, work| inputs.compile(work))
+    inputs.cached(board, source, |inputs, work| inputs.compile(work, source))
 }
 
 /// A program of one file in C, static with musl, for `board`.
@@ -158,7 +171,7 @@ impl Inputs {
     }
 
     /// Compiles everything in `folder` and links it; the loader's path.
-    fn compile(&self, folder: &Path) -> Result<PathBuf> {
+    fn compile(&self, folder: &Path, source: &str) -> Result<PathBuf> {
         let [libbpf, elfutils, zlib] = ["libbpf", "elfutils", "zlib"].map(|name| &self.sources[name]);
         // programs include libbpf's headers as `bpf/…`
         let headers = folder.join("bpf");
@@ -168,7 +181,7 @@ impl Inputs {
         }
         fs::write(folder.join("config.h"), CONFIG)?;
         let loader = folder.join("loader.c");
-        fs::write(&loader, LOADER)?;
+        fs::write(&loader, source)?;
         let libelf = elfutils.join("libelf");
         let mut elf = with_extension(&libelf, "c")?;
         elf.push(elfutils.join("lib/eu-search.c"));

@@ -40,6 +40,8 @@ use corelet_core::pack::{self, Attach, Checked, Map, Object, Program, Subset, se
 use corelet_core::{Endian, Error};
 use heapless::Vec;
 
+/// Bytes of the smallest BTF that has a type: header, one type, the empty string.
+const MIN_TYPES: usize = 24 + 12 + 1;
 /// Sections that stay in memory while the programs run ([`corelet_core::pack::stays`]).
 const KEPT: &[u16] = &[
     section::OBJECT,
@@ -256,6 +258,8 @@ fn into_kernel<K: Kernel>(
         old => old,
     };
     let btf = match with_memlock(kernel, |k| k.btf_load(types)) {
+        // of an object that was compiled without: the kernel takes no BTF that is empty
+        Err(_) if types.len() < MIN_TYPES => None,
         Ok(fd) => Some(session.ledger.keep(kernel, fd)?),
         Err(e) => {
             types_refused(kernel, s, e);

@@ -73,6 +73,7 @@ pub fn spec(object: &str, map: &Map<'_>, (cpus, page_size): (u32, u32), btf: Opt
         key_type: map.key_type.0,
         value_type: map.value_type.0,
         kernel_value_type: 0,
+        module: None,
         inner: None,
     }
 }
@@ -95,7 +96,7 @@ pub fn create<K: Kernel>(
         if place::BUILT && map.role == MapRole::StructOps {
             // the kernel wants the object's types with it, though it takes none of them
             spec.btf = btf;
-            struct_ops::spec(kernel, s, number, map.name, &mut spec)?;
+            struct_ops::spec(kernel, session, s, number, map.name, &mut spec)?;
         }
         if map.role == MapRole::Pinned && !BUILT {
             return Err(without(kernel, s, "maps"));

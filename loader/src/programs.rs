@@ -81,10 +81,12 @@ impl Linker<'_, '_> {
         };
         let mut member = program.expected_attach_type;
         let found = match program.prog_type {
-            struct_ops::PROGRAM if place::BUILT => struct_ops::attach_to(s, number).map(|(to, at)| {
-                member = at;
-                to
-            }),
+            struct_ops::PROGRAM if place::BUILT => {
+                struct_ops::attach_to(kernel, s, number).map(|(to, at)| {
+                    member = at;
+                    to
+                })
+            }
             _ => btf_id::find(kernel, session, s, number, program, loaded),
         };
         let attach_to = match found {

@@ -236,6 +236,24 @@ fn structs_of_the_kernel_are_registered_and_no_longer() {
 }
 
 #[test]
+fn structs_of_modules_are_found_by_name() {
+    let sample = Sample { of_module: true, ..ops(true) };
+    let there = |k: &mut Fake| {
+        k.types.push(("task_struct".to_owned(), Known::OfModule(9001)));
+        k.types.push(("bpf_struct_ops_task_struct".to_owned(), Known::OfModule(9002)));
+    };
+    let k = ran(&sample, &[], 0, there);
+    let map = k.maps.iter().find(|map| map.map_type == 26).unwrap();
+    assert_eq!((map.kernel_value_type, map.value_type, map.map_flags), (9002, 0, 1 << 13 | 1 << 15));
+    assert!(map.module.is_some());
+    let program = k.progs.iter().find(|program| program.prog_type == 27).unwrap();
+    assert_eq!((program.attach_btf_id, program.expected_attach_type), (9001, 3));
+    fails_cleanly(&sample, &[], there);
+    let k = ran(&sample, &[], 1, |_| ());
+    assert!(k.stderr.contains("map ops of struct_ops: no module has its struct: ENOENT"), "{}", k.stderr);
+}
+
+#[test]
 fn structs_of_the_kernel_need_a_target_of_it() {
     let other = Sample { build_id: vec![9; 20], ..ops(true) };
     let k = ran(&other, &["--allow-release"], 1, |_| ());

@@ -34,7 +34,7 @@ pub fn of_package(arch: &str, package: &str, progress: &mut dyn Progress) -> Res
     Ok(objects)
 }
 
-fn in_folder(folder: &Path, objects: &mut Vec<Named>) -> Result<()> {
+pub(crate) fn in_folder(folder: &Path, objects: &mut Vec<Named>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         let kind = fs::symlink_metadata(&path)?;

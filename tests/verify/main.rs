@@ -16,6 +16,7 @@ mod kernel_relo;
 mod link;
 mod mcu;
 mod net;
+mod objects;
 mod oracle;
 mod panics;
 mod peers;

@@ -24,6 +24,7 @@ use crate::kernel_relo;
 use crate::link;
 use crate::mcu;
 use crate::net;
+use crate::objects;
 use crate::oracle;
 use crate::panics;
 use crate::peers;
@@ -99,6 +100,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "others", what: "objects of other projects that trace, on the AArch64 board: what ours and a static libbpf loader load", full: true, wants: table::others_wants, run: table::others },
     Step { name: "single-packs", what: "all 57 tools compiled once, the same bytes for every architecture: packed for the kernels of six boards, as the table says", full: true, wants: single::wants, run: single::packs },
     Step { name: "single", what: "the same objects run with known work on six boards, two kernel series of each architecture, beside a static libbpf loader", full: true, wants: single::wants, run: single::boards },
+    Step { name: "objects", what: "objects of 20 other projects on two boards: what libbpf loads, ours loads, and nothing stays", full: true, wants: objects::wants, run: objects::run },
     Step { name: "fleet", what: "all 57 tools for three boards: packed, or refused with a reason, as the table says", full: false, wants: boards::all_wants, run: boards::fleet },
     Step { name: "fleet-load", what: "the same loaded on the boards, or refused there, as the table says", full: true, wants: boards::all_wants, run: boards::fleet_load },
 ];

@@ -72,6 +72,8 @@ pub enum Fault {
     OutsideSection,
     /// A reference to a section that is neither code, maps nor data.
     BadSection,
+    /// A reference to a map that is defined outside of `.maps`.
+    LegacyMap,
     /// A value in a map's `values` that is no map or program, or stands elsewhere.
     BadMapValue,
 }
@@ -119,6 +121,10 @@ impl fmt::Display for Fault {
             Fault::BadMapReference => "a reference to no map's start",
             Fault::OutsideSection => "an address outside of its variables",
             Fault::BadSection => "a reference to a section that holds neither subprograms, maps nor variables",
+            Fault::LegacyMap => {
+                "a reference to a map that is no definition in .maps, as libbpf since 1.0 asks for; define it by __uint, __type and \
+                 SEC(\".maps\")"
+            }
             Fault::BadMapValue => "an initial value of a map that is no map or program, or does not stand in `values`",
         })
     }

@@ -66,7 +66,7 @@ impl<'a> Object<'a> {
     /// Number of types in the `.BTF` of `file`, which is the number of entries that [`Object::parse`] needs.
     ///
     /// # Errors
-    /// Those of [`Elf::parse`] and [`Btf::count`]; [`Error::NoSection`] without BTF.
+    /// Those of [`Elf::parse`] and [`Btf::count`]; [`Error::NoSection`] without BTF where something needs it.
     pub fn type_count(file: &[u8]) -> Result<usize> {
         Btf::count(btf_section(&Elf::parse(file)?)?)
     }
@@ -74,8 +74,8 @@ impl<'a> Object<'a> {
     /// Checks `file` and indexes its types in `btf_index`.
     ///
     /// # Errors
-    /// Those of [`Elf::parse`], [`Btf::parse`] and [`BtfExt::parse`]; [`Error::NoSection`] without BTF;
-    /// [`Error::LegacyMaps`]; [`Error::Object`] for a broken function; [`Error::TooMany`].
+    /// Those of [`Elf::parse`], [`Btf::parse`] and [`BtfExt::parse`]; [`Error::NoSection`] without BTF where something needs
+    /// it; [`Error::LegacyMaps`]; [`Error::Object`] for a broken function; [`Error::TooMany`].
     pub fn parse(file: &'a [u8], btf_index: &'a mut [u32]) -> Result<Object<'a>> {
         let elf = Elf::parse(file)?;
         if elf.symbol_count() > limits::MAX_SYMBOLS {
@@ -85,11 +85,13 @@ impl<'a> Object<'a> {
             return Err(Error::LegacyMaps);
         }
         let btf = Btf::parse(btf_section(&elf)?, btf_index)?;
+        // without types its records speak of nothing
+        let ext = elf.find(".BTF.ext").filter(|_| elf.find(".BTF").is_some());
         let datasec = |name| btf.find(name, Kind::Datasec);
         let object = Object {
             elf,
             btf,
-            ext: elf.find(".BTF.ext").map(|s| BtfExt::parse(s.data)).transpose()?,
+            ext: ext.map(|s| BtfExt::parse(s.data)).transpose()?,
             text: elf.find(TEXT).filter(Section::is_executable).map(|s| s.index),
             maps: elf.find(MAPS),
             maps_type: datasec(MAPS),
@@ -142,6 +144,19 @@ impl<'a> Object<'a> {
     }
 }
 
+/// What stands for the BTF of an object that was compiled without: a header and the empty string.
+const NO_TYPES: [u8; 25] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+/// The same, big-endian.
+const NO_TYPES_BIG: [u8; 25] =
+    [0xeb, 0x9f, 1, 0, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+
+/// The types; none where the object has no `.BTF` and no section that must be described there, as `libbpf_needs_btf` says.
 fn btf_section<'a>(elf: &Elf<'a>) -> Result<&'a [u8]> {
-    elf.find(".BTF").map(|s| s.data).ok_or(Error::NoSection { what: crate::error::Needed::Btf })
+    let described = |s: Section<'_>| s.name == MAPS || s.name.starts_with(".struct_ops");
+    match elf.find(".BTF") {
+        Some(s) => Ok(s.data),
+        None if elf.sections().any(described) => Err(Error::NoSection { what: crate::error::Needed::Btf }),
+        None if elf.endian() == Endian::Big => Ok(&NO_TYPES_BIG),
+        None => Ok(&NO_TYPES),
+    }
 }

@@ -6,7 +6,7 @@
 //! instruction of a section whose relocations are not in order, as compilers leave them, one over these.
 
 use super::data::role_of;
-use super::{ExternKind, Fault, Function, Object};
+use super::{ExternKind, Fault, Function, LEGACY_MAPS, Object};
 use crate::btf::Kind;
 use crate::elf::{R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, Rel, Rels, SHN_LORESERVE, STB_WEAK, Symbol};
 use crate::error::{Error, Result};
@@ -197,7 +197,10 @@ impl<'a> Object<'a> {
             return Ok(Referent::Map { map });
         }
         let section = self.elf.section(symbol.section)?;
-        role_of(&section).ok_or(place.fault(Fault::BadSection))?;
+        // such as `maps/NAME` and `KIND/maps`, which other loaders have
+        let legacy = section.name.split('/').any(|part| part == LEGACY_MAPS);
+        let fault = if legacy { Fault::LegacyMap } else { Fault::BadSection };
+        role_of(&section).ok_or(place.fault(fault))?;
         let offset = at.filter(|&at| at < section.size).and_then(|at| u32::try_from(at).ok());
         let offset = offset.ok_or(place.fault(Fault::OutsideSection))?;
         Ok(Referent::Data { section: section.index, offset })

@@ -704,7 +704,8 @@ pub struct AttachId {
 pub struct StructOps<'a> {
     /// The map.
     pub map: u16,
-    /// Id in the kernel's BTF of the struct that is attached, such as `tcp_congestion_ops`.
+    /// Id in the kernel's BTF of the struct that is attached, such as `tcp_congestion_ops`. Void, as `value_type` then is too, where a
+    /// module has them: they are found by the name of the map's `value_type` in the object.
     pub ops_type: TypeId,
     /// Id there of the map's value, `struct bpf_struct_ops_…`.
     pub value_type: TypeId,

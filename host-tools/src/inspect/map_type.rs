@@ -9,6 +9,11 @@ pub fn name(number: u32) -> String {
         .map_or_else(|| number.to_string(), |n| (*n).to_owned())
 }
 
+/// The number of the map type of this name.
+pub fn number(name: &str) -> Option<u32> {
+    NAMES.iter().position(|n| *n == name).and_then(|at| u32::try_from(at).ok())
+}
+
 #[rustfmt::skip]
 const NAMES: [&str; 36] = [
     "unspec", "hash", "array", "prog_array", "perf_event_array", "percpu_hash", "percpu_array", "stack_trace",

@@ -1,9 +1,10 @@
 //! The form of a manifest's file, and the checks that its parts make sense together.
 
 use super::{
-    Alternatives, DeviceValue, EventType, Hint, Labels, Manifest, Map, Names, Presence, Program, ResultFrom,
-    ResultHow, ResultSpec, Unit, Value, Version, decl, perf::PerfTable,
+    Alternatives, DeviceValue, EventType, Hint, Inner, Labels, Manifest, Map, Names, Presence, Program,
+    ResultFrom, ResultHow, ResultSpec, Unit, Value, Version, decl, perf::PerfTable,
 };
+use crate::inspect::map_type;
 use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
 use corelet_core::device::is_interface;
@@ -62,6 +63,7 @@ struct MapTable {
     perf_pages: Option<Spanned<u16>>,
     #[serde(default)]
     values: Vec<Spanned<DeviceValue>>,
+    inner: Option<Spanned<Inner>>,
 }
 
 #[derive(Deserialize)]
@@ -336,7 +338,25 @@ impl MapTable {
             let span = value.span();
             values.push(device_value(value.into_inner()).at(span)?);
         }
-        Ok(Map { event, max_entries: self.max_entries, value_size: self.value_size, perf_pages, values })
+        let inner = match self.inner {
+            Some(inner) => {
+                let name = &inner.get_ref().r#type;
+                let known = map_type::number(name).map(drop);
+                known
+                    .with_context(|| format!("`{name}`: no type of map; such as \"hash\""))
+                    .at(inner.span())?;
+                Some(inner.into_inner())
+            }
+            None => None,
+        };
+        Ok(Map {
+            event,
+            max_entries: self.max_entries,
+            value_size: self.value_size,
+            perf_pages,
+            values,
+            inner,
+        })
     }
 }
 

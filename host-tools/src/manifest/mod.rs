@@ -58,6 +58,25 @@ pub struct Map {
     pub perf_pages: Option<u16>,
     /// What a map of network devices or CPUs holds from the start.
     pub values: Vec<DeviceValue>,
+    /// What the maps in a map of maps are, where the object leaves that to the tool's user space.
+    pub inner: Option<Inner>,
+}
+
+/// A map in a map of maps.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inner {
+    /// Its type, as `bpftool map` prints it: `hash`.
+    pub r#type: String,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// How many it takes.
+    pub max_entries: u32,
+    /// `BPF_F_*` of map creation.
+    #[serde(default)]
+    pub map_flags: u32,
 }
 
 /// A value of a map of network devices or CPUs.

@@ -278,3 +278,15 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
     );
     refused("[object\n", "x.toml:1: ");
 }
+
+#[test]
+fn a_map_of_maps_is_told_what_is_in_it() {
+    let inner = |text: &str| Manifest::parse("t.toml", &format!("[maps.m]\ninner = {text}\n"));
+    let said = inner("{ type = \"hash\", key_size = 4, value_size = 8, max_entries = 128 }").unwrap();
+    let said = said.maps["m"].inner.as_ref().unwrap();
+    assert_eq!((said.key_size, said.value_size, said.max_entries, said.map_flags), (4, 8, 128, 0));
+    refused(
+        "[maps.m]\ninner = { type = \"hush\", key_size = 4, value_size = 8, max_entries = 1 }\n",
+        "`hush`: no type of map",
+    );
+}

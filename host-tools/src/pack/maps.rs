@@ -43,11 +43,17 @@ pub(super) fn declared<'o>(m: &MapDef<'o>, manifest: &Manifest, types: &PackType
     if matches!(spec.map_type, STRUCT_OPS | INSN_ARRAY) {
         return refuse(&format!("this version's loader makes no {}", map_type::name(spec.map_type)));
     }
-    if holds_maps && m.inner.is_none() {
-        return refuse(
-            "its definition does not say what the maps in it are, which the tool's own loader sets: give it \
-             __array(values, struct { … })",
-        );
+    if holds_maps && m.inner.is_none() && said.inner.is_none() {
+        return refuse(&format!(
+            "its definition does not say what the maps in it are; the tool's own loader sets it, here the manifest must: \
+             [maps.{}] inner = {{ type = \"hash\", key_size = N, value_size = N, max_entries = N }}",
+            m.name
+        ));
+    }
+    if said.inner.is_some() {
+        let free = holds_maps && m.inner.is_none();
+        let why = if holds_maps { "the object says what the maps in it are" } else { "it holds no maps" };
+        ensure!(free, "{}: [maps.{}] inner: {why}", manifest.file, m.name);
     }
     if spec.map_flags & NUMA_NODE != 0 && spec.numa_node != 0 {
         return refuse("numa_node: this version's loader puts maps on node 0 only");
@@ -102,8 +108,20 @@ pub(super) fn declared<'o>(m: &MapDef<'o>, manifest: &Manifest, types: &PackType
 }
 
 /// The record of what the maps in map number `number` are; `None` for one that holds no maps.
-pub(super) fn inner<'o>(number: u16, m: &MapDef<'o>, types: &PackTypes) -> Result<Option<InnerMap<'o>>> {
-    let Some(spec) = &m.inner else { return Ok(None) };
+pub(super) fn inner<'o>(
+    number: u16,
+    m: &MapDef<'o>,
+    manifest: &Manifest,
+    types: &PackTypes,
+) -> Result<Option<InnerMap<'o>>> {
+    let said = manifest.maps.get(m.name).and_then(|said| said.inner.as_ref()).map(|said| {
+        let mut spec = MapSpec::default();
+        spec.map_type = map_type::number(&said.r#type).unwrap_or(0);
+        (spec.key_size, spec.value_size) = (said.key_size, said.value_size);
+        (spec.max_entries, spec.map_flags) = (said.max_entries, said.map_flags);
+        spec
+    });
+    let Some(spec) = m.inner.as_ref().or(said.as_ref()) else { return Ok(None) };
     let def = of_spec(m.name, spec, types);
     if def.sizing == Sizing::Exact && def.max_entries == 0 && !STORAGE.contains(&spec.map_type) {
         let why = format!("map {}: the maps in it have no max_entries", m.name);
@@ -142,8 +160,8 @@ fn of_spec<'o>(name: &'o str, spec: &MapSpec, types: &PackTypes) -> Map<'o> {
     }
 }
 
-/// The record of a map of struct_ops; what it is created of, each target says.
-pub(super) fn of_struct_ops(name: &str) -> Map<'_> {
+/// The record of a map of struct_ops, with the object's struct, whose name is the kernel's; what it is created of, each target says.
+pub(super) fn of_struct_ops(name: &str, value_type: TypeId) -> Map<'_> {
     Map {
         name,
         role: MapRole::StructOps,
@@ -155,7 +173,7 @@ pub(super) fn of_struct_ops(name: &str) -> Map<'_> {
         map_flags: 0,
         map_extra: 0,
         key_type: TypeId::VOID,
-        value_type: TypeId::VOID,
+        value_type,
         data_off: 0,
         data_len: 0,
         perf_pages: 0,

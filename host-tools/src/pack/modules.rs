@@ -1,12 +1,13 @@
 //! The modules that a manifest names: where their types are, and which of them an object's relocations on a kernel stand on.
 
-use super::{Kernel, Section};
+use super::{Kernel, Section, struct_ops};
 use crate::btf::modules::Module;
 use crate::exit::Failure;
 use crate::subset::KernelTypes;
 use anyhow::{Context, Result, ensure};
 use corelet_core::btf::{Btf, names};
 use corelet_core::limits::MAX_MODULES_BYTES;
+use corelet_core::object::StructOps;
 use corelet_core::pack::{self, section};
 use corelet_core::relo::{CoreRelo, ReloKind, TargetTypes};
 use std::collections::BTreeSet;
@@ -29,7 +30,8 @@ pub(super) struct Looked<'x> {
 }
 
 impl<'x> Looked<'x> {
-    /// The types that `relos` of an object with the types `local` are looked for in, if its manifest names `named`.
+    /// The types that `relos` of an object with the types `local`, and its structs of struct_ops, are looked for in, if its manifest
+    /// names `named`.
     ///
     /// # Errors
     /// The kernel does not have all that is looked for and nobody said where its modules are; a module without a build id,
@@ -39,6 +41,7 @@ impl<'x> Looked<'x> {
         named: &[String],
         local: &Btf<'_>,
         relos: &[&CoreRelo],
+        struct_ops: &[StructOps<'_>],
     ) -> Result<Self> {
         let with = kernel.modules.iter().find(|with| with.named == named);
         let (types, files) = with.map_or((kernel.types, &[][..]), |with| (with.types, with.modules));
@@ -55,6 +58,10 @@ impl<'x> Looked<'x> {
             if !any {
                 lacking.insert(format!("{} {name}", t.kind().name()));
             }
+        }
+        for map in struct_ops {
+            let value = struct_ops::value_name(local, map)?;
+            of.extend(types.named(&value).iter().filter_map(|&id| types.module_of(id)));
         }
         if with.is_none() && !named.is_empty() && !lacking.is_empty() {
             let lacking: Vec<_> = lacking.into_iter().collect();

@@ -61,7 +61,7 @@ impl<'o> Maps<'o> {
                 map.perf_pages = said.and_then(|said| said.perf_pages).unwrap_or(PERF_PAGES);
             }
             maps.push(map);
-            inner.extend(maps::inner(number as u16, m, types)?);
+            inner.extend(maps::inner(number as u16, m, manifest, types)?);
         }
         let values = maps::values(c)?;
         let mut data = Vec::new();
@@ -97,7 +97,7 @@ impl<'o> Maps<'o> {
         if kconfig.is_some() {
             maps.push(data_map(".kconfig", MapRole::Kconfig, c.kconfig_size, RDONLY_PROG, types.kconfig));
         }
-        maps.extend(c.struct_ops.iter().map(|m| maps::of_struct_ops(m.name)));
+        maps.extend(c.struct_ops.iter().map(|m| maps::of_struct_ops(m.name, types.moved.id(m.ty))));
         let sections = c.data.iter().map(|(s, _)| s.section).collect();
         Ok(Maps { maps, inner, values, data, sections, first_data, kconfig })
     }

@@ -1,11 +1,13 @@
 //! Maps of struct_ops on one kernel: their value in the kernel's layout, and where in it the programs are.
 //!
 //! Members are found by their names; what the kernel has and the object does not is 0. The kernel's ids and layout hold for that very
-//! build, so that a map of struct_ops needs a target of the running kernel.
+//! build, so that a map of struct_ops needs a target of the running kernel; of a module, whose build the target names, the layout
+//! holds, and the device finds its ids.
 //! Source: `bpf_map__init_kern_struct_ops` and `find_struct_ops_kern_types`, libbpf `src/libbpf.c`.
 
 use super::Kernel;
 use super::collect::Collected;
+use super::modules::Looked;
 use super::object::Maps;
 use super::write::Section;
 use crate::exit::Failure;
@@ -38,17 +40,20 @@ pub(super) fn sections(
     maps: &Maps<'_>,
     decisions: &[Decision],
     kernel: &Kernel<'_>,
+    looked: &Looked<'_>,
 ) -> Result<Vec<Section>> {
     let mut made = Made::default();
     for map in &c.struct_ops {
         let number = maps.by_name(map.name).context("a map of struct_ops without a number")?;
         let told = || format!("map {} of struct_ops", map.name);
-        one(&mut made, number, map, c, decisions, kernel).with_context(told)?;
+        one(&mut made, number, map, c, decisions, (kernel, looked)).with_context(told)?;
     }
+    // ids of a module's types are the device's to find, by name
+    let id = |of: &TypeId| if looked.types.module_of(*of).is_some() { TypeId::VOID } else { *of };
     let records = made.maps.iter().map(|(map, ops_type, value_type, link, value)| StructOps {
         map: *map,
-        ops_type: *ops_type,
-        value_type: *value_type,
+        ops_type: id(ops_type),
+        value_type: id(value_type),
         link: *link,
         value,
     });
@@ -57,6 +62,11 @@ pub(super) fn sections(
         Section::records(section::STRUCT_OPS, owner, records)?,
         Section::records(section::STRUCT_OPS_MEMBERS, owner, &made.members)?,
     ])
+}
+
+/// The kernel's name of a map's value.
+pub(super) fn value_name(local: &Btf<'_>, map: &corelet_core::object::StructOps<'_>) -> Result<String> {
+    Ok(format!("{VALUE}{}", names::essential(local.name(&local.ty(map.ty)?))))
 }
 
 /// Each program is one member of one kind of struct, and of one at least.
@@ -88,9 +98,9 @@ fn one(
     map: &corelet_core::object::StructOps<'_>,
     c: &Collected<'_>,
     decisions: &[Decision],
-    kernel: &Kernel<'_>,
+    (kernel, looked): (&Kernel<'_>, &Looked<'_>),
 ) -> Result<()> {
-    let (local, own) = (c.object.btf(), kernel.types.btf());
+    let (local, own) = (c.object.btf(), looked.types.btf());
     let refuse = |why: String| Err(Failure::not_portable(why));
     if !kernel.own_types {
         return refuse(
@@ -100,9 +110,11 @@ fn one(
     }
     let t = local.ty(map.ty)?;
     let name = names::essential(local.name(&t)).to_owned();
-    let value = own.find(&format!("{VALUE}{name}"), Kind::Struct).zip(own.find(&name, Kind::Struct));
+    let value = own.find(&value_name(local, map)?, Kind::Struct).zip(own.find(&name, Kind::Struct));
     let Some((value_type, ops_type)) = value else {
-        return refuse(format!("the kernel has no struct_ops `{name}`, or in a module only"));
+        return refuse(format!(
+            "the kernel has no struct_ops `{name}`, or in a module only, which the manifest must name: [object] modules = [\"MODULE\"]"
+        ));
     };
     let data = value_type.members().find(|m| own.string(m.name_off) == "data");
     let data = data.filter(|m| own.skip_mods(m.ty).is_ok_and(|t| t.id == ops_type.id));

@@ -119,7 +119,7 @@ impl Job<'_, '_> {
         let lacking = self.refuse_switched_off()?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();
-        let looked = Looked::new(kernel, self.modules, c.object.btf(), &relos)?;
+        let looked = Looked::new(kernel, self.modules, c.object.btf(), &relos, &c.struct_ops)?;
         let full = looked.types.btf();
         let marks = subset::marks(c.object.btf(), looked.types, relos.into_iter());
         let subset = subset::write(full, &marks, false)?;
@@ -179,7 +179,7 @@ impl Job<'_, '_> {
             attach_ids::section(self.owner, c, self.decisions, kernel)?,
             patches,
         ];
-        sections.extend(struct_ops::sections(self.owner, c, self.maps, self.decisions, kernel)?);
+        sections.extend(struct_ops::sections(self.owner, c, self.maps, self.decisions, kernel, &looked)?);
         let lengths = self.object_sections.iter().chain(&sections).map(|s| (s.id, s.bytes.len()));
         let maps = (0..).zip(&self.maps.maps).filter_map(|(n, m)| map_plan::applied(n, m, &map_plan));
         let maps = maps.map(|m| memory::of_map(&m));

@@ -175,6 +175,9 @@ fn mark(c: &Collected<'_>, manifest: &Manifest) -> Result<Marks> {
             closure.value(inner.value_type)?;
         }
     }
+    for map in &c.struct_ops {
+        closure.value(map.ty)?;
+    }
     for v in c.data.iter().flat_map(|(_, variables)| variables) {
         closure.value(btf.ty(v.ty)?.target())?;
     }

@@ -1,11 +1,11 @@
 //! Maps of struct_ops: a struct of the kernel's, such as a TCP congestion control, whose members are programs.
 //!
 //! What the map is created of, and where its value has the descriptors of programs, the target says, whose ids hold for the very kernel
-//! that it is of. With `.struct_ops.link` (6.4) a link registers it; else the update of the map does (5.6), which the ledger undoes.
+//! that it is of. Of a struct that a module has (6.9) the kernel is asked for the ids, by its name. With `.struct_ops.link` (6.4) a link registers it; else the update of the map does (5.6), which the ledger undoes.
 
 use super::Held;
 use crate::args::Command;
-use crate::btf_id::{AttachTo, Loaded};
+use crate::btf_id::{AttachTo, Loaded, by_name};
 use crate::exit::{Done, Exit};
 use crate::job::OpenMap;
 use crate::object::Sections;
@@ -15,12 +15,19 @@ use crate::say::{
 };
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, MapSpec, Sys};
+use crate::tracefs::Path;
+use corelet_core::TypeId;
+use corelet_core::btf::{Kind, names};
 use corelet_core::pack::{StructOps, StructOpsMember, section};
 
 /// `BPF_PROG_TYPE_STRUCT_OPS`
 pub const PROGRAM: u32 = 27;
 /// `BPF_STRUCT_OPS` of `enum bpf_attach_type`.
 const ATTACH: u32 = 44;
+/// What stands before a struct's name in that of its map's value.
+const VALUE: &str = "bpf_struct_ops_";
+/// `BPF_F_VTYPE_BTF_OBJ_FD`
+const OF_MODULE: u32 = 1 << 15;
 /// `BPF_F_LINK`
 const LINK: u32 = 1 << 13;
 
@@ -47,10 +54,26 @@ fn member(s: &Sections<'_>, number: u16) -> Option<StructOpsMember> {
 /// `ENOENT` where no target says.
 #[cold]
 #[inline(never)]
-pub fn attach_to(s: &Sections<'_>, number: u16) -> Sys<(AttachTo, u32)> {
+pub fn attach_to<K: Kernel>(kernel: &mut K, s: &Sections<'_>, number: u16) -> Sys<(AttachTo, u32)> {
     let member = member(s, number).ok_or(Errno::ENOENT)?;
     let ops = of_map(s, member.map).ok_or(Errno::ENOENT)?;
-    Ok((AttachTo { id: ops.ops_type.0, ..AttachTo::default() }, member.member))
+    let of = match ops.ops_type {
+        TypeId::VOID => of_module(kernel, s, member.map, "")?,
+        id => AttachTo { id: id.0, ..AttachTo::default() },
+    };
+    Ok((of, member.member))
+}
+
+/// The struct of map number `map` in a module's BTF, or what has its name behind `prefix`.
+#[cold]
+#[inline(never)]
+fn of_module<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: u16, prefix: &str) -> Sys<AttachTo> {
+    let record = s.maps().zip(0u16..).find(|(_, number)| *number == map).ok_or(Errno::ENOENT)?.0;
+    let t = s.btf.ty(record.value_type).map_err(|_| Errno::ENOENT)?;
+    let mut path = Path::new();
+    path.text(prefix).text(names::essential(s.btf.name(&t)));
+    path.as_cstr()?;
+    by_name(kernel, path.as_str(), Kind::Struct)
 }
 
 /// Completes what the kernel is asked for to create map number `map`.
@@ -61,6 +84,7 @@ pub fn attach_to(s: &Sections<'_>, number: u16) -> Sys<(AttachTo, u32)> {
 #[inline(never)]
 pub fn spec<K: Kernel>(
     kernel: &mut K,
+    session: &mut Session<'_>,
     s: &Sections<'_>,
     map: u16,
     name: &str,
@@ -73,8 +97,24 @@ pub fn spec<K: Kernel>(
     };
     spec.value_size = ops.value.len() as u32;
     spec.kernel_value_type = ops.value_type.0;
+    // the object's own type is there for its name alone
+    spec.value_type = 0;
     spec.map_flags |= if ops.link { LINK } else { 0 };
-    Ok(())
+    if ops.value_type != TypeId::VOID {
+        return Ok(());
+    }
+    match of_module(kernel, s, map, VALUE) {
+        Ok(AttachTo { id, of: Some(fd), .. }) => {
+            (spec.kernel_value_type, spec.module) = (id, Some(fd));
+            spec.map_flags |= OF_MODULE;
+            session.ledger.keep(kernel, fd).map(drop)
+        }
+        found => {
+            let e = found.err().unwrap_or(Errno::ENOENT);
+            let form = text!("%: map % of struct_ops: no module has its struct: %");
+            Err(fail(kernel, Exit::NotPortable, form, &[S(s.object.name), S(name), E(e)]))
+        }
+    }
 }
 
 /// Registers all maps of struct_ops of an object.

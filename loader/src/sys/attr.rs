@@ -107,7 +107,9 @@ impl Attr {
     }
 
     pub(super) fn map_create(m: &MapSpec) -> Attr {
-        let a = Attr::new(72)
+        // older kernels know no more than the first
+        let (size, module) = m.module.map_or((72, 0), |fd| (76, fd.0 as u32));
+        let a = Attr::new(size)
             .set(0, m.map_type)
             .set(4, m.key_size)
             .set(8, m.value_size)
@@ -116,7 +118,8 @@ impl Attr {
             .set(20, m.inner.map_or(0, |fd| fd.0 as u32))
             .name(28, &m.name)
             .set(60, m.kernel_value_type)
-            .set_u64(64, m.map_extra);
+            .set_u64(64, m.map_extra)
+            .set(72, module);
         match m.btf {
             Some(btf) => a.set(48, btf.0 as u32).set(52, m.key_type).set(56, m.value_type),
             None => a,

@@ -26,8 +26,10 @@ pub struct MapSpec {
     pub key_type: u32,
     /// Type of a value, 0 for none.
     pub value_type: u32,
-    /// Of a map of struct_ops: id of its value's type in the kernel's BTF.
+    /// Of a map of struct_ops: id of its value's type in the kernel's BTF, or in that of `module`.
     pub kernel_value_type: u32,
+    /// Descriptor of a module's BTF (6.9).
+    pub module: Option<Fd>,
     /// Of a map of maps: one such as are in it.
     pub inner: Option<Fd>,
 }

@@ -63,6 +63,8 @@ pub struct Sample {
     pub no_patches: bool,
     /// Adds a map of struct_ops `ops`, with a link or without, which has `handle_probe` as its member 3 at byte 16.
     pub struct_ops: Option<bool>,
+    /// It is one of a module's, called `task_struct`.
+    pub of_module: bool,
 }
 
 impl Default for Sample {
@@ -89,6 +91,7 @@ impl Default for Sample {
             ring: None,
             no_patches: false,
             struct_ops: None,
+            of_module: false,
         }
     }
 }
@@ -205,7 +208,16 @@ impl Sample {
         }
         if self.struct_ops.is_some() {
             let role = MapRole::StructOps;
-            maps.push(Map { name: "ops", role, map_type: 26, value_size: 0, max_entries: 1, ..hash });
+            let value_type = TypeId(if self.of_module { task } else { 0 });
+            maps.push(Map {
+                name: "ops",
+                role,
+                map_type: 26,
+                value_size: 0,
+                max_entries: 1,
+                value_type,
+                ..hash
+            });
         }
         if self.usdt_specs != 0 {
             let (name, max_entries) = ("__bpf_usdt_specs", self.usdt_specs);
@@ -328,7 +340,8 @@ impl Sample {
             sections.push((section::MAP_PLAN, records(&[MapChoice { map: 0, fate }])));
         }
         if let Some(link) = self.struct_ops {
-            let (ops_type, value_type) = (TypeId(501), TypeId(502));
+            let known = (TypeId(501), TypeId(502));
+            let (ops_type, value_type) = if self.of_module { (TypeId(0), TypeId(0)) } else { known };
             let ops = StructOps { map: 3, ops_type, value_type, link, value: &[7; 24] };
             let member = StructOpsMember { map: 3, program: 1, member: 3, offset: 16 };
             sections.push((section::STRUCT_OPS, records(&[ops])));
