@@ -3,8 +3,7 @@
 //! attach must be said, on the PC where its types show it.
 
 mod places;
-#[cfg(test)]
-mod sec;
+pub mod sec;
 
 use crate::tools::board;
 use crate::tools::output::Output;

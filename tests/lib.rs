@@ -18,6 +18,7 @@ pub mod link;
 pub mod matrix;
 pub mod mcu;
 pub mod module_types;
+pub mod names;
 pub mod narrow;
 pub mod net;
 pub mod objects;

@@ -1,6 +1,8 @@
 //! Every way of attaching to network devices on a board: echoes come from another network namespace, those of one content are dropped
 //! and all are counted; when the programs are gone all echoes pass again. What a kernel cannot do is refused in words.
 
+mod lwt;
+
 use crate::tools::output::{self, Output};
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result};
@@ -242,6 +244,8 @@ pub fn run(
     for pack in ["native", "tc", "netlink", "clsact"] {
         let _ = writeln!(script, "follow follow-{pack} /corelet/{pack}.pack");
     }
+    let _ = writeln!(script, "{}\nlwt", lwt::DRIVER);
+    files.extend(lwt::files(the_board, &opened, progress)?);
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
     let initramfs = Initramfs {
         busybox: busybox_static(the_board, progress)?,
@@ -292,6 +296,7 @@ pub fn run(
     for name in ["service-xdp", "service-tc"] {
         judged(name, &|o| facts(o, pinned), false);
     }
+    judged("lwt", &|o| lwt::judge(o), false);
     let again: &[_] = &[("with_55", "3"), ("with_dd", "0"), ("left", "1")];
     for name in ["follow-native", "follow-tc", "follow-netlink", "follow-clsact"] {
         judged(name, &|o| said(o, "veth0 is back: attached again").and_then(|()| facts(o, again)), false);

@@ -13,6 +13,7 @@ use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, PerfCommand, PerfSpec, ProgSpec, Sys};
 use crate::tracefs::{self, Path};
 use corelet_core::Endian;
+use corelet_core::btf::Kind;
 use corelet_core::insn::Insn;
 use corelet_core::pack::{Attach, Program};
 
@@ -169,6 +170,12 @@ fn other_ways<K: Kernel>(
         }
         // what it attaches to was said when it was loaded
         Attach::Trace { .. } if program.expected_attach_type == ITER => kernel.link_iter(prog).map(one),
+        Attach::Trace { name, .. } if btf_id::is_multi(program.expected_attach_type) => {
+            let function = btf_id::by_name(kernel, name, Kind::Func)?;
+            let link = kernel.link_tracing_multi(prog, program.expected_attach_type, function.id);
+            function.close(kernel);
+            link.map(one)
+        }
         Attach::Trace { .. } => kernel.raw_tracepoint_open(None, prog).map(one),
         Attach::PerfEvent { kind, config, sample, freq } => {
             let spec = PerfSpec { kind, config, sample_period: sample, freq, ..PerfSpec::default() };

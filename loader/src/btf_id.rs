@@ -73,6 +73,11 @@ impl Loaded<'_> {
     }
 }
 
+/// Whether programs of this `enum bpf_attach_type` are linked to several functions: `BPF_TRACE_FENTRY_MULTI` and its like (7.2).
+pub fn is_multi(attach_type: u32) -> bool {
+    matches!(attach_type, 59..=61)
+}
+
 /// What program number `number` attaches to, or would replace a function of, of those that are `loaded` before it.
 ///
 /// # Errors
@@ -91,6 +96,8 @@ pub fn find<K: Kernel>(
         Attach::Trace { module, name } if program.prog_type == EXT => {
             replaced(session, s, if module.is_empty() { name } else { module }, name, loaded)
         }
+        // one of these is loaded for any function, and its link says for which
+        Attach::Trace { .. } if is_multi(program.expected_attach_type) => Ok(AttachTo::default()),
         Attach::Trace { name, .. } => of_kernel(kernel, s, number, program, name),
         Attach::Place { hook, .. } if cfg!(feature = "place") && !hook.is_empty() => {
             of_kernel(kernel, s, number, program, hook)

@@ -128,6 +128,9 @@ pub fn create<K: Kernel>(
         session.ledger.keep(kernel, created.fd())?;
         session.counts.maps = session.counts.maps.saturating_add(1);
         *slot = OpenMap { map: created, max_entries: spec.max_entries };
+        if BUILT && map.role == MapRole::Arena {
+            begin_arena(kernel, s, &map, slot, machine.1)?;
+        }
         if !map.role.is_declared() {
             fill(kernel, session, s, &map, slot, arena.scope())?;
         }
@@ -230,6 +233,31 @@ fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, map: &Map<'_>, spec: &Map
     let (ty, entries) = (spec.map_type.into(), spec.max_entries.into());
     let args = [S(s.object.name), S(map.name), N(ty), N(entries), E(e), why];
     fail(kernel, e.exit(), text!("%: map % of type %, % entries: %%"), &args)
+}
+
+/// Sets the variables that an arena begins with, by mapping it: the kernel loads no program that uses an arena before its address is
+/// known, and takes that of its first mapping (`arena_map_mmap`, `kernel/bpf/arena.c`).
+#[cold]
+#[inline(never)]
+fn begin_arena<K: Kernel>(
+    kernel: &mut K,
+    s: &Sections<'_>,
+    map: &Map<'_>,
+    open: &OpenMap,
+    page_size: u32,
+) -> Done<()> {
+    let data = Bytes::new(s.parts.get(section::DATA), Endian::HOST, Part::PackSection);
+    let first = bad(kernel, s.path, data.slice(map.data_off as usize, map.data_len as usize))?;
+    let len = (open.max_entries as usize).saturating_mul(page_size as usize);
+    let set = match kernel.map_shared(open.map.fd(), 0, len, true) {
+        Ok(pages) if pages.store(0, first) => Ok(()),
+        Ok(_) => Err(Errno::E2BIG),
+        Err(e) => Err(e),
+    };
+    set.map_err(|e| {
+        let form = text!("%: cannot set the variables in arena %: %");
+        fail(kernel, e.exit(), form, &[S(s.object.name), S(map.name), E(e)])
+    })
 }
 
 /// Sets the contents of a data map and freezes constants.

@@ -19,7 +19,7 @@ const PLACES: (&str, &[u8]) = ("places", include_bytes!("places.bpf.o"));
 
 const STORES: (&str, &[u8]) = ("stores", include_bytes!("stores.bpf.o"));
 /// The counters of `stores.bpf.c`.
-const STORED: [&str; 12] = [
+const STORED: [&str; 13] = [
     "CGROUP",
     "CGROUP_CPU",
     "SOCKET",
@@ -32,7 +32,11 @@ const STORED: [&str; 12] = [
     "POINTER",
     "USER",
     "ARENA",
+    "VARIABLE",
 ];
+const REDIRECT: (&str, &[u8]) = ("redirect", include_bytes!("redirect.bpf.o"));
+/// The counters of `redirect.bpf.c`.
+const REDIRECTED: [&str; 6] = ["KEPT", "STREAM", "STREAM_MOVED", "MESSAGE", "MESSAGE_MOVED", "CHOSEN"];
 const CONGESTION: (&str, &[u8]) = ("congestion", include_bytes!("congestion.bpf.o"));
 
 /// The counters, by their place in `hits`: `enum kind` of `places.bpf.c`.
@@ -85,8 +89,10 @@ pub(super) struct Kind {
     programs: &'static [&'static str],
     /// What the manifest says more.
     more: &'static str,
-    /// What the process does: `all` or `group`.
+    /// What the process does: `all`, `group`, `redirect` or `choose`.
     work: &'static str,
+    /// What the process says, where it says something: lines.
+    says: &'static [&'static str],
     /// Options of the loader.
     options: &'static str,
     /// Counters and how often each must have counted.
@@ -102,6 +108,7 @@ const KIND: Kind = Kind {
     programs: &[],
     more: "",
     work: "all",
+    says: &[],
     options: "--cgroup /sys/fs/cgroup/corelet",
     hits: &[],
     refused: None,
@@ -227,6 +234,34 @@ const KINDS: &[Kind] = &[
         hits: &[("REUSEPORT", just(10))],
         ..KIND
     },
+    // of four bytes for one socket two come to another: `r` from the stream, `m` from the message
+    Kind {
+        name: "redirect",
+        object: REDIRECT,
+        counters: &REDIRECTED,
+        programs: &["keep", "parser", "stream", "message"],
+        work: "redirect",
+        says: &["meant p", "other r", "other m", "meant q"],
+        hits: &[
+            ("KEPT", just(4)),
+            ("STREAM", just(3)),
+            ("STREAM_MOVED", just(1)),
+            ("MESSAGE", just(4)),
+            ("MESSAGE_MOVED", just(1)),
+        ],
+        ..KIND
+    },
+    Kind {
+        name: "choose",
+        object: REDIRECT,
+        counters: &REDIRECTED,
+        programs: &["choose"],
+        work: "choose",
+        options: "--attach choose=WORKER/3",
+        says: &["first a", "first a", "second b", "second b", "second b"],
+        hits: &[("CHOSEN", just(5))],
+        ..KIND
+    },
     // in use by the connections of IPv4 and IPv6: both ends of each begin with it
     Kind {
         name: "congestion",
@@ -256,6 +291,8 @@ const KINDS: &[Kind] = &[
             ("POINTER", just(5)),
             ("USER", just(6)),
             ("ARENA", just(6)),
+            // 41 from the start
+            ("VARIABLE", just(47)),
         ],
         ..KIND
     },
@@ -278,6 +315,14 @@ const KINDS: &[Kind] = &[
         programs: &["skb"],
         options: "--cgroup /tmp/plain",
         refused: Some((4, "to /tmp/plain: EBADF; that is no cgroup of version 2")),
+        ..KIND
+    },
+    // a hierarchy of version 1 is no place for programs of cgroups: the kernel looks for version 2 alone
+    Kind {
+        name: "version-1",
+        programs: &["skb"],
+        options: "--cgroup /tmp/version1",
+        refused: Some((4, "to /tmp/version1: EBADF; that is no cgroup of version 2")),
         ..KIND
     },
     Kind {
@@ -371,6 +416,10 @@ pub(super) fn judge(kind: &Kind, output: &Output) -> Result<Fate, String> {
     }
     if output.rc != Some(0) || output.fact("worked")? != 0 {
         return Err(format!("exit code {:?}: {said}", output.rc));
+    }
+    let heard = output.errors.iter().filter_map(|line| line.strip_prefix("work: "));
+    if !heard.eq(kind.says.iter().copied()) {
+        return Err(format!("the sockets got something else: {said}"));
     }
     if kind.name == "congestion" {
         let fact = |name: &str| output.facts.get(name).map_or("", String::as_str);

@@ -3,7 +3,8 @@
 GROUP=/sys/fs/cgroup/corelet
 
 mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
-mkdir -p $GROUP /tmp/plain
+mkdir -p $GROUP /tmp/plain /tmp/version1
+mount -t cgroup -o net_cls none /tmp/version1
 ip link set lo up
 # flows are only dissected where packets are spread over CPUs by them
 echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus
@@ -21,7 +22,7 @@ programs() {
     echo "$n"
 }
 
-# place NAME PACK all|group [OPTION]…: as `one`; WORKER in an option becomes the number of the process.
+# place NAME PACK all|group|redirect|choose [OPTION]…: as `one`; WORKER in an option becomes the number of the process.
 place() {
     name=$1 pack=$2 what=$3
     shift 3
@@ -56,7 +57,7 @@ place() {
     echo "F registered=$registered"
     echo "F left=$(programs)"
     echo "F available=$(tr ' ' , </proc/sys/net/ipv4/tcp_available_congestion_control)"
-    sed 's/^/E /' /tmp/worker
+    sed 's/^/E work: /' /tmp/worker
     sed 's/^/O /' /tmp/out
     sed 's/^/E /' /tmp/err
     echo "$MARK end $name $rc"

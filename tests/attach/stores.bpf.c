@@ -31,7 +31,7 @@ static long (*bpf_timer_start)(struct bpf_timer *timer, u64 nsecs, u64 flags) = 
 static void *(*bpf_kptr_xchg)(void *value, void *ptr) = (void *)194;
 static long (*bpf_user_ringbuf_drain)(void *map, void *callback, void *ctx, u64 flags) = (void *)209;
 
-enum kind { CGROUP, CGROUP_CPU, SOCKET, TIMER, LOCK, QUEUE, STACK, BLOOM, TASK, POINTER, USER, ARENA, KINDS };
+enum kind { CGROUP, CGROUP_CPU, SOCKET, TIMER, LOCK, QUEUE, STACK, BLOOM, TASK, POINTER, USER, ARENA, VARIABLE, KINDS };
 
 u64 hits[KINDS];
 
@@ -214,6 +214,8 @@ static long sample(void *dynptr, void *ctx)
 }
 
 u32 __arena *page;
+/* What the arena begins with. */
+u64 __arena before = 7, first = 41;
 
 SEC("lsm.s/socket_bind") int pages(u64 *ctx)
 {
@@ -225,6 +227,8 @@ SEC("lsm.s/socket_bind") int pages(u64 *ctx)
 		page[3]++;
 		hits[ARENA] = page[3];
 	}
+	if (before == 7)
+		hits[VARIABLE] = ++first;
 	return 0;
 }
 

@@ -1,6 +1,10 @@
 #!/bin/sh
-# Compiles net.bpf.o anew: needs clang-19 and llvm-strip-19. It is committed, since the tests must not need a compiler.
+# Compiles the objects anew: needs clang-19, llvm-strip-19 and the kernel's headers for user space (linux-libc-dev). They are committed,
+# since the tests must not need a compiler.
 set -eu
 cd "$(dirname "$0")"
-clang-19 -g -O2 -Wall -target bpf -mcpu=v3 -ffile-prefix-map="$PWD"=. -c net.bpf.c -o net.bpf.o
-llvm-strip-19 -g net.bpf.o
+for name in net lwt; do
+    clang-19 -g -O2 -Wall -target bpf -mcpu=v3 -idirafter "/usr/include/$(uname -m)-linux-gnu" -ffile-prefix-map="$PWD"=. \
+        -c $name.bpf.c -o $name.bpf.o
+    llvm-strip-19 -g $name.bpf.o
+done

@@ -15,6 +15,7 @@ mod images;
 mod kernel_relo;
 mod link;
 mod mcu;
+mod names;
 mod net;
 mod objects;
 mod oracle;

@@ -11,6 +11,9 @@ use crate::id::TypeId;
 /// Linkage of a VAR: static.
 const VAR_STATIC: u32 = 0;
 
+/// Section of the variables that clang puts into address space 1: what the object's arena begins with.
+const ARENA: &str = ".addr_space.1";
+
 /// What a section of variables is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataRole {
@@ -67,7 +70,25 @@ pub(super) fn role_of(s: &Section<'_>) -> Option<DataRole> {
     }
 }
 
+/// Whether the section has the variables of an arena.
+pub(super) fn is_arena(s: &Section<'_>) -> bool {
+    s.kind == SHT_PROGBITS && s.name == ARENA
+}
+
 impl<'a> Object<'a> {
+    /// The section of variables in an arena (`__arena`), which become no map of their own; `None` for objects without.
+    ///
+    /// # Errors
+    /// As [`Object::data_sections`].
+    pub fn arena_section(&self) -> Result<Option<DataSection<'a>>> {
+        let Some(s) = self.elf.sections().find(|s| s.size > 0 && is_arena(s)) else { return Ok(None) };
+        let outside = |_| Object::fault(s.index, u32::MAX.into(), Fault::OutsideSection);
+        let size = u32::try_from(s.size).map_err(outside)?;
+        let ty = self.btf.find(s.name, Kind::Datasec).map(|t| t.id);
+        let (section, role) = (s.index, DataRole::Data);
+        Ok(Some(DataSection { section, name: s.name, role, data: s.data, size, ty }))
+    }
+
     /// The sections of variables in the order of the file, without empty ones.
     ///
     /// # Errors

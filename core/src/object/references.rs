@@ -5,7 +5,7 @@
 //! Time: for each reference a walk over the symbols, and for one to a configuration value one over the externs; for each
 //! instruction of a section whose relocations are not in order, as compilers leave them, one over these.
 
-use super::data::role_of;
+use super::data::{is_arena, role_of};
 use super::{ExternKind, Fault, Function, LEGACY_MAPS, Object};
 use crate::btf::Kind;
 use crate::elf::{R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, Rel, Rels, SHN_LORESERVE, STB_WEAK, Symbol};
@@ -32,7 +32,7 @@ pub enum Referent {
         /// The map.
         map: u32,
     },
-    /// `ld_imm64` of an address in a section of [`Object::data_sections`].
+    /// `ld_imm64` of an address in a section of [`Object::data_sections`], or in [`Object::arena_section`].
     Data {
         /// Number of the ELF section.
         section: u16,
@@ -197,10 +197,11 @@ impl<'a> Object<'a> {
             return Ok(Referent::Map { map });
         }
         let section = self.elf.section(symbol.section)?;
-        // such as `maps/NAME` and `KIND/maps`, which other loaders have
-        let legacy = section.name.split('/').any(|part| part == LEGACY_MAPS);
-        let fault = if legacy { Fault::LegacyMap } else { Fault::BadSection };
-        role_of(&section).ok_or(place.fault(fault))?;
+        if role_of(&section).is_none() && !is_arena(&section) {
+            // such as `maps/NAME` and `KIND/maps`, which other loaders have
+            let legacy = section.name.split('/').any(|part| part == LEGACY_MAPS);
+            return Err(place.fault(if legacy { Fault::LegacyMap } else { Fault::BadSection }));
+        }
         let offset = at.filter(|&at| at < section.size).and_then(|at| u32::try_from(at).ok());
         let offset = offset.ok_or(place.fault(Fault::OutsideSection))?;
         Ok(Referent::Data { section: section.index, offset })

@@ -109,7 +109,7 @@ fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a s
         return Ok(("", attach));
     };
     match row.1 {
-        Form::Alone | Form::Device | Form::Exact | Form::At(_) | Form::Open => Ok(("", other)),
+        Form::Alone | Form::Device | Form::Exact | Form::At(_) => Ok(("", other)),
         Form::Member => Ok(("", Attach::None)),
         Form::Hook(kind) => {
             all_consuming(symbol).map(|hook| Attach::Place { kind, path: "", hook }).parse(extra)
@@ -140,6 +140,10 @@ fn attach<'a>(row: &Row, name: &'a str, extra: Option<&'a str>) -> IResult<&'a s
             .parse(extra),
         Form::RawTracepoint => {
             all_consuming(is_not("/")).map(|name| Attach::RawTracepoint { name }).parse(extra)
+        }
+        Form::TraceMulti => {
+            let one = all_consuming(symbol).map(|name| Attach::Trace { module: "", name });
+            alt((one, all_consuming(pattern).map(|_| other))).parse(extra)
         }
         Form::Trace => all_consuming((opt(terminated(is_not(":"), tag(":"))), symbol))
             .map(|(module, name)| Attach::Trace { module: module.unwrap_or(""), name })
@@ -230,6 +234,7 @@ mod tests {
             assert_eq!(attach_of(&format!("{kind}/task")), trace("", "task"), "{kind}");
         }
         assert_eq!(attach_of("fentry/ext4:ext4_sync_file"), trace("ext4", "ext4_sync_file"));
+        assert_eq!(attach_of("fentry.multi.s/vfs_read"), trace("", "vfs_read"));
         let s = parse("fentry.s/x").unwrap();
         assert_eq!((s.prog_type, s.expected_attach_type, s.prog_flags), (26, 24, BPF_F_SLEEPABLE));
     }

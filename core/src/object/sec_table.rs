@@ -17,8 +17,6 @@ pub(super) enum Form {
     Device,
     /// Nothing more; attached by ways that are not modelled yet.
     Exact,
-    /// Nothing or `/…`; attached by ways that are not modelled yet.
-    Open,
     /// Nothing more; attached to such a place, which others name.
     At(Place),
     /// Nothing or `/HOOK`; the same by a hook of LSM.
@@ -43,6 +41,8 @@ pub(super) enum Form {
     RawTracepoint,
     /// Nothing or `/NAME`, or `/MODULE:NAME`.
     Trace,
+    /// Nothing or `/NAME`; a pattern of several names is attached by ways that are not modelled yet.
+    TraceMulti,
 }
 
 /// A row: name, form, `enum bpf_prog_type`, `enum bpf_attach_type`, `prog_flags`.
@@ -54,7 +54,7 @@ pub(super) struct Row(
     pub(super) u32,
 );
 
-use Form::{Alone, Device, Exact, Hook, Member, Open, RawTracepoint, Trace, Tracepoint, Usdt};
+use Form::{Alone, Device, Exact, Hook, Member, RawTracepoint, Trace, TraceMulti, Tracepoint, Usdt};
 const ENTRY: Form = Form::Kprobe { ret: false };
 const RETURN: Form = Form::Kprobe { ret: true };
 const MULTI: Form = Form::KprobeMulti { ret: false };
@@ -115,12 +115,12 @@ pub(super) const ROWS: &[Row] = &[
     Row("fmod_ret.s", Trace, 26, 26, SLEEP),
     Row("fsession", Trace, 26, 58, 0),
     Row("fsession.s", Trace, 26, 58, SLEEP),
-    Row("fentry.multi", Open, 26, 59, 0),
-    Row("fentry.multi.s", Open, 26, 59, SLEEP),
-    Row("fexit.multi", Open, 26, 60, 0),
-    Row("fexit.multi.s", Open, 26, 60, SLEEP),
-    Row("fsession.multi", Open, 26, 61, 0),
-    Row("fsession.multi.s", Open, 26, 61, SLEEP),
+    Row("fentry.multi", TraceMulti, 26, 59, 0),
+    Row("fentry.multi.s", TraceMulti, 26, 59, SLEEP),
+    Row("fexit.multi", TraceMulti, 26, 60, 0),
+    Row("fexit.multi.s", TraceMulti, 26, 60, SLEEP),
+    Row("fsession.multi", TraceMulti, 26, 61, 0),
+    Row("fsession.multi.s", TraceMulti, 26, 61, SLEEP),
     Row("iter", Trace, 26, 28, 0),
     Row("iter.s", Trace, 26, 28, SLEEP),
     Row("freplace", Trace, 28, 0, 0),

@@ -157,7 +157,7 @@ fields!(Formula { fixed, per_cpu, pages, pages_per_cpu });
 fields!(Memory { work, maps });
 
 variants!(Sizing { Exact, Cpus, PowerOfTwoPages });
-variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned, StructOps });
+variants!(MapRole { Declared, Data, Rodata, Kconfig, Pinned, StructOps, Arena });
 variants!(MapFate { Absent, PerfBuffer });
 variants!(Arch { X86_64, Aarch64, Arm, Riscv64 });
 fields!(AttachId { program, id });

@@ -218,12 +218,14 @@ pub enum MapRole {
     Pinned,
     /// A variable of `.struct_ops` or `.struct_ops.link`; what it is created of, section `STRUCT_OPS` of a target says.
     StructOps,
+    /// Declared in `.maps`: an arena that begins with variables (`.addr_space.1`), set by mapping it.
+    Arena,
 }
 
 impl MapRole {
     /// Whether the map's definition stands in `.maps`, or its contents are no variables; the others are variables.
     pub fn is_declared(self) -> bool {
-        matches!(self, MapRole::Declared | MapRole::Pinned | MapRole::StructOps)
+        matches!(self, MapRole::Declared | MapRole::Pinned | MapRole::StructOps | MapRole::Arena)
     }
 }
 
@@ -252,7 +254,7 @@ pub struct Map<'a> {
     pub key_type: TypeId,
     /// Type of a value; the DATASEC of data maps.
     pub value_type: TypeId,
-    /// First contents: offset in `DATA`. Data maps only.
+    /// First contents: offset in `DATA`. Data maps, and arenas that begin with variables.
     pub data_off: u32,
     /// First contents: bytes in `DATA`; 0 for all zeros. May be shorter than the value, the rest being zeros.
     pub data_len: u32,

@@ -59,7 +59,22 @@ const UPROBE_MULTI: Of =
 const TRACEPOINT: Of = Sec(&["tracepoint", "tp"]);
 const RAW_TRACEPOINT: Of = Sec(&["raw_tracepoint", "raw_tp", "raw_tracepoint.w", "raw_tp.w"]);
 const TP_BTF: Of = Sec(&["tp_btf"]);
-const TRAMPOLINE: Of = Sec(&["fentry", "fentry.s", "fexit", "fexit.s", "fmod_ret", "fmod_ret.s"]);
+const TRAMPOLINE: Of = Sec(&[
+    "fentry",
+    "fentry.s",
+    "fentry.multi",
+    "fentry.multi.s",
+    "fexit",
+    "fexit.s",
+    "fexit.multi",
+    "fexit.multi.s",
+    "fmod_ret",
+    "fmod_ret.s",
+    "fsession",
+    "fsession.s",
+    "fsession.multi",
+    "fsession.multi.s",
+]);
 const ITER: Of = Sec(&["iter", "iter.s"]);
 const LSM: Of = Sec(&["lsm", "lsm.s", "lsm_cgroup"]);
 const STRUCT_OPS: Of = Sec(&["struct_ops", "struct_ops.s"]);

@@ -18,8 +18,9 @@ pub(super) const EXT: u32 = 28;
 const LSM: u32 = 29;
 /// `BPF_TRACE_UPROBE_MULTI`, in whose place the loader attaches to each function apart where the kernel lacks it.
 const UPROBE_MULTI: u32 = 48;
-/// `enum bpf_attach_type` of what goes through a trampoline: fentry, fexit, fmod_ret, LSM (on tasks, in cgroups), fsession.
-const TRAMPOLINES: [u32; 6] = [24, 25, 26, 27, 43, 58];
+/// `enum bpf_attach_type` of what goes through a trampoline: fentry, fexit, fmod_ret, LSM (on tasks, in cgroups), fsession; of several
+/// functions fentry, fexit, fsession.
+const TRAMPOLINES: [u32; 9] = [24, 25, 26, 27, 43, 58, 59, 60, 61];
 
 /// Section `ATTACH_IDS` of a target: without records where the types are not the kernel's own, or all programs attach by
 /// other ways. What a module has is looked up on the device.

@@ -18,9 +18,6 @@ use crate::relocate::{Lines, core_relo};
 /// `BPF_PROG_TYPE_PERF_EVENT`.
 const PERF_EVENT: u32 = 7;
 
-/// Section of variables that clang puts into address space 1, which is an arena.
-const ARENA_SECTION: &str = ".addr_space.1";
-
 /// An object, collected.
 pub(super) struct Collected<'o> {
     pub(super) object: Object<'o>,
@@ -35,6 +32,8 @@ pub(super) struct Collected<'o> {
     /// What maps hold from the start.
     pub(super) map_values: Vec<MapValue>,
     pub(super) data: Vec<(DataSection<'o>, Vec<Variable<'o>>)>,
+    /// What the object's arena begins with.
+    pub(super) arena: Option<DataSection<'o>>,
     pub(super) externs: Vec<Extern<'o>>,
     pub(super) kconfig_size: u32,
     /// Maps of struct_ops.
@@ -62,12 +61,6 @@ impl<'o> Collected<'o> {
             let relo = relo.context(".BTF.ext core_relo")?;
             relos.push((relo, core_relo(&relo).with_context(|| format!("relo #{}", relo.number))?));
         }
-        let in_arena = object.elf().find(ARENA_SECTION).filter(|s| s.size > 0);
-        ensure!(
-            in_arena.is_none(),
-            "section {ARENA_SECTION}: variables in an arena (`__arena`), which this version's loader does not set: allocate them by \
-             bpf_arena_alloc_pages"
-        );
         let mut data = Vec::new();
         for section in object.data_sections() {
             let section = section?;
@@ -89,6 +82,7 @@ impl<'o> Collected<'o> {
             maps,
             map_values: object.map_values().collect::<Result<_, _>>().context("section .maps")?,
             data,
+            arena: object.arena_section()?,
             externs: object.externs().collect::<Result<_, _>>().context("externs")?,
             kconfig_size: object.kconfig_size()?,
             struct_ops: object.struct_ops().collect::<Result<_, _>>().context("section .struct_ops")?,

@@ -9,7 +9,7 @@ use crate::inspect::map_type;
 use crate::manifest::Manifest;
 use anyhow::{Context, Result, ensure};
 use corelet_core::TypeId;
-use corelet_core::object::{MapDef, MapSpec, MapValueTarget};
+use corelet_core::object::{DataSection, MapDef, MapSpec, MapValueTarget};
 use corelet_core::pack::{Holds, InnerMap, Map, MapRole, MapValue, Sizing};
 
 /// `enum bpf_map_type`.
@@ -28,6 +28,8 @@ const UNTYPED: [u32; 14] = [4, 7, 8, 12, 13, 14, 15, 16, 17, 18, 22, 23, 25, 33]
 /// Where user space would map an arena that says no address. The kernel loads a program only once that is known (`resolve_pseudo_ldimm64`,
 /// `kernel/bpf/verifier.c`), and the loader, which reads no arena, maps none. Not across 4 GiB.
 const ARENA_ADDRESS: u64 = 1 << 32;
+/// Bytes of a page, at least: of every architecture that has arenas.
+const SMALLEST_PAGE: u64 = 4096;
 /// `BPF_F_NUMA_NODE`
 const NUMA_NODE: u32 = 1 << 2;
 
@@ -105,6 +107,39 @@ pub(super) fn declared<'o>(m: &MapDef<'o>, manifest: &Manifest, types: &PackType
         map.perf_pages = said.perf_pages.unwrap_or(PERF_PAGES);
     }
     Ok(map)
+}
+
+/// Makes the object's arena begin with its variables `s`, whose first contents go behind `data`; the arena's number.
+///
+/// # Errors
+/// The object has no arena or several, or one that is shared, has an address of its own, or is too small.
+pub(super) fn begin_arena(
+    s: &DataSection<'_>,
+    c: &Collected<'_>,
+    maps: &mut [Map<'_>],
+    data: &mut Vec<u8>,
+) -> Result<u16> {
+    let refuse = |why: &str| {
+        Err(Failure::not_portable(format!("section {}: variables in an arena (`__arena`): {why}", s.name)))
+    };
+    let mut arenas = (0u16..).zip(maps).zip(&c.maps).filter(|((_, m), _)| m.map_type == ARENA);
+    let (Some(((number, map), def)), None) = (arenas.next(), arenas.next()) else {
+        return refuse("the object must have one map of type arena");
+    };
+    if map.role == MapRole::Pinned {
+        return refuse("the arena is pinned, so that another object may have set it");
+    }
+    // the loader maps it where the kernel likes
+    if def.spec.map_extra != 0 {
+        return refuse("the arena says an address (map_extra): this version's loader maps it anywhere");
+    }
+    if u64::from(s.size) > u64::from(map.max_entries) * SMALLEST_PAGE {
+        return refuse("the arena has too few pages (max_entries)");
+    }
+    (map.role, map.map_extra) = (MapRole::Arena, 0);
+    (map.data_off, map.data_len) = (data.len() as u32, s.data.len() as u32);
+    data.extend(s.data);
+    Ok(number)
 }
 
 /// The record of what the maps in map number `number` are; `None` for one that holds no maps.

@@ -39,6 +39,8 @@ pub(super) struct Maps<'o> {
     sections: Vec<u16>,
     first_data: usize,
     kconfig: Option<usize>,
+    /// The section of variables in an arena, and the arena.
+    arena: Option<(u16, u16)>,
 }
 
 impl<'o> Maps<'o> {
@@ -65,6 +67,10 @@ impl<'o> Maps<'o> {
         }
         let values = maps::values(c)?;
         let mut data = Vec::new();
+        let arena = match &c.arena {
+            Some(s) => Some((s.section, maps::begin_arena(s, c, &mut maps, &mut data)?)),
+            None => None,
+        };
         let first_data = maps.len();
         for ((s, variables), &datasec) in c.data.iter().zip(&types.datasecs) {
             ensure!(
@@ -99,10 +105,13 @@ impl<'o> Maps<'o> {
         }
         maps.extend(c.struct_ops.iter().map(|m| maps::of_struct_ops(m.name, types.moved.id(m.ty))));
         let sections = c.data.iter().map(|(s, _)| s.section).collect();
-        Ok(Maps { maps, inner, values, data, sections, first_data, kconfig })
+        Ok(Maps { maps, inner, values, data, sections, first_data, kconfig, arena })
     }
 
     pub(super) fn of_section(&self, section: u16) -> Result<u16> {
+        if let Some((_, map)) = self.arena.filter(|(arena, _)| *arena == section) {
+            return Ok(map);
+        }
         let at = self
             .sections
             .iter()

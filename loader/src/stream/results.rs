@@ -144,7 +144,9 @@ impl<K: Kernel> Reader<'_, '_, K> {
                     self.put(&|o, _| print::unit(o, job.output, at.object, number, unit));
                 }
                 match map.role {
-                    MapRole::Declared | MapRole::Pinned | MapRole::StructOps => self.entries(&at, &map, open),
+                    MapRole::Declared | MapRole::Pinned | MapRole::StructOps | MapRole::Arena => {
+                        self.entries(&at, &map, open)
+                    }
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig if self.collecting => {}
                     MapRole::Data | MapRole::Rodata | MapRole::Kconfig => {
                         let len = view.as_ref().map_or(0, |v| source.printed().earlier(v));

@@ -222,6 +222,15 @@ impl Attr {
             .address(24, names.as_ptr())
     }
 
+    /// `BPF_LINK_CREATE` to functions by their ids in the kernel's BTF.
+    pub(super) fn link_tracing_multi(prog: i32, attach_type: u32, ids: &[u32]) -> Attr {
+        Attr::new(40)
+            .set(0, prog as u32)
+            .set(8, attach_type)
+            .address(16, ids.as_ptr())
+            .set(32, ids.len() as u32)
+    }
+
     /// `BPF_LINK_CREATE` to what `target` is.
     pub(super) fn link_place(prog: i32, target: i32, attach_type: u32) -> Attr {
         Attr::new(16).set(0, prog as u32).set(4, target as u32).set(8, attach_type)

@@ -353,6 +353,13 @@ impl<H: Host> Kernel for H {
     }
 
     #[cold]
+    fn link_tracing_multi(&mut self, prog: Fd, attach_type: u32, function: u32) -> Sys<Fd> {
+        let ids = [function];
+        // SAFETY: the kernel reads the ids, as many as it is told.
+        unsafe { bpf(cmd::LINK_CREATE, &Attr::link_tracing_multi(prog.0, attach_type, &ids)) }.map(fd)
+    }
+
+    #[cold]
     fn iter_create(&mut self, link: Fd) -> Sys<Fd> {
         // SAFETY: no addresses in it.
         unsafe { bpf(cmd::ITER_CREATE, &Attr::iter_create(link.0)) }.map(fd)

@@ -285,6 +285,8 @@ pub trait Kernel {
     ) -> Sys<Fd>;
     /// `BPF_LINK_CREATE` of an iterator (5.8).
     fn link_iter(&mut self, prog: Fd) -> Sys<Fd>;
+    /// `BPF_LINK_CREATE` of a function by its id in the kernel's BTF (7.2): `BPF_TRACE_FENTRY_MULTI` and its like.
+    fn link_tracing_multi(&mut self, prog: Fd, attach_type: u32, function: u32) -> Sys<Fd>;
     /// `BPF_ITER_CREATE`: what reads the iterator's text.
     fn iter_create(&mut self, link: Fd) -> Sys<Fd>;
     /// `BPF_PROG_TEST_RUN` of a `BPF_PROG_TYPE_SYSCALL` program with a context of eight bytes, which it may change.

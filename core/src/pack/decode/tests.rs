@@ -121,6 +121,7 @@ fn maps() {
         map(MapRole::Rodata, Sizing::PowerOfTwoPages, u64::MAX),
         map(MapRole::Kconfig, Sizing::Exact, u64::from(u32::MAX) + 1),
         map(MapRole::Pinned, Sizing::Exact, 0),
+        map(MapRole::Arena, Sizing::Exact, 0),
     );
     agree!(InnerMap<'_>: InnerMap { map: 300, def: map(MapRole::Declared, Sizing::Exact, 7) });
     let value = |holds| MapValue { map: u16::MAX, key: 1 << 21, holds };

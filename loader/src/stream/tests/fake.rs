@@ -288,6 +288,9 @@ impl Kernel for Fake {
     fn link_create(&mut self, _: Fd, _: &crate::sys::LinkSpec) -> Sys<Fd> {
         unreachable!()
     }
+    fn link_tracing_multi(&mut self, _: Fd, _: u32, _: u32) -> Sys<Fd> {
+        unreachable!()
+    }
     fn iter_create(&mut self, _: Fd) -> Sys<Fd> {
         unreachable!()
     }
