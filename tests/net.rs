@@ -186,14 +186,15 @@ fn version(release: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Runs all of it in one boot of `the_board`, whose kernel is `kernel`.
+/// Runs all of it in one boot of `the_board`, whose kernel is `kernel`; with `token`, the program `corelet-token`, also by what is
+/// delegated to a user namespace.
 ///
 /// # Errors
 /// What keeps the board from running; what the packs show is in the [`Outcome`].
 pub fn run(
     the_board: &Board,
     kernel: &Kernel,
-    loader: &[u8],
+    (loader, token): (&[u8], Option<&[u8]>),
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
@@ -246,6 +247,13 @@ pub fn run(
     }
     let _ = writeln!(script, "{}\nlwt", lwt::DRIVER);
     files.extend(lwt::files(the_board, &opened, progress)?);
+    if let Some(token) = token {
+        files.push(("corelet/corelet-token".to_owned(), 0o755, token.to_vec()));
+        // BPF_PROG_TYPE_XDP is 6, BPF_PROG_TYPE_SCHED_CLS 3
+        script.push_str(
+            "token token /corelet/anywhere.pack 0x40\ntoken not-delegated /corelet/anywhere.pack 0x8\n",
+        );
+    }
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
     let initramfs = Initramfs {
         busybox: busybox_static(the_board, progress)?,
@@ -297,6 +305,25 @@ pub fn run(
         judged(name, &|o| facts(o, pinned), false);
     }
     judged("lwt", &|o| lwt::judge(o), false);
+    if token.is_some() {
+        let counted = |o: &Output| {
+            let counts = o.results.iter().find(|r| r.get("result").and_then(Value::as_str) == Some("hits"));
+            let dropped = counts.and_then(|r| r["counters"]["XDP_DROPPED"].as_i64());
+            facts(o, &[("with_55", "3"), ("with_dd", "0")])?;
+            if o.rc == Some(0) && dropped == Some(3) {
+                Ok(())
+            } else {
+                Err(format!("{:?}, {dropped:?} dropped", o.rc))
+            }
+        };
+        judged("token", &counted, false);
+        let lacks = "the token may lack delegate_cmds=0x20 (prog_load), delegate_progs=0x0000000000000040";
+        judged(
+            "not-delegated",
+            &|o| refused(o, 4, lacks).and_then(|()| facts(o, &[("with_55", "3"), ("with_dd", "3")])),
+            true,
+        );
+    }
     let again: &[_] = &[("with_55", "3"), ("with_dd", "0"), ("left", "1")];
     for name in ["follow-native", "follow-tc", "follow-netlink", "follow-clsact"] {
         judged(name, &|o| said(o, "veth0 is back: attached again").and_then(|()| facts(o, again)), false);

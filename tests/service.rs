@@ -157,6 +157,9 @@ const CASES: &[Case] = &[
             ("named_rc", "0"),
             ("folder", ""),
             ("probes", ONE_KEPT),
+            ("heard", "yes"),
+            ("syslog", ONE_KEPT),
+            ("syslog_rc", "0"),
         ],
         says: &["ended: "],
         more: |o| {

@@ -150,3 +150,33 @@ service() {
     echo "F left=$(received /tmp/drop)"
     echo "$MARK end $1 0"
 }
+
+# token NAME PACK PROGS: in a user and network namespace of its own, by what a bpffs there delegates: programs of the types PROGS. Echoes
+# on the loopback interface, which is all that there is.
+token() {
+    name=$1
+    mkdir -p /tmp/token
+    : >/tmp/err
+    cat >/tmp/inside <<INSIDE
+ip link set lo up
+/corelet/corelet-loader run $2 --interface lo --token /tmp/token --json >/tmp/out 2>/tmp/err &
+loader=\$!
+tries=0
+until grep -q "$READY" /tmp/err || ! kill -0 \$loader 2>/dev/null || [ \$tries -ge 400 ]; do
+    tries=\$((tries + 1))
+    usleep 50000
+done
+ping -c 3 -i 0.1 -W 1 -p 55 127.0.0.1 >/tmp/pass 2>&1
+ping -c 3 -i 0.1 -W 1 -p dd 127.0.0.1 >/tmp/drop 2>&1
+kill -TERM \$loader 2>/dev/null
+wait \$loader
+INSIDE
+    echo "$MARK begin $name"
+    /corelet/corelet-token any any "$3" any /tmp/token /bin/sh /tmp/inside
+    rc=$?
+    echo "F with_55=$(received /tmp/pass)"
+    echo "F with_dd=$(received /tmp/drop)"
+    sed 's/^/O /' /tmp/out
+    sed 's/^/E /' /tmp/err
+    echo "$MARK end $name $rc"
+}

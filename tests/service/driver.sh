@@ -279,13 +279,31 @@ case_privileges() {
     mount -t tmpfs none /sys/bus/event_source/devices
     : >/tmp/err
     $loader run /corelet/tcpconnect.pack >/dev/null 2>/tmp/err &
+    running=$!
     until_true ready
-    confined() { grep -q '^Seccomp:.*2' "/proc/$!/status"; }
+    confined() { grep -q '^Seccomp:.*2' "/proc/$running/status"; }
     until_true confined
-    fact probes "$(privileges $!)"
-    kill -TERM $!
-    wait $!
+    fact probes "$(privileges $running)"
+    kill -TERM $running
+    wait $running
     umount /sys/bus/event_source/devices
+    # a socket that nobody listens on yet is connected when there is a filter
+    rm -f /dev/log
+    : >/tmp/err
+    $loader run /corelet/opensnoop.pack --json --output syslog >/dev/null 2>/tmp/err &
+    running=$!
+    until_true ready
+    until_true confined
+    syslogd -n -O /tmp/heard &
+    listener=$!
+    until_true test -S /dev/log
+    opens 3
+    until_true grep -q '"/tmp/present"' /tmp/heard && fact heard yes
+    fact syslog "$(privileges $running)"
+    kill -TERM $running
+    wait $running
+    fact syslog_rc $?
+    kill $listener
     cat /tmp/said >>/tmp/err
     : >/tmp/out
     end

@@ -166,7 +166,7 @@ fn services(context: &mut Context<'_>, extent: &service::Extent) -> Result<Outco
 }
 
 /// A program of the tests, built as the loader is.
-fn program(name: &str, board: &Board, context: &mut Context<'_>) -> Result<Vec<u8>> {
+pub(crate) fn program(name: &str, board: &Board, context: &mut Context<'_>) -> Result<Vec<u8>> {
     let path = loader::executable(&mut context.machine, context.workspace, name, &board.arch.rust)?;
     std::fs::read(&path).with_context(|| path.display().to_string())
 }

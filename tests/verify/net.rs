@@ -34,9 +34,15 @@ fn on(name: &str, context: &mut Context<'_>) -> Result<Outcome> {
     let kernel = kernel_for(&board, &mut *on_stderr())?;
     let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
     let loader = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
+    let token = match name {
+        // tokens came with Linux 6.9
+        "qemu-aarch64" => Some(boards::program("corelet-token", &board, context)?),
+        _ => None,
+    };
+    let parts = (loader.as_slice(), token.as_deref());
     let mut console = Vec::new();
     let mut hear = |line: &str| console.push(line.to_owned());
-    let outcome = net::run(&board, &kernel, &loader, &mut *on_stderr(), &mut hear);
+    let outcome = net::run(&board, &kernel, parts, &mut *on_stderr(), &mut hear);
     console.iter().try_for_each(|line| context.note(line))?;
     let outcome = outcome?;
     outcome.lines.iter().try_for_each(|line| context.note(&format!("{name}: {line}")))?;
