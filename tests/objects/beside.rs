@@ -9,7 +9,7 @@ use crate::tools::script::MARK;
 use anyhow::{Context, Result};
 use corelet_boards::modules::Modules;
 use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
-use corelet_host_tools::cmd::target_arg::{Opened, with_modules};
+use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_modules};
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{self, Input, Options, build, container};
 use corelet_loader::sys::Errno;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// libbpf's loader for a board: [`crate::peer::around`].
 pub const LOADER: &str = include_str!("loader.c");
+/// A program for a board: [`crate::peer::program`].
+pub const DATAGRAMS: &str = include_str!("datagrams.c");
 const DRIVER: &str = include_str!("driver.sh");
 
 /// Seconds that an object may take at most under emulation, by both loaders: libbpf reads all of a kernel's types for many.
@@ -28,6 +30,17 @@ const MEMORY_MIB: u32 = 768;
 const MODULES: [&str; 3] = ["nf_flow_table", "veth", "hid"];
 /// Sections that a row names.
 const SECTIONS: usize = 4;
+
+/// What a board runs beside the objects.
+#[derive(Clone, Debug)]
+pub struct Executables {
+    /// Our loader.
+    pub ours: Vec<u8>,
+    /// Of [`LOADER`].
+    pub libbpf: Vec<u8>,
+    /// Of [`DATAGRAMS`].
+    pub datagrams: Vec<u8>,
+}
 
 /// What a loader came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,19 +103,21 @@ impl fmt::Display for Row {
 pub fn run(
     board: &Board,
     kernel: &Kernel,
-    (ours, libbpf): (&[u8], &[u8]),
+    executables: &Executables,
     objects: &[Listed],
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Table> {
-    let opened = [Opened::packaged(kernel, progress)?];
+    let folder = kernel.modules(progress)?;
+    let target = TargetArg::new(&kernel.image, kernel.config.as_deref()).with_modules(&folder);
+    let opened = [Opened::open(&target)?];
     let mut files = vec![
-        ("corelet/corelet-loader".to_owned(), 0o755, ours.to_vec()),
-        ("corelet/libbpf".to_owned(), 0o755, libbpf.to_vec()),
+        ("corelet/corelet-loader".to_owned(), 0o755, executables.ours.clone()),
+        ("corelet/libbpf".to_owned(), 0o755, executables.libbpf.clone()),
+        ("corelet/datagrams".to_owned(), 0o755, executables.datagrams.clone()),
     ];
     let mut script = format!("MARK='{MARK}'\n{DRIVER}");
     progress.step(&format!("packing {} objects", objects.len()));
-    let folder = kernel.modules(progress)?;
     let there = Modules::list(std::slice::from_ref(&folder))?;
     let inputs = objects.iter().map(|object| input(object, &there)).collect::<Result<Vec<_>>>()?;
     let packs = with_modules(&opened, &inputs, |kernels| {

@@ -38,7 +38,9 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         let kernel = kernel_for(&board, &mut *on_stderr())?;
         let built = loader::build(&mut context.machine, context.workspace, &board.arch.rust)?;
         let ours = std::fs::read(&built.path).with_context(|| built.path.display().to_string())?;
-        let theirs = peer::around(&board, beside::LOADER, &context.machine, &mut *on_stderr())?;
+        let libbpf = peer::around(&board, beside::LOADER, &context.machine, &mut *on_stderr())?;
+        let datagrams = peer::program(&board, beside::DATAGRAMS, &context.machine, &mut *on_stderr())?;
+        let executables = beside::Executables { ours, libbpf, datagrams };
         // as they come: the boot takes minutes
         let mut noted = Ok(());
         let mut hear = |line: &str| {
@@ -46,7 +48,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
                 noted = context.note(line);
             }
         };
-        let table = beside::run(&board, &kernel, (&ours, &theirs), &objects, &mut *on_stderr(), &mut hear);
+        let table = beside::run(&board, &kernel, &executables, &objects, &mut *on_stderr(), &mut hear);
         noted?;
         let table = table?;
         let rows = &table.rows;
