@@ -4,9 +4,8 @@
 //! [`Program`] runs beside some work on a board, and what it must print is compared by content ([`Here`]). [`pack`] is the part
 //! that needs no board: each object for each kernel.
 
+pub mod guide;
 mod programs;
-#[cfg(test)]
-mod wrong;
 
 use crate::tools::output::{self, Output};
 use crate::tools::script::{Run, script};

@@ -4,6 +4,7 @@
 //! are its name, its time, and on failure the end of its log. The last line counts.
 
 mod attach;
+mod authors;
 mod boards;
 mod capi;
 mod context;

@@ -12,6 +12,7 @@ use corelet_host_tools::setup::{Machine as _, ThisMachine, Wants, loader, needs,
 use corelet_tests::{big_endian, budgets, embed};
 
 use crate::attach;
+use crate::authors;
 use crate::boards;
 use crate::capi;
 use crate::context::Context;
@@ -64,6 +65,8 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "panic-free", what: "loader and core link where no panic can", full: false, wants: panics::wants, run: panics::run },
     Step { name: "fuzz", what: "any bytes as object, BTF, pack, image, manifest; relocation through the subset as through the whole", full: true, wants: fuzz::wants, run: fuzz::short },
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
+    Step { name: "authors", what: "headers, by themselves and of several kernels; every form of GUIDE.md and what is said of it; registers of another architecture refused; a new project", full: false, wants: authors::wants, run: authors::authors },
+    Step { name: "new-author", what: "a newcomer's way in an empty home, timed: install, a new project, an edit, its events on two boards", full: true, wants: authors::new_wants, run: authors::new_author },
     Step { name: "images", what: "both boards' kernels as uImage, FIT, packages (.deb, .rpm, .ipk), folder and file system, made by the tools that make them: one identity, one BTF", full: true, wants: images::wants, run: images::run },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "link", what: "objects linked as bpftool links them: the same programs, maps and variables to core and to libbpf; refused where it refuses", full: false, wants: link::wants, run: link::run },

@@ -11,8 +11,10 @@ use crate::pack::{
 use crate::relocate::{Relocation, Verdict};
 use anyhow::{Context, Result};
 use corelet_boards::{Board, kernel_for, on_stderr};
+use corelet_core::btf::names;
 use corelet_core::pack::{Decision, Formula, MapFate, SkipReason, section};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -487,21 +489,58 @@ fn say_foreign_ids(report: &ObjectReport) {
     }
 }
 
-/// What is said of a poisoned access that nothing guards.
-const UNGUARDED: &str = "nothing in this function asks whether the kernel has that, so the kernel refuses the program if it comes \
-                         here: read it behind `if (bpf_core_field_exists(x->member))` (bpf_core_type_exists, \
-                         bpf_core_enum_value_exists), and what other kernels have in its place in the other branch, by a flavor of \
-                         the type (struct NAME___old { ... })";
+/// How a poisoned access that nothing guards is to be written.
+fn idiom(r: &Relocation) -> String {
+    // `[7] struct task_struct___old.state (0:1 @ offset 8)`, `[9] enum reason::NONE = 1`
+    fn named(spec: &str) -> &str {
+        let spec = spec.split_once("] ").map_or(spec, |(_, rest)| rest);
+        spec.split_once(" (").or_else(|| spec.split_once(" = ")).map_or(spec, |(spec, _)| spec)
+    }
+    let spec = named(&r.spec);
+    if let Some(there) = &r.target_spec {
+        let there = named(there);
+        return format!(
+            "the kernel has {there} in another size, which a load does not follow, so it refuses the program if it comes here: \
+             read it by BPF_CORE_READ, or CORELET_READ_LONG where it has a sign (corelet headers DIR), which take as many bytes \
+             as the kernel has"
+        );
+    }
+    let (asks, root) = match (spec.split_once("::"), spec.split_once('.')) {
+        (Some((root, value)), _) => (format!("bpf_core_enum_value_exists({root}, {value})"), root),
+        (_, Some((root, _)))
+            if r.reason.as_deref().is_some_and(|why| why.ends_with(names::essential(root))) =>
+        {
+            return format!(
+                "so the kernel refuses the program if it comes here: if {root} is the program's own, put what it holds into a \
+                 variable before the read, which relocates every member on its way; if some kernels have it, read it behind \
+                 `if (bpf_core_type_exists({root}))`"
+            );
+        }
+        (_, Some((root, member))) => (format!("bpf_core_field_exists({root}, {member})"), root),
+        _ => (format!("bpf_core_type_exists({spec})"), spec),
+    };
+    format!(
+        "nothing in this function asks whether the kernel has that, so the kernel refuses the program if it comes here: read it \
+         behind `if ({asks})`, and in the other branch what other kernels have in its place, by a flavor of the type \
+         ({}___old {{ ... }})",
+        names::essential(root)
+    )
+}
 
 /// Every read of a constant size that is more than the member has in the kernel.
 fn say_wide_reads(report: &ObjectReport) {
     for t in &report.targets {
+        // a line that reads a member takes several relocations
+        let mut said = BTreeSet::new();
         for (program, r) in &t.unguarded {
             let source = r.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
-            eprintln!(
-                "warning: {} on {}: {source}{program} insn #{}: {UNGUARDED}",
-                report.name, t.release, r.insn
-            );
+            let idiom = idiom(r);
+            if said.insert((program, r.source.as_deref(), idiom.clone())) {
+                eprintln!(
+                    "warning: {} on {}: {source}{program} insn #{}: {idiom}",
+                    report.name, t.release, r.insn
+                );
+            }
         }
         for read in &t.registers {
             eprintln!("warning: {} on {}: {read}", report.name, t.release);

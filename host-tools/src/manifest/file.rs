@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use corelet_boards::modules::spelling;
 use corelet_core::device::is_interface;
 use corelet_core::object::sec_name;
+use corelet_core::pack::Arch;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -49,6 +50,7 @@ struct ObjectTable {
     description: Option<String>,
     #[serde(default)]
     modules: Vec<Spanned<String>>,
+    arch: Option<Spanned<String>>,
     #[serde(default)]
     varying: Vec<Spanned<String>>,
 }
@@ -199,6 +201,9 @@ impl File {
             (!twice).then_some(()).with_context(|| format!("the module {name} is named twice")).at(span)?;
             manifest.modules.push(name);
         }
+        if let Some(name) = self.object.arch {
+            manifest.arch = Some(arch(name.get_ref()).at(name.span())?);
+        }
         let mut grouped = BTreeSet::new();
         for table in self.alternatives {
             let span = table.span();
@@ -252,6 +257,15 @@ impl File {
         }
         Ok(manifest)
     }
+}
+
+/// An architecture by the kernel's word, which of AArch64 has two.
+fn arch(name: &str) -> Result<Arch> {
+    let all = [Arch::X86_64, Arch::Aarch64, Arch::Arm, Arch::Riscv64];
+    let found = all.into_iter().find(|arch| arch.name() == name);
+    found
+        .or((name == "arm64").then_some(Arch::Aarch64))
+        .context("an architecture is x86_64, aarch64, arm or riscv64")
 }
 
 /// Whether a program, map or variable of this name is in the manifest.

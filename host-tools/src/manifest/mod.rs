@@ -14,6 +14,7 @@ mod tests;
 pub use builtin::BUILTIN;
 
 use anyhow::Result;
+use corelet_core::pack::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be known of one object.
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub description: Option<String>,
     /// Modules whose types the programs mean, where the kernel itself has none of the name: in the kernel's spelling.
     pub modules: Vec<String>,
+    /// The architecture that the object was compiled for, where its programs read registers and its types do not say it.
+    pub arch: Option<Arch>,
     /// Programs, maps and variables that not every version of the tool has.
     pub varying: BTreeSet<String>,
     /// By the name in the object.

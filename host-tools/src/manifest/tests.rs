@@ -192,6 +192,10 @@ fn errors_name_the_line_the_key_and_what_is_allowed() {
         "x.toml:3: `licence = \"MIT\"`: unknown field `licence`",
     );
     refused("[object]\nlicence = 1\n", "expected one of `spdx`, `description`, `modules`");
+    refused(
+        "[object]\narch = \"mips\"\n",
+        "x.toml:2: `arch = \"mips\"`: an architecture is x86_64, aarch64, arm or riscv64",
+    );
     refused("[object]\nmodules = [\"a\", 1]\n", "x.toml:2: `modules = [\"a\", 1]`: invalid type");
     refused("[mapps.x]\n", "x.toml:1: `[mapps.x]`: unknown field `mapps`, expected one of `object`, `maps`");
     refused("[maps.m]\nmax_entries = -1\n", "x.toml:2: `max_entries = -1`: ");

@@ -102,7 +102,10 @@ pub(super) fn of_references(
                 Sure::Certain,
                 format!("has no types of its own (CONFIG_DEBUG_INFO_BTF), by which it would find {of}"),
             ),
-            _ => (by_types(kernel), format!("has no {of}")),
+            _ => (
+                by_types(kernel),
+                format!("has no {of} (where it can do without: `__ksym __weak`, and bpf_ksym_exists before the use)"),
+            ),
         });
     }
     Ok(lacks)

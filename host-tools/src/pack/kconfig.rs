@@ -64,7 +64,9 @@ fn value_of(
     match config.get(e.name) {
         // Kconfig leaves out options whose dependencies are not met, and comments those that are off
         None | Some(Value::No) if e.weak => Ok(vec![0; size]),
-        None | Some(Value::No) => bail!("not set in the kernel's configuration, and the extern is not weak"),
+        None | Some(Value::No) => bail!(
+            "not set in the kernel's configuration, and the extern is not weak: declare it `__kconfig __weak`, and it is 0 there"
+        ),
         Some(value) => config_bytes(value, ty, size, endian),
     }
 }

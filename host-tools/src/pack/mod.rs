@@ -2,7 +2,7 @@
 //!
 //! `collect` lists what an object has, `closure` and `types` make the BTF that it carries, `plan` decides which programs a
 //! kernel loads, `object`, `results` and `target` write their sections, `kconfig` and `memory` say what the device need not find out,
-//! `registers` finds probes that were compiled for one architecture, `attach_ids` the kernel's ids of what programs attach to, `devices` and `places` where those of the network and of cgroups do, `absent` what a kernel's types show to be missing, `modules` finds out which modules a target stands on, `sanitize` what
+//! `registers` finds programs that were compiled for one architecture, `attach_ids` the kernel's ids of what programs attach to, `devices` and `places` where those of the network and of cgroups do, `absent` what a kernel's types show to be missing, `modules` finds out which modules a target stands on, `sanitize` what
 //! old kernels do not take, `write` puts the file together,
 //! `apart` a file for each target. Before a target is written the object is relocated twice, against all of the kernel's
 //! types and as the device will, through the subset: any difference stops the build.
@@ -193,6 +193,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
                 maps: &maps,
                 decisions: &decisions,
                 modules: &manifest.modules,
+                compiled_for: manifest.arch,
                 object_sections: &sections,
                 kernel,
             };

@@ -98,6 +98,8 @@ pub(super) struct Job<'x, 'o> {
     pub(super) decisions: &'x [Decision],
     /// The modules that the manifest names.
     pub(super) modules: &'x [String],
+    /// The architecture that it says the object was compiled for.
+    pub(super) compiled_for: Option<Arch>,
     pub(super) object_sections: &'x [Section],
     pub(super) kernel: &'x Kernel<'x>,
 }
@@ -115,7 +117,7 @@ impl Job<'_, '_> {
         let chosen: BTreeSet<u32> =
             c.functions_of((0..self.decisions.len()).filter(|&i| loaded(&self.decisions[i])));
         self.refuse_unresolvable()?;
-        let registers = registers::check(c, &chosen, kernel.arch)?;
+        let registers = registers::check(c, &chosen, kernel.arch, self.compiled_for)?;
         let lacking = self.refuse_switched_off()?;
         let relos: Vec<&CoreRelo> =
             c.relos.iter().filter(|(l, _)| chosen.contains(&l.function)).map(|(_, r)| r).collect();

@@ -7,6 +7,7 @@ mod diff;
 mod modules;
 
 mod absent;
+mod authors;
 mod bad_files;
 mod bad_requests;
 mod embed;
