@@ -102,7 +102,12 @@ static __always_inline unsigned long corelet_read_long(const void *address, unsi
 /* A load that stays in its branch: were it moved behind the choice, the verifier would see a context that was moved. */
 #define ___corelet_here(value) ({ __u64 ___v = (value); asm("" : "+r"(___v)); ___v; })
 #define ___corelet_direct(arch, ctx, reg) ___corelet_here(((const struct pt_regs___##arch *)(ctx))->reg)
-#define ___corelet_core(arch, ctx, reg) BPF_CORE_READ((const struct pt_regs___##arch *)(ctx), reg)
+/* An address that stays in its branch: in a loop it would be computed before, with the relocations of all architectures. */
+#define ___corelet_core(arch, ctx, reg) ({						\
+	const void *___at = (ctx);							\
+	asm volatile("" : "+r"(___at));							\
+	BPF_CORE_READ((const struct pt_regs___##arch *)___at, reg);			\
+})
 
 /* name() reads a register of a probe's context, name_core() one of registers that lie in the kernel's memory. Both take the
  * architecture first, so that a program asks for it once. */
