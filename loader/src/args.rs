@@ -84,6 +84,8 @@ and does `run` where no command is named: ./tool --json. NAME is then its own.
                          once everything is attached
   --log-size BYTES       of the verifier's log of a refused program (64K)
   --memory               report memory and time of loading
+  --verbose              name each relocation that found nothing in this kernel,
+                         not the first of each program alone
   --touch BYTES          touch that much memory besides, to check a meter
 
 Exit codes: 0 done; 1 the pack cannot run on this kernel; 2 usage; 3 the pack
@@ -166,10 +168,12 @@ pub struct Options<'a> {
     pub memory: bool,
     /// `--touch`, in bytes.
     pub touch: u32,
+    /// `--verbose`
+    pub verbose: bool,
 }
 
 /// The options, in the order of the numbers below.
-const ALL: [&str; 26] = [
+const ALL: [&str; 27] = [
     "--json",
     "--raw",
     "--only-targets",
@@ -179,6 +183,7 @@ const ALL: [&str; 26] = [
     "--replace",
     "--follow",
     "--keep-privileges",
+    "--verbose",
     "--set",
     "--target",
     "--targets",
@@ -208,23 +213,24 @@ const MEMORY: usize = 5;
 const REPLACE: usize = 6;
 const FOLLOW: usize = 7;
 const KEEP_PRIVILEGES: usize = 8;
-const SET: usize = 9;
-const TARGET: usize = 10;
-const TARGETS: usize = 11;
-const BUILD_ID: usize = 12;
-const MAX_KERNEL_MEM: usize = 13;
-const LOG_SIZE: usize = 14;
-const TOUCH: usize = 15;
-const INTERVAL: usize = 16;
-const ATTACH: usize = 17;
-const PID: usize = 18;
-const NAME: usize = 19;
-const OUTPUT: usize = 20;
-const ROTATE: usize = 21;
-const CGROUP: usize = 22;
-const NETNS: usize = 23;
-const INTERFACE: usize = 24;
-const TOKEN: usize = 25;
+const VERBOSE: usize = 9;
+const SET: usize = 10;
+const TARGET: usize = 11;
+const TARGETS: usize = 12;
+const BUILD_ID: usize = 13;
+const MAX_KERNEL_MEM: usize = 14;
+const LOG_SIZE: usize = 15;
+const TOUCH: usize = 16;
+const INTERVAL: usize = 17;
+const ATTACH: usize = 18;
+const PID: usize = 19;
+const NAME: usize = 20;
+const OUTPUT: usize = 21;
+const ROTATE: usize = 22;
+const CGROUP: usize = 23;
+const NETNS: usize = 24;
+const INTERFACE: usize = 25;
+const TOKEN: usize = 26;
 
 /// What is said of an argument that is none of them.
 static UNKNOWN: &str = if MORE {
@@ -270,7 +276,7 @@ fn is_built(option: usize) -> bool {
     match option {
         NAME | REPLACE => service::BUILT,
         OUTPUT | ROTATE => cfg!(feature = "outputs"),
-        SET | ATTACH | MAX_KERNEL_MEM | MEMORY | TOUCH => cfg!(feature = "options"),
+        SET | ATTACH | MAX_KERNEL_MEM | MEMORY | TOUCH | VERBOSE => cfg!(feature = "options"),
         TARGET | TARGETS | ALLOW_RELEASE | BUILD_ID => cfg!(feature = "targets"),
         INTERVAL => cfg!(feature = "results"),
         LOG_SIZE => cfg!(feature = "explain"),
@@ -358,6 +364,7 @@ pub fn parse<'a, K: Kernel>(
         only_targets: false,
         memory: false,
         touch: 0,
+        verbose: false,
     };
     while let Some(arg) = first.take().or_else(|| args.next()) {
         let name = text(arg);
@@ -389,6 +396,7 @@ pub fn parse<'a, K: Kernel>(
             _ if !MORE => false,
             (ALLOW_RELEASE, _) => put(&mut o.allow_release, true),
             (MEMORY, _) => put(&mut o.memory, true),
+            (VERBOSE, _) => put(&mut o.verbose, true),
             (FOLLOW, _) => o.command == Command::Run && put(&mut o.follow, true),
             (KEEP_PRIVILEGES, _) => o.command == Command::Run && put(&mut o.keep_privileges, true),
             (TOKEN, _) => !words.is_empty() && put(&mut o.token, Some(value)),

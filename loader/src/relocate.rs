@@ -21,7 +21,8 @@ pub fn core_relo(relo: &Relo) -> corelet_core::Result<CoreRelo> {
     Ok(CoreRelo { insn: relo.insn, type_id: relo.type_id, access_str_off: relo.access_str_off, kind })
 }
 
-/// Relocates in `insns`, all of the object's, the functions that `used` marks with 1.
+/// Relocates in `insns`, all of the object's, the functions that `used` marks with 1. Of each function the first relocation that
+/// poisoned is said, all of them where `verbose`: an object of all architectures has dozens, in branches that are not taken.
 ///
 /// # Errors
 /// [`Exit::NotPortable`] where a relocation cannot be done at all; a poisoned one is no error.
@@ -33,6 +34,7 @@ pub fn relocate<K: Kernel>(
     insns: &mut [u8],
     mut arena: Arena<'_>,
     counts: &mut Counts,
+    verbose: bool,
 ) -> Done<()> {
     // ids run from 1 to the number of types
     let types = s.btf.id_end().saturating_sub(1) as usize;
@@ -45,6 +47,7 @@ pub fn relocate<K: Kernel>(
     let pool = slots(arena.take(kernel, candidates.saturating_mul(size_of::<TypeId>()))?, TypeId::default);
     let Some(scratch) = scratch.first_mut() else { return Ok(()) };
     let mut relocator = Relocator { local: &s.btf, target, cands: Cands::new(lists, pool), scratch };
+    let (mut said, mut unsaid) = (None, 0u32);
     for relo in s.relos() {
         let relo = bad(kernel, s.path, relo)?;
         if used.get(usize::from(relo.function)) != Some(&1) {
@@ -62,6 +65,11 @@ pub fn relocate<K: Kernel>(
             Ok(Outcome::Patched { .. }) => counts.patched = counts.patched.saturating_add(1),
             Ok(Outcome::Poisoned(why)) => {
                 counts.poisoned = counts.poisoned.saturating_add(1);
+                if !verbose && said == Some(relo.function) {
+                    unsaid = unsaid.saturating_add(1);
+                    continue;
+                }
+                said = Some(relo.function);
                 let sizes;
                 let why = match why {
                     // a pack's types leave out what does not match, so the two cannot be told apart here
@@ -81,6 +89,10 @@ pub fn relocate<K: Kernel>(
                 return Err(Exit::NotPortable);
             }
         }
+    }
+    if unsaid > 0 {
+        let form = "corelet-loader: %: and % more in the same programs poisoned: --verbose names each";
+        bare(kernel, form, &[S(s.object.name), N(unsaid.into())]);
     }
     Ok(())
 }

@@ -229,6 +229,21 @@ fn memory_limits_are_checked_before_anything_is_created() {
 }
 
 #[test]
+fn of_what_a_program_does_not_find_the_first_is_said_and_all_if_asked() {
+    let pack = || Sample { poison: true, ..Sample::default() }.pack();
+    let (first, second) = ("handle_open insn 0, line 12", "handle_open insn 6, line 13");
+    let mut k = Fake::new(pack());
+    assert_eq!(run(&mut k, &["verify", "/p"]), 0, "{}", k.stderr);
+    let more = "sample: and 1 more in the same programs poisoned: --verbose names each";
+    assert!(k.stderr.contains(first) && k.stderr.contains(more), "{}", k.stderr);
+    assert!(!k.stderr.contains(second) && k.stderr.contains("2 poisoned"), "{}", k.stderr);
+    let mut k = Fake::new(pack());
+    assert_eq!(run(&mut k, &["verify", "/p", "--verbose"]), 0, "{}", k.stderr);
+    assert!(k.stderr.contains(first) && k.stderr.contains(second), "{}", k.stderr);
+    assert!(!k.stderr.contains("--verbose"), "{}", k.stderr);
+}
+
+#[test]
 fn a_refused_program_is_explained() {
     let mut k = Fake::new(Sample { poison: true, ..Sample::default() }.pack());
     let log = "0: R1=ctx()\n0: (85) call unknown#195896080\ninvalid func unknown#195896080\n";

@@ -96,7 +96,8 @@ pub fn relocate<K: Kernel>(
     let mut arena = Arena::new(rest);
     let types = parse_btf(kernel, VMLINUX_TEXT, types, &mut arena)?;
     let types = types.with_pointer_size(size_of::<usize>() as u8);
-    relocate::relocate(kernel, s, &Subset::new(types, ids), used, insns, arena, &mut session.counts)
+    let subset = Subset::new(types, ids);
+    relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts, session.options.verbose)
 }
 
 #[cold]

@@ -264,6 +264,11 @@ impl Sample {
             index: 0,
             line: 12,
         };
+        let mut relos = vec![relo];
+        if self.poison {
+            // one more in the same function, on its `mov`
+            relos.push(Relo { insn: 6, index: 1, line: 13, ..relo });
+        }
         let mut sections = vec![
             (section::OBJECT, records(&[object])),
             (section::INSNS, insns(&code)),
@@ -278,7 +283,7 @@ impl Sample {
             ),
             (section::PROGRAMS, records(&[open, kprobe])),
             (section::MAPS, records(&maps)),
-            (section::RELOS, records(&[relo])),
+            (section::RELOS, records(&relos)),
             (
                 section::FIXUPS,
                 records(&[
