@@ -9,6 +9,7 @@
 //! Source: `bpf_object__relocate_calls` and `bpf_object__relocate_data`, libbpf `src/libbpf.c`; instruction forms,
 //! `Documentation/bpf/standardization/instruction-set.rst`.
 
+pub mod old_callbacks;
 pub mod old_helpers;
 
 use crate::bytes::Endian;

@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::sys::{Fd, Kernel, ProgBtf, ProgSpec, slots};
 use crate::verifier;
 use core::ffi::CStr;
-use corelet_core::link::{Parts, Placed, old_helpers};
+use corelet_core::link::{Parts, Placed, old_callbacks, old_helpers};
 use corelet_core::pack::{FuncInfo, LineInfo, Program, section};
 use corelet_core::{Endian, insn};
 
@@ -68,6 +68,10 @@ impl Linker<'_, '_> {
         let (major, minor) = old_helpers::SINCE;
         if cfg!(feature = "old-kernels") && !session.identity.is_at_least(major, minor) {
             old_helpers::replace(insns, Endian::HOST);
+        }
+        let (major, minor) = old_callbacks::SINCE;
+        if cfg!(feature = "old-kernels") && !session.identity.is_at_least(major, minor) {
+            old_callbacks::replace(insns, Endian::HOST);
         }
         let btf = match self.btf {
             Some(fd) => Some(ProgBtf {
