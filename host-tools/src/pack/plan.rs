@@ -7,14 +7,15 @@
 use super::absent::{self, Sure};
 use super::collect::Collected;
 use super::varying::fitted;
-use super::{Kernel, attach_ids};
+use super::{Kernel, attach_ids, kconfig, map_plan};
 use crate::exit::Failure;
 use crate::kconfig::Presence;
 use crate::manifest::{self, Manifest};
 use anyhow::{Context, Result, ensure};
 use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
-use corelet_core::object::Object;
-use corelet_core::pack::{Attach, Decision, SkipReason};
+use corelet_core::object::{Object, Referent};
+use corelet_core::pack::{Attach, Decision, Map, MapFate, SkipReason};
+use corelet_core::relo::TargetTypes;
 use std::collections::BTreeMap;
 
 /// Whether this version's loader can attach a program. The rest is refused on the PC, where it can be mended.
@@ -121,7 +122,12 @@ pub(super) fn plan(c: &Collected<'_>, manifest: &Manifest) -> Result<Vec<Decisio
 ///
 /// # Errors
 /// No alternative is left, or it cannot attach a program that is to be loaded.
-pub(super) fn on(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>) -> Result<Vec<Decision>> {
+pub(super) fn on(
+    c: &Collected<'_>,
+    decisions: &[Decision],
+    maps: &[Map<'_>],
+    kernel: &Kernel<'_>,
+) -> Result<Vec<Decision>> {
     let mut decisions = decisions.to_vec();
     let mut why = Vec::new();
     for (i, decision) in decisions.iter().enumerate() {
@@ -130,8 +136,50 @@ pub(super) fn on(c: &Collected<'_>, decisions: &[Decision], kernel: &Kernel<'_>)
             _ => impossible(c, i, kernel)?,
         });
     }
+    refer_to_what_is_there(c, &decisions, maps, kernel, &mut why);
     narrow(c, &mut decisions, &|i| why[i].clone(), false)?;
     Ok(decisions)
+}
+
+/// Gives alternatives that use a map which the kernel cannot create a reason against them, where others do without: the use may be
+/// in a branch that is not taken, so it is none by itself.
+fn refer_to_what_is_there(
+    c: &Collected<'_>,
+    decisions: &[Decision],
+    maps: &[Map<'_>],
+    kernel: &Kernel<'_>,
+    why: &mut [Option<String>],
+) {
+    let version = kconfig::kernel_version(kernel.release, kernel.version).ok();
+    let fates = map_plan::plan(maps, kernel.types.btf(), version);
+    let absent = |map: u32| fates.iter().any(|f| u32::from(f.map) == map && f.fate == MapFate::Absent);
+    let lack = |program: usize| {
+        let functions = c.functions_of(std::iter::once(program));
+        c.references.iter().filter(|r| functions.contains(&r.function)).find_map(|r| match r.to {
+            Referent::Map { map } if absent(map) => {
+                Some(format!("the kernel has no maps of the type of {}", maps[map as usize].name))
+            }
+            _ => None,
+        })
+    };
+    for sets in groups(decisions).into_values() {
+        if sets.values().any(|set| set.iter().all(|&i| why[i].is_none() && lack(i).is_none())) {
+            for i in sets.into_values().flatten() {
+                why[i] = why[i].take().or_else(|| lack(i));
+            }
+        }
+    }
+}
+
+/// The programs of each set of each group of alternatives.
+fn groups(decisions: &[Decision]) -> BTreeMap<u16, BTreeMap<u16, Vec<usize>>> {
+    let mut groups: BTreeMap<u16, BTreeMap<u16, Vec<usize>>> = BTreeMap::new();
+    for (i, decision) in decisions.iter().enumerate() {
+        if let Decision::OneOf { group, set } = *decision {
+            groups.entry(group).or_default().entry(set).or_default().push(i);
+        }
+    }
+    groups
 }
 
 /// Why the kernel cannot load or attach program number `i`; `None` where only trying tells.
@@ -180,13 +228,7 @@ fn narrow(
     why: &dyn Fn(usize) -> Option<String>,
     optional: bool,
 ) -> Result<()> {
-    let mut groups: BTreeMap<u16, BTreeMap<u16, Vec<usize>>> = BTreeMap::new();
-    for (i, decision) in decisions.iter().enumerate() {
-        if let Decision::OneOf { group, set } = *decision {
-            groups.entry(group).or_default().entry(set).or_default().push(i);
-        }
-    }
-    for sets in groups.values() {
+    for sets in groups(decisions).values() {
         let cannot = |set: &Vec<usize>| set.iter().find_map(|&i| why(i).map(|why| shown(c, i, &why)));
         let (left, out): (Vec<_>, Vec<_>) =
             sets.values().map(|set| (set, cannot(set))).partition(|s| s.1.is_none());
