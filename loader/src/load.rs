@@ -391,7 +391,7 @@ fn relocate_all<K: Kernel>(
     let types = parse_btf(kernel, path, subset, &mut arena)?.with_pointer_size(size_of::<usize>() as u8);
     // the kernel's own ids hold for the very build only
     let subset = Subset::new(types, if chosen.by_build_id { ids } else { &[] });
-    relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts, session.options.verbose)
+    relocate::relocate(kernel, s, &subset, used, insns, arena, session)
 }
 
 /// Does what relocation did on the PC, which holds for the very build.

@@ -7,7 +7,7 @@ use crate::say::{
     Arg::{self, B, N, P, S, T},
     bad, bare, text,
 };
-use crate::session::Counts;
+use crate::session::Session;
 use crate::sys::{Kernel, slots};
 use corelet_core::pack::{self, Relo, Subset};
 use corelet_core::relo::{
@@ -22,7 +22,7 @@ pub fn core_relo(relo: &Relo) -> corelet_core::Result<CoreRelo> {
 }
 
 /// Relocates in `insns`, all of the object's, the functions that `used` marks with 1. Of each function the first relocation that
-/// poisoned is said, all of them where `verbose`: an object of all architectures has dozens, in branches that are not taken.
+/// poisoned is said, with `--verbose` all of them: an object of all architectures has dozens, in branches that are not taken.
 ///
 /// # Errors
 /// [`Exit::NotPortable`] where a relocation cannot be done at all; a poisoned one is no error.
@@ -33,8 +33,7 @@ pub fn relocate<K: Kernel>(
     used: &[u8],
     insns: &mut [u8],
     mut arena: Arena<'_>,
-    counts: &mut Counts,
-    verbose: bool,
+    session: &mut Session<'_>,
 ) -> Done<()> {
     // ids run from 1 to the number of types
     let types = s.btf.id_end().saturating_sub(1) as usize;
@@ -62,10 +61,10 @@ pub fn relocate<K: Kernel>(
         let outcome = relocator.relocate(&core_relo, code, Endian::HOST, &mut ());
         let spec = relocator.scratch.local();
         match outcome {
-            Ok(Outcome::Patched { .. }) => counts.patched = counts.patched.saturating_add(1),
+            Ok(Outcome::Patched { .. }) => session.counts.patched = session.counts.patched.saturating_add(1),
             Ok(Outcome::Poisoned(why)) => {
-                counts.poisoned = counts.poisoned.saturating_add(1);
-                if !verbose && said == Some(relo.function) {
+                session.counts.poisoned = session.counts.poisoned.saturating_add(1);
+                if !session.options.verbose && said == Some(relo.function) {
                     unsaid = unsaid.saturating_add(1);
                     continue;
                 }

@@ -9,8 +9,11 @@ use std::fmt::Write;
 
 const SHELL: &str = include_str!("packets.sh");
 
+/// What the board must say.
+type Facts = &'static [(&'static str, &'static str)];
+
 /// What is done, the ends of the objects' names, and what the board must say of each.
-const RUNS: [(&str, &str, &[(&str, &str)]); 3] = [
+const RUNS: [(&str, &str, Facts); 3] = [
     ("pings", "/xdp_drop.o", &[("with", "0"), ("gone", "3"), ("left", "0")]),
     ("pings", "/xdp_pass.o", &[("with", "3"), ("gone", "3"), ("left", "0")]),
     (
@@ -31,9 +34,7 @@ const RUNS: [(&str, &str, &[(&str, &str)]); 3] = [
 const DROPPED: &str = "xdp_stats_map.1";
 
 /// The number and name of each object that is run.
-fn found(
-    objects: &[Listed],
-) -> impl Iterator<Item = (usize, &'static str, &'static [(&'static str, &'static str)])> {
+fn found(objects: &[Listed]) -> impl Iterator<Item = (usize, &'static str, Facts)> {
     RUNS.iter().filter_map(|&(run, end, facts)| {
         let number = objects.iter().position(|object| object.name.ends_with(end))?;
         Some((number, run, facts))

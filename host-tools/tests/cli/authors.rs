@@ -81,7 +81,11 @@ fn kernels_that_cannot_be_told_apart_or_read_leave_nothing() {
     let twice = ["two kernels are called kernel: name them as LABEL=KERNEL"];
     folder.refused("headers out --kernel kernel.o --kernel kernel.o", 2, &twice);
     folder.refused("btf dump kernel.o --with kernel.o", 2, &twice);
-    folder.refused("headers out --kernel a__b=kernel.o --kernel c=kernel.o", 2, &["a__b", "single underscores"]);
+    folder.refused(
+        "headers out --kernel a__b=kernel.o --kernel c=kernel.o",
+        2,
+        &["a__b", "single underscores"],
+    );
     folder.refused("headers out --kernel kernel.o --kernel gone.o", 3, &["gone.o"]);
     folder.refused("headers out --board no-such-board", 3, &["no-such-board"]);
     assert!(!folder.path().join("out").exists());

@@ -97,7 +97,7 @@ pub fn relocate<K: Kernel>(
     let types = parse_btf(kernel, VMLINUX_TEXT, types, &mut arena)?;
     let types = types.with_pointer_size(size_of::<usize>() as u8);
     let subset = Subset::new(types, ids);
-    relocate::relocate(kernel, s, &subset, used, insns, arena, &mut session.counts, session.options.verbose)
+    relocate::relocate(kernel, s, &subset, used, insns, arena, session)
 }
 
 #[cold]
