@@ -16,7 +16,7 @@ pub const BOARDS: [&str; 4] = ["qemu-aarch64", "qemu-aarch64-5.10", "qemu-riscv6
 /// What is probed, and the object that probes it.
 type Parts = (&'static [u8], &'static [u8]);
 
-fn parts(board: &Board) -> Result<Parts> {
+pub(crate) fn parts(board: &Board) -> Result<Parts> {
     Ok(match board.arch.debian.as_str() {
         "arm64" => (include_bytes!("uprobe/probed-aarch64"), include_bytes!("uprobe/uprobe-arm64.bpf.o")),
         "riscv64" => (include_bytes!("uprobe/probed-riscv64"), include_bytes!("uprobe/uprobe-riscv.bpf.o")),

@@ -93,6 +93,13 @@ NOINLINE long probed_add(int a, int b)
 	return (long)a + b;
 }
 
+/* More arguments than 32-bit ARM has registers for; a negative result. */
+NOINLINE long probed_eight(long a, long b, unsigned long c, const char *text, long e, long f, long g, long h)
+{
+	__asm__ volatile("" : "+r"(text) : : "memory");
+	return a + b + (long)c + text[0] + e + f + g + h - 1000;
+}
+
 NOINLINE int many_first(int x)
 {
 	__asm__ volatile("" : "+r"(x));
@@ -114,6 +121,7 @@ __attribute__((used)) void start(word *stack)
 	for (int round = 1; round <= rounds; round++) {
 		int heard = corelet_tick_semaphore, memory = -1000 - round;
 		probed_add(round, 40);
+		probed_eight(round, -2, 3, "probed", 5, -6, 7, -8);
 		many_first(round);
 		many_second(round);
 		tick(round, &memory);
