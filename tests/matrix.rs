@@ -1,5 +1,6 @@
 //! The nine tools on one board, and one with types of a module: every case right on the right pack, and wrong on some case of every mutant.
 
+use crate::gallery::{BOARDS, EVERYWHERE, PROGRAMS, Prepared, said};
 use crate::module_types;
 use crate::objects::Objects;
 use crate::tools::exceptions::exceptions;
@@ -127,6 +128,9 @@ pub fn run(
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome> {
+    let shown = which == Mutants::None && BOARDS.contains(&the_board.name.as_str());
+    let gallery = PROGRAMS.iter().filter(|p| shown && EVERYWHERE.contains(&p.case.name)).collect();
+    let gallery = Prepared::new(gallery, the_board, kernel, progress)?;
     let kernel = [Opened::packaged(kernel, progress)?];
     let mut packs = packs(objects, &kernel, which)?;
     if module_types::is_on(the_board) {
@@ -155,8 +159,10 @@ pub fn run(
         pack: &path,
         program: Some(program),
     }));
+    runs.extend(gallery.runs());
     let mut files: Vec<_> = packs.iter().map(|p| (p.path.clone(), p.bytes.clone())).collect();
     files.extend_from_slice(carriers);
+    files.extend(gallery.files.iter().map(|(path, _, bytes)| (path.clone(), bytes.clone())));
     progress.step(&format!("booting {} for {} runs", the_board.name, runs.len()));
     let outputs = board::run(the_board, loader, &files, &runs, progress, on_line)?;
     let mut outcome = judge(the_board, &packs, &labels, &outputs)?;
@@ -167,6 +173,11 @@ pub fn run(
         let said = verdict.as_ref().map_or_else(String::as_str, |()| "ok");
         outcome.lines.push(format!("{program}: {said}"));
         outcome.failures.extend(verdict.err().map(|why| format!("{program}: {why}")));
+    }
+    for cell in gallery.cells(&outputs, the_board, board::CPUS) {
+        outcome.cases += 1;
+        outcome.lines.push(format!("gallery: {}: {}", cell.name, said(&cell.verdict)));
+        outcome.failures.extend(cell.verdict.err().map(|why| format!("gallery: {}: {why}", cell.name)));
     }
     outcome.failures.extend(kernel.iter().filter_map(|kernel| same_kernel(kernel, &outputs).err()));
     Ok(outcome)

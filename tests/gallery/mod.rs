@@ -1,24 +1,25 @@
 //! The gallery: the hard cases of portability, each a small tool that is compiled once and runs on every board.
 //!
 //! `tests/progs` has the sources, the objects that were made of them and their manifests; `GUIDE.md` shows what each teaches. A
-//! [`Program`] runs beside some work on a board, and what it must print is compared by content ([`Here`]). [`pack`] is the part
-//! that needs no board: each object for each kernel.
+//! [`Program`] runs beside some work on a board, and what it must print is compared by content ([`Here`]). What needs no board is in
+//! `packed`: each object for each kernel, and what relocation comes to.
 
 pub mod guide;
+mod packed;
 mod programs;
 
 use crate::tools::output::{self, Output};
 use crate::tools::script::{Run, script};
 use crate::tools::{Case, Checked};
-use anyhow::{Context, Result, ensure};
+use crate::uprobe;
+use anyhow::{Context, Result};
 use corelet_boards::{Board, Boot, Initramfs, Kernel, Progress, RUN, busybox_static};
-use corelet_host_tools::cmd::target_arg::{Opened, TargetArg, with_modules};
 use corelet_host_tools::kernel::Config;
-use corelet_host_tools::manifest::Manifest;
-use corelet_host_tools::pack::{Input, Options, build, container};
+use corelet_host_tools::kernel::config::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
+pub use packed::{Packed, misfits, opened, packs};
 pub use programs::PROGRAMS;
 
 /// The boards, two kernel series of each architecture.
@@ -65,13 +66,18 @@ impl Here<'_> {
     }
 }
 
-/// What a board came to.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// A line for each program: its checksum and what came of it.
-    pub lines: Vec<String>,
-    /// What is not as it must be.
-    pub failures: Vec<String>,
+/// What came of one program on one board.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The case.
+    pub name: &'static str,
+    /// Right, or why not.
+    pub verdict: Checked,
+}
+
+/// `right`, or why not.
+pub fn said(verdict: &Checked) -> &str {
+    verdict.as_ref().map_or_else(String::as_str, |()| "right")
 }
 
 /// The first digits of an object's SHA-256.
@@ -79,68 +85,77 @@ pub fn checksum(object: &[u8]) -> String {
     Sha256::digest(object).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A kernel with its modules, opened.
-///
-/// # Errors
-/// It cannot be fetched or read.
-pub fn opened(kernel: &Kernel, progress: &mut dyn Progress) -> Result<Opened> {
-    // modules of a kernel without types have none either
-    let plain = Opened::packaged(kernel, progress)?;
-    if plain.is_without_btf() {
-        return Ok(plain);
+/// Those that boots of a default run show too, beside other tools.
+pub const EVERYWHERE: [&str; 2] = ["naps", "runs"];
+
+/// What the work takes, disks, their scheduler and traffic control, by name and option: loaded where it is a module.
+const MODULES: [(&str, &str); 4] = [
+    ("loop", "CONFIG_BLK_DEV_LOOP"),
+    ("mq-deadline", "CONFIG_MQ_IOSCHED_DEADLINE"),
+    ("sch_ingress", "CONFIG_NET_SCH_INGRESS"),
+    ("cls_bpf", "CONFIG_NET_CLS_BPF"),
+];
+
+/// Programs that are packed for one board's kernel.
+pub struct Prepared<'p> {
+    programs: Vec<&'p Program>,
+    /// Of each, its pack on the board, or why there is none.
+    packed: Vec<Result<String, String>>,
+    config: Config,
+    release: String,
+    /// What the board has for them.
+    pub files: Vec<(String, u32, Vec<u8>)>,
+}
+
+impl<'p> Prepared<'p> {
+    /// Packs `programs` for the kernel of `board`.
+    ///
+    /// # Errors
+    /// The kernel cannot be read, or has no configuration; what is wrong with a program is said when it is judged.
+    pub fn new(
+        programs: Vec<&'p Program>,
+        board: &Board,
+        kernel: &Kernel,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let config = Config::read(kernel.config.as_deref().context("a kernel without its configuration")?)?;
+        let mut files = vec![("corelet/probed".to_owned(), 0o755, uprobe::parts(board)?.0.to_vec())];
+        let packs = packs(&programs, &opened(kernel, progress)?)?;
+        let named = packs.into_iter().zip(&programs).map(|(pack, program)| {
+            let path = format!("corelet/{}.pack", program.case.name);
+            files.push((path.clone(), 0o644, pack.map_err(|why| format!("{why:#}"))?.pack));
+            Ok(format!("/{path}"))
+        });
+        let packed = named.collect();
+        Ok(Prepared { programs, packed, config, release: kernel.release.clone(), files })
     }
-    let arg = TargetArg::new(&kernel.image, kernel.config.as_deref());
-    Opened::open(&arg.with_modules(&kernel.modules(progress)?))
+
+    /// Their runs.
+    pub fn runs(&self) -> Vec<Run<'_>> {
+        let packed = self.programs.iter().zip(&self.packed);
+        let run = |case: &'p Case, pack| Run { label: case.name, case, pack, program: None };
+        packed.filter_map(|(program, pack)| Some(run(&program.case, pack.as_deref().ok()?))).collect()
+    }
+
+    /// What came of each, in their order.
+    pub fn cells(&self, outputs: &[Output], board: &Board, cpus: u32) -> Vec<Cell> {
+        let judge = |program: &Program, packed: &Result<String, String>| {
+            packed.as_ref()?;
+            let output = outputs.iter().find(|output| output.label == program.case.name);
+            let output = output.ok_or("the board said nothing of it")?;
+            let here = Here { output, config: &self.config, release: &self.release, board, cpus };
+            let verdict = program.case.verdict(output).and_then(|()| (program.check)(&here));
+            verdict.map_err(|why| format!("{why} ({})", output.errors.join(" / ")))
+        };
+        let packed = self.programs.iter().zip(&self.packed);
+        packed.map(|(p, packed)| Cell { name: p.case.name, verdict: judge(p, packed) }).collect()
+    }
 }
 
-/// What packing a program for a kernel came to.
-pub struct Packed {
-    /// The device's file.
-    pub pack: Vec<u8>,
-    /// What relocation could not do: kind and spec of each relocation, each once.
-    pub poisoned: Vec<String>,
-    /// Relocations that failed.
-    pub failed: Vec<String>,
-}
-
-/// The pack of a program for one kernel.
+/// Runs `programs` in one boot of `board` with so many CPUs; what came of each, in their order.
 ///
 /// # Errors
-/// It cannot be packed.
-pub fn pack(program: &Program, kernel: &Opened) -> Result<Packed> {
-    let name = program.case.tool;
-    let manifest = Manifest::parse(&format!("{name}.toml"), program.manifest)?;
-    let input = [Input { name: name.to_owned(), bytes: program.object.to_vec(), manifest }];
-    let kernel = std::slice::from_ref(kernel);
-    let built = with_modules(kernel, &input, |kernels| build(&input, kernels, &Options::default()))
-        .with_context(|| name.to_owned())?;
-    let target = &built.reports[0].targets[0];
-    let of = |verdict| {
-        let mut all: Vec<String> = (target.unresolved.iter())
-            .filter(|(_, r)| r.outcome == verdict)
-            .map(|(_, r)| format!("{} {}", r.kind, without_ids(&r.spec)))
-            .collect();
-        all.sort();
-        all.dedup();
-        all
-    };
-    Ok(Packed {
-        pack: container(&built.sections)?,
-        poisoned: of(corelet_host_tools::relocate::Verdict::Poisoned),
-        failed: of(corelet_host_tools::relocate::Verdict::Failed),
-    })
-}
-
-/// `struct task_struct.cpu` of `[25] struct task_struct.cpu (0:0 @ offset 0)`.
-fn without_ids(spec: &str) -> &str {
-    let spec = spec.split_once("] ").map_or(spec, |(_, rest)| rest);
-    spec.split_once(" (").map_or(spec, |(spec, _)| spec)
-}
-
-/// Runs `programs` in one boot of `board` with so many CPUs.
-///
-/// # Errors
-/// What keeps the board from running; what the programs show is in the [`Outcome`].
+/// What keeps the board from running.
 pub fn run(
     board: &Board,
     kernel: &Kernel,
@@ -149,37 +164,17 @@ pub fn run(
     cpus: u32,
     progress: &mut dyn Progress,
     on_line: &mut dyn FnMut(&str),
-) -> Result<Outcome> {
-    let kernel_opened = opened(kernel, progress)?;
-    let config = Config::read(kernel.config.as_deref().context("a kernel without its configuration")?)?;
-    let mut outcome = Outcome::default();
-    let mut files = vec![("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec())];
-    let mut paths = Vec::new();
-    for &program in programs {
-        let name = program.case.tool;
-        let path = format!("corelet/{name}.pack");
-        match pack(program, &kernel_opened) {
-            Ok(packed) => {
-                files.push((path.clone(), 0o644, packed.pack));
-                paths.push((format!("/{path}"), program));
-            }
-            Err(why) => outcome.failures.push(format!("{}: {name}: {why:#}", board.name)),
-        }
-    }
-    let runs: Vec<Run<'_>> = (paths.iter())
-        .map(|(path, program)| Run {
-            label: program.case.tool,
-            case: &program.case,
-            pack: path,
-            program: None,
-        })
-        .collect();
+) -> Result<Vec<Cell>> {
+    let prepared = Prepared::new(programs.to_vec(), board, kernel, progress)?;
+    let runs = prepared.runs();
+    let mut files = prepared.files.clone();
+    files.push(("corelet/corelet-loader".to_owned(), 0o755, loader.to_vec()));
     files.push((RUN.to_owned(), 0o755, script(&runs).into_bytes()));
-    let modules: Vec<String> = ["loop", "ext4"].map(str::to_owned).into_iter().collect();
+    let modules = MODULES.iter().filter(|(_, option)| prepared.config.get(option) == Some(&Value::Module));
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
         modules_folder: Some(kernel.modules(progress)?),
-        modules,
+        modules: modules.map(|(name, _)| (*name).to_owned()).collect(),
         files,
     };
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
@@ -192,19 +187,5 @@ pub fn run(
         lines.push(line.to_owned());
     })?;
     let outputs = output::parse(lines.iter().map(String::as_str));
-    for (_, program) in &paths {
-        let name = program.case.tool;
-        let output = outputs.iter().find(|output| output.label == name);
-        let output = output.with_context(|| format!("{}: no output of {name}", board.name))?;
-        let here = Here { output, config: &config, release: &kernel.release, board, cpus };
-        let verdict = program.case.verdict(output).and_then(|()| (program.check)(&here));
-        let said = verdict.as_ref().map_or_else(String::as_str, |()| "right");
-        outcome.lines.push(format!("{} {cpus} CPU: {name} {}: {said}", board.name, checksum(program.object)));
-        if let Err(why) = verdict {
-            let errors = output.errors.join(" / ");
-            outcome.failures.push(format!("{} {cpus} CPU: {name}: {why} ({errors})", board.name));
-        }
-    }
-    ensure!(!outcome.lines.is_empty(), "{}: nothing was run: {}", board.name, outcome.failures.join("; "));
-    Ok(outcome)
+    Ok(prepared.cells(&outputs, board, cpus))
 }

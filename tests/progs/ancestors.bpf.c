@@ -1,14 +1,15 @@
 /*
  * ancestors: a process that begins, and those that it descends from.
  *
- * What only some kernels have, with something in its place. bpf_loop() came with 5.17: where the kernel's own list of helpers has
- * it, it walks the ancestors; else a bounded loop does. Typed pointers to memory that may only be read came with the kernel
- * function bpf_rdonly_cast(), 6.2: where there is one a member is read directly, else by bpf_probe_read_kernel(). Branches that are
- * not taken stay in the object and are dropped by the verifier.
+ * What only some kernels have, with something in its place. bpf_loop() came with 5.17: where the kernel's own list of helpers has it,
+ * it walks the ancestors, but for 32-bit ARM, whose compiler (JIT) knows no callbacks; else a bounded loop does. Typed pointers to
+ * memory that may only be read came with the kernel function bpf_rdonly_cast(), 6.2: where there is one a member is read directly,
+ * else by bpf_probe_read_kernel(). Branches that are not taken stay in the object and are dropped by the verifier.
  */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <corelet_tracing.h>
 
 #define GENERATIONS 4
 
@@ -63,7 +64,7 @@ SEC("raw_tracepoint/sched_process_exec")
 int begins(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct walk walk = { .task = (struct task_struct *)ctx->args[0] };
-	bool loop = bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+	bool loop = bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop) && corelet_arch() != CORELET_ARM;
 	struct event *event;
 
 	if (loop) {

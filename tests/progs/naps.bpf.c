@@ -80,6 +80,8 @@ static __always_inline __u32 cpu_of(struct task_struct *task)
 		return BPF_CORE_READ(before, cpu);
 	if (bpf_core_field_exists(task->thread_info.cpu))
 		return BPF_CORE_READ(task, thread_info.cpu);
+	if (!bpf_core_field_exists(struct thread_info, cpu))
+		return -1;
 	info = BPF_CORE_READ(on_stack, stack);
 	return BPF_CORE_READ(info, cpu);
 }

@@ -56,13 +56,15 @@ static __always_inline __s64 anonymous(struct mm_struct *mm)
 {
 	struct mm_struct___before_6_2 *before = (void *)mm;
 
-	if (bpf_core_type_exists(struct mm_rss_stat)) {
+	if (bpf_core_type_exists(struct mm_rss_stat) && bpf_core_field_exists(before->rss_stat.count)) {
 		/* found by its place: the element's type has a name of its own on each width */
 		const void *counts = (const void *)before + bpf_core_field_offset(before->rss_stat.count);
 
 		return corelet_long(corelet_read_long(counts, MM_ANONPAGES));
 	}
-	return BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
+	if (bpf_core_field_exists(mm->rss_stat[MM_ANONPAGES].count))
+		return BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
+	return -1;
 }
 
 SEC("raw_tracepoint/sched_switch")

@@ -13,6 +13,9 @@ const DISKS: &str = "loop";
 /// What one run may take at most under emulation, the verifier's work included.
 const RUN_SECONDS: u64 = 20;
 
+/// CPUs of the board.
+pub const CPUS: u32 = 2;
+
 /// Boots `board` once and runs all of `runs` there, one after the other. `packs` are the packs by the paths that the runs
 /// give, without leading slash, and programs that they name. `on_line` hears the console. The kernel's build id, as its image was read here, must be the one
 /// that the board shows.
@@ -44,7 +47,7 @@ pub fn run(
         files,
     };
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
-    boot.cpus = Some(2);
+    boot.cpus = Some(CPUS);
     boot.deadline = Duration::from_secs(60 + RUN_SECONDS * runs.len() as u64);
     let mut lines = Vec::new();
     boot.run(&mut |line| {

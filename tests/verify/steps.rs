@@ -99,6 +99,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "net", what: "every way of attaching to network devices on the AArch64 board: echoes between namespaces counted and dropped by content, nothing left", full: true, wants: net::wants, run: net::run },
     Step { name: "net-old", what: "the same on a kernel of the 5.10 series, by rtnetlink; what it lacks is refused", full: true, wants: net::old_wants, run: net::old },
     Step { name: "uprobe", what: "uprobe, uretprobe, uprobe.multi and USDT on three architectures, and on a kernel of 5.10: what they read", full: true, wants: boards::uprobe_wants, run: boards::uprobe },
+    Step { name: "gallery", what: "the gallery's objects packed for the boards' kernels: what relocation finds there, and nothing that no branch guards", full: false, wants: gallery::default_wants, run: gallery::packed },
     Step { name: "gallery-boards", what: "the gallery: programs compiled once, right on six boards, two kernel series of each architecture", full: true, wants: gallery::wants, run: gallery::boards },
     Step { name: "fuzz-long", what: "the same, fifty times as long", full: true, wants: fuzz::wants, run: fuzz::long },
     Step { name: "tools57", what: "all 57 tools on three boards: loaded, attached, right for known work, memory beside a static libbpf loader's", full: true, wants: table::wants, run: table::run },
