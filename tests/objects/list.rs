@@ -23,10 +23,9 @@ pub struct List {
     pub excepted: BTreeMap<String, String>,
 }
 
-/// Our own, of kinds that no package has: one without types, ways of attaching, maps of the UAPI.
+/// Our own, of kinds that no package has: one without types, struct_ops, places, maps of the UAPI.
 const OWN: &[(&str, &[u8])] = &[
     ("untyped", include_bytes!("untyped.bpf.o")),
-    ("attach", include_bytes!("../attach/kinds.bpf.o")),
     ("congestion", include_bytes!("../attach/congestion.bpf.o")),
     ("maps", include_bytes!("../maps/maps.bpf.o")),
     ("net", include_bytes!("../net/net.bpf.o")),
@@ -83,29 +82,21 @@ pub fn list() -> Result<List> {
 }
 
 impl List {
-    /// All objects for `arch`, and the packages that are not to be had.
+    /// All objects for `arch`.
     ///
     /// # Errors
-    /// A package that cannot be read.
-    pub fn fetch(&self, arch: &str, progress: &mut dyn Progress) -> Result<(Vec<Listed>, Vec<String>)> {
+    /// A package that cannot be had.
+    pub fn fetch(&self, arch: &str, progress: &mut dyn Progress) -> Result<Vec<Listed>> {
         let debian = Debian::open()?;
-        let (mut listed, mut without) = (Vec::new(), Vec::new());
-        let none = Settings::default();
+        let mut listed = Vec::new();
         let mut known = BTreeSet::new();
         for (name, bytes) in OWN {
             let name = format!("corelet/{name}");
-            let version = env!("CARGO_PKG_VERSION");
-            listed.push(one(name, version, bytes.to_vec(), self.packages.get("corelet").unwrap_or(&none)));
+            listed.push(one(name, env!("CARGO_PKG_VERSION"), bytes.to_vec(), &Settings::default()));
         }
         for (package, settings) in &self.packages {
             let source = Source { suites: self.suites.clone(), package: package.clone() };
-            let found = match debian.find(arch, &source, progress) {
-                Ok(found) => found,
-                Err(why) => {
-                    without.push(format!("{package}: {why:#}"));
-                    continue;
-                }
-            };
+            let found = debian.find(arch, &source, progress)?;
             let mut objects = Vec::new();
             in_folder(&debian.unpack(&found, progress)?, &mut objects)?;
             objects.sort();
@@ -115,7 +106,7 @@ impl List {
                 }
             }
         }
-        Ok((listed, without))
+        Ok(listed)
     }
 }
 

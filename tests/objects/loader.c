@@ -1,10 +1,10 @@
 /*
  * Loads an object by libbpf as its own tool's program does before it attaches anything, and closes it.
  *
- *     loader OBJECT [WORD]...   lines `open=ERRNO`, `load=ERRNO` and `programs=N`, how many are in the kernel then
- *     loader --put MAP KEY VALUE writes a u64 for each CPU into the per-CPU map that has the name in the kernel
- *     loader --get MAP KEY       line `MAP.KEY=N N...`, the u64s of its value, each the sum over all CPUs
- *     loader                    lines `programs=N`, `maps=N`, `links=N`: what the kernel has now
+ *     loader OBJECT [WORD]...     lines `open=ERRNO`, `load=ERRNO` and `programs=N`, how many are in the kernel then
+ *     loader                      lines `programs=N`, `maps=N`, `links=N`: what the kernel has now
+ *     loader --put MAP KEY VALUE  writes a u64 for each CPU into the per-CPU map that has this name in the kernel
+ *     loader --get MAP KEY        line `MAP.KEY=N N...`: the u64s of its value, each the sum over all CPUs
  *
  * A WORD is MAP=ENTRIES, the size of a map; MAP@TYPE,KEY,VALUE,ENTRIES, what the maps in a map of maps are; PROGRAM:SEC, the kind of
  * a program by another section's name; or -PROGRAM, one that is left out.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 const SHELL: &str = include_str!("packets.sh");
 
-/// What the board must say.
+/// What the board must say: names and values.
 type Facts = &'static [(&'static str, &'static str)];
 
 /// What is done, the ends of the objects' names, and what the board must say of each.
