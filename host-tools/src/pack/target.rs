@@ -452,14 +452,19 @@ const QUESTIONS: [ReloKind; 5] = [
     ReloKind::EnumvalExists,
 ];
 
-/// Whether `r` of `p` reads what the kernel lacks, and nothing in `p` asks about a type of that name, flavors included.
+/// Whether `r` of `p` reads what the kernel lacks, and nothing in `p` asks about a type of that name, flavors included. Of a
+/// member that is there in another size the question is how many bytes it has, or a pointer (`CORELET_LONG_SIZE`).
 fn unguarded(p: &Program, r: &Relocation) -> bool {
-    let root = |r: &Relocation| {
-        // `[7] struct task_struct___old.state (0:1 @ offset 8)`
+    /// The type without its flavor, and what is meant of it: of `[7] struct task_struct___old.state (0:1 @ offset 8)`.
+    fn about(r: &Relocation) -> (&str, &str) {
         let name = r.spec.split(' ').nth(2).unwrap_or_default();
-        let name = name.split(['.', '[', ':']).next().unwrap_or_default();
-        names::essential(name).to_owned()
+        let end = name.find(['.', '[', ':']).unwrap_or(name.len());
+        (names::essential(&name[..end]), &name[end..])
+    }
+    let asks = |other: &Relocation| {
+        let of_size = r.target_spec.is_some() && other.kind == ReloKind::FieldByteSize.name();
+        QUESTIONS.iter().any(|kind| kind.name() == other.kind) && about(other).0 == about(r).0
+            || of_size && (about(other) == about(r) || about(other) == ("list_head", ".next"))
     };
-    let asks = |other: &Relocation| QUESTIONS.iter().any(|kind| kind.name() == other.kind);
-    r.outcome == Verdict::Poisoned && !p.relocations.iter().any(|other| asks(other) && root(other) == root(r))
+    r.outcome == Verdict::Poisoned && !p.relocations.iter().any(asks)
 }
