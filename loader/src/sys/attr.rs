@@ -81,19 +81,23 @@ impl Attr {
 
     /// The same with a token: its descriptor at `at`, and in the flags that are at `flags` that it is there.
     #[inline(always)] // nothing where there are no tokens
-    pub(super) fn by_token(self, token: Option<super::Fd>, flags: usize, at: usize) -> Attr {
-        match token {
-            Some(token) => self.with_token(token, flags, at),
-            None => self,
+    pub(super) fn by_token(mut self, token: Option<super::Fd>, flags: usize, at: usize) -> Attr {
+        if let Some(token) = token {
+            self.put_token(token, flags, at);
         }
+        self
     }
 
     #[cold]
     #[inline(never)]
-    fn with_token(mut self, token: super::Fd, flags: usize, at: usize) -> Attr {
+    fn put_token(&mut self, token: super::Fd, flags: usize, at: usize) {
         self.len = at.wrapping_add(4);
-        let before = self.words.get(flags / 4).copied().unwrap_or(0);
-        self.set(flags, before | TOKEN_FD).set(at, token.0 as u32)
+        if let Some(word) = self.words.get_mut(flags / 4) {
+            *word |= TOKEN_FD;
+        }
+        if let Some(word) = self.words.get_mut(at / 4) {
+            *word = token.0 as u32;
+        }
     }
 
     /// Where it is, for the kernel.

@@ -75,6 +75,15 @@ fn clock(id: usize) -> u64 {
     t[0].wrapping_mul(1_000_000_000).wrapping_add(t[1])
 }
 
+/// Copies what a file in memory has from `offset` on, and gives its length.
+#[cold]
+#[inline(never)]
+fn copy(file: &[u8], offset: u32, buf: &mut [u8]) -> usize {
+    let rest = file.get(offset as usize..).unwrap_or_default();
+    buf.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+    rest.len().min(buf.len())
+}
+
 /// Has the host remember a mapping, or ends it.
 #[inline(always)]
 fn kept<H: Host>(host: &mut H, base: *mut core::ffi::c_void, len: usize) -> Sys<()> {
@@ -98,6 +107,7 @@ impl<H: Host> Kernel for H {
     }
 
     #[cfg(feature = "privileges")]
+    #[cold]
     fn take_token(&mut self, bpffs: Fd) -> Sys<Fd> {
         // SAFETY: no addresses in it.
         let token = unsafe { bpf(cmd::TOKEN_CREATE, &Attr::token_create(bpffs.0)) }.map(fd)?;
@@ -111,11 +121,13 @@ impl<H: Host> Kernel for H {
     }
 
     #[cfg(feature = "privileges")]
+    #[cold]
     fn keep_capabilities(&mut self, keep: u64) -> Sys<()> {
         super::confine::keep_capabilities(keep)
     }
 
     #[cfg(feature = "privileges")]
+    #[cold]
     fn confine(&mut self, groups: u32) -> Sys<()> {
         super::confine::confine(groups)
     }
@@ -144,9 +156,7 @@ impl<H: Host> Kernel for H {
 
     fn read_at(&mut self, fd: Fd, offset: u32, buf: &mut [u8]) -> Sys<usize> {
         if let Some(file) = self.in_memory(fd) {
-            let rest = file.get(offset as usize..).unwrap_or_default();
-            let len = rest.len().min(buf.len());
-            buf.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+            let len = copy(file, offset, buf);
             self.copied();
             return Ok(len);
         }
