@@ -10,14 +10,17 @@ use crate::tools::output::Output;
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result};
 use corelet_boards::{Board, Kernel, Progress, Quiet, RUN};
+use corelet_core::btf::Kind::Enum as Enumeration;
 use corelet_core::object::Object;
 use corelet_core::pack::{Records, Target, section};
+use corelet_core::relo::TargetTypes;
 use corelet_host_tools::cmd::target_arg::{Opened, with_kernels};
 use corelet_host_tools::kernel::Config;
 use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, Section, build, container};
 use corelet_host_tools::relocate::type_count;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
@@ -247,12 +250,28 @@ pub fn run(
             outcome.add(&name, output, verdict);
         }
     }
+    if sockets.is_some() {
+        match places::maps(&enumerators(&opened, "bpf_map_type")?, &outputs) {
+            Ok(line) => outcome.lines.push(line),
+            Err(why) => outcome.failures.push(why),
+        }
+    }
     for kind in in_places {
         let output = find(kind.name)?;
         let verdict = places::judge(kind, output);
         outcome.add(kind.name, output, verdict);
     }
     Ok(outcome)
+}
+
+/// An enumeration of the kernel's types by its enumerators, without the one that ends it.
+pub(crate) fn enumerators(kernel: &Opened, name: &str) -> Result<BTreeMap<String, u32>> {
+    with_kernels(std::slice::from_ref(kernel), |kernels| {
+        let btf = kernels.first().context("no kernel")?.types.btf();
+        let of = btf.find(name, Enumeration).with_context(|| format!("no enum {name}"))?;
+        let named = of.enumerators().map(|e| (btf.string(e.name_off).to_owned(), e.value as u32));
+        Ok(named.filter(|(name, _)| !name.contains("MAX_BPF")).collect())
+    })
 }
 
 impl Outcome {

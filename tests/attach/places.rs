@@ -3,6 +3,7 @@
 //! name.
 
 use super::{Fate, RESULT};
+use crate::oracle::maps::EVERY_TYPE;
 use crate::tools::output::Output;
 use anyhow::Result;
 use corelet_core::object::Object;
@@ -11,6 +12,7 @@ use corelet_host_tools::manifest::Manifest;
 use corelet_host_tools::pack::{Input, Options, build, container};
 use corelet_host_tools::relocate::type_count;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
@@ -87,6 +89,8 @@ pub(super) struct Kind {
     object: (&'static str, &'static [u8]),
     counters: &'static [&'static str],
     programs: &'static [&'static str],
+    /// The variable that they are in.
+    variable: &'static str,
     /// What the manifest says more.
     more: &'static str,
     /// What the process does: `all`, `group`, `redirect` or `choose`.
@@ -106,6 +110,7 @@ const KIND: Kind = Kind {
     object: PLACES,
     counters: &COUNTERS,
     programs: &[],
+    variable: "hits",
     more: "",
     work: "all",
     says: &[],
@@ -113,6 +118,8 @@ const KIND: Kind = Kind {
     hits: &[],
     refused: None,
 };
+
+const SOME: RangeInclusive<i64> = 1..=1_000_000;
 
 const fn just(n: i64) -> RangeInclusive<i64> {
     n..=n
@@ -296,6 +303,26 @@ const KINDS: &[Kind] = &[
         ],
         ..KIND
     },
+    // what holds other things from the start, and variables, found by a program at each switch of tasks
+    Kind {
+        name: "maps",
+        object: ("maps", EVERY_TYPE),
+        counters: &["OF_MAPS", "EMPTY", "HASH_OF_MAPS", "SYMBOL", "WEAK", "VARIABLES", "RETURNED", "CALLED"],
+        programs: &["called", "holders", "callback"],
+        variable: "checked",
+        options: "",
+        hits: &[
+            ("OF_MAPS", SOME),
+            ("EMPTY", SOME),
+            ("HASH_OF_MAPS", SOME),
+            ("SYMBOL", SOME),
+            ("WEAK", SOME),
+            ("VARIABLES", SOME),
+            ("RETURNED", just(0)),
+            ("CALLED", SOME),
+        ],
+        ..KIND
+    },
     Kind {
         name: "no-place",
         programs: &["skb"],
@@ -365,7 +392,8 @@ fn pack(kind: &Kind, kernel: &Opened) -> Result<Vec<u8>> {
     let (name, bytes) = kind.object;
     let mut index = vec![0; type_count(bytes)?];
     let object = Object::parse(bytes, &mut index)?;
-    let mut text = format!("{RESULT}\nlabels = {:?}\n{}", kind.counters, kind.more);
+    let result = RESULT.replace("variable = \"hits\"", &format!("variable = \"{}\"", kind.variable));
+    let mut text = format!("{result}\nlabels = {:?}\n{}", kind.counters, kind.more);
     for f in object.functions().filter(|f| f.entry && !kind.programs.contains(&f.name)) {
         let _ = writeln!(text, "[programs.{}]\ndisabled = true", f.name);
     }
@@ -401,6 +429,30 @@ pub(super) fn prepare(
         }
     }
     (packed, refused)
+}
+
+/// Why no map is made of a type that the kernels of boards have; the number of the type.
+const NOT_MADE: [(u32, &str); 1] = [(34, "the loader makes no array of instructions")];
+
+/// The kernel's types of maps in a line, each made by one of the runs or with the reason; `Err` for one that is neither.
+pub(super) fn maps(types: &BTreeMap<String, u32>, outputs: &[Output]) -> Result<String, String> {
+    let said = outputs.iter().filter_map(|o| o.facts.get("maps"));
+    let made: BTreeSet<u32> = said.flat_map(|all| all.split(',').filter_map(|n| n.parse().ok())).collect();
+    let mut by_number: Vec<(u32, &str)> = types.iter().map(|(name, n)| (*n, name.as_str())).collect();
+    by_number.sort_unstable();
+    // two that the kernel calls deprecated have their numbers twice
+    by_number.dedup_by_key(|(number, _)| *number);
+    let mut words = Vec::new();
+    for (number, name) in by_number.into_iter().filter(|(number, _)| *number > 0) {
+        let name = name.trim_start_matches("BPF_MAP_TYPE_").to_lowercase();
+        let reason = NOT_MADE.iter().find(|(n, _)| *n == number);
+        words.push(match (made.contains(&number), reason) {
+            (true, None) => format!("{number} {name}: made"),
+            (false, Some((_, why))) => format!("{number} {name}: no: {why}"),
+            (made, _) => return Err(format!("map type {number} {name}: made: {made}")),
+        });
+    }
+    Ok(format!("map types: {}", words.join("; ")))
 }
 
 /// Whether the programs counted what they must, or were refused as they must be; and whether nothing is left in the kernel.

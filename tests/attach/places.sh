@@ -44,6 +44,8 @@ place() {
     [ "$name" != congestion ] || echo corelet_cc >/proc/sys/net/ipv4/tcp_congestion_control
     registered=$(tr ' ' , </proc/sys/net/ipv4/tcp_available_congestion_control)
     congestion=$(cat /proc/sys/net/ipv4/tcp_congestion_control)
+    # the types of its maps, as the kernel numbers them
+    maps=$(sed -n 's/^map_type:[[:space:]]*//p' /proc/$loader/fdinfo/* 2>/dev/null | sort -n | uniq | tr '\n' ,)
     : >/tmp/go
     wait $worker
     worked=$?
@@ -52,6 +54,9 @@ place() {
     wait $loader
     rc=$?
     echo "$MARK begin $name"
+    # what is pinned by its name stays, as libbpf leaves it
+    rm -f /sys/fs/bpf/corelet_*
+    echo "F maps=$maps"
     echo "F worked=$worked"
     echo "F congestion=$congestion"
     echo "F registered=$registered"

@@ -57,6 +57,15 @@ struct MAP(BPF_MAP_TYPE_SOCKMAP, 4, u32, u32) stream SEC(".maps");
 struct MAP(BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, 4, u32, u64) group SEC(".maps");
 struct MAP(BPF_MAP_TYPE_CGROUP_ARRAY, 4, u32, u32) cgroups SEC(".maps");
 
+/* Left out before Linux 7.2, since no program uses it. */
+struct {
+	__uint(type, 35 /* BPF_MAP_TYPE_RHASH */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, u64);
+} resizable SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__type(key, struct bpf_cgroup_storage_key);

@@ -9,7 +9,7 @@ use corelet_core::btf::{Btf, Kind};
 use corelet_core::pack::{Map, MapChoice, MapFate};
 
 /// Version (as `LINUX_VERSION_CODE`) that a type of map is there from, for those that came after 4.19.
-const SINCE: [(u32, u32); 13] = [
+const SINCE: [(u32, u32); 14] = [
     (22, version(4, 20)), // queue
     (23, version(4, 20)), // stack
     (24, version(5, 2)),  // sk_storage
@@ -23,6 +23,7 @@ const SINCE: [(u32, u32); 13] = [
     (32, version(6, 2)),  // cgrp_storage
     (33, version(6, 9)),  // arena
     (34, version(6, 19)), // insn_array
+    (35, version(7, 2)),  // rhash
 ];
 
 const fn version(major: u32, minor: u32) -> u32 {
