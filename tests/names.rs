@@ -29,11 +29,8 @@ pub type Other = (&'static str, &'static str);
 
 /// The boards whose columns the table has, the oldest kernel first, some with another kernel than their own; and the version of Linux
 /// whose names, with all that are younger, are tried there.
-pub const BOARDS: [(&str, Option<Other>, (u32, u32)); 6] = [
-    ("qemu-aarch64-5.10", None, (0, 0)),
-    ("qemu-aarch64", Some(("bookworm", "linux-image-6.1.*-cloud-arm64")), (0, 0)),
+pub const BOARDS: [(&str, Option<Other>, (u32, u32)); 3] = [
     ("qemu-aarch64", None, (0, 0)),
-    ("qemu-armv7", None, (0, 0)),
     ("qemu-aarch64", Some(("trixie-backports", "linux-image-6.18.*-cloud-arm64")), (6, 13)),
     ("qemu-riscv64", None, (0, 0)),
 ];

@@ -16,32 +16,20 @@ const REASONS: &[Reason] = &[
         "the kernel has no struct_ops `sched_ext_ops`",
         "CONFIG_SCHED_CLASS_EXT",
     ),
-    // hooks are functions, called through places of ftrace
+    // loaded, and not linked: the kernel has it for x86-64 alone
     (
-        &["lsm", "lsm.s", "lsm_cgroup"],
-        |c| c.types && !c.config.is_set("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS"),
-        "",
-        "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+        &[
+            "fentry.multi",
+            "fentry.multi.s",
+            "fexit.multi",
+            "fexit.multi.s",
+            "fsession.multi",
+            "fsession.multi.s",
+        ],
+        |c| !c.config.is_set("CONFIG_HAVE_SINGLE_FTRACE_DIRECT_OPS"),
+        "EOPNOTSUPP",
+        "CONFIG_HAVE_SINGLE_FTRACE_DIRECT_OPS",
     ),
-    (
-        &["freplace", "struct_ops"],
-        |c| c.board.starts_with("qemu-aarch64") && c.linux < (6, 0),
-        "",
-        "AArch64 has BPF trampolines since 6.0",
-    ),
-    (&["freplace"], |c| c.board.starts_with("qemu-armv7"), "", "32-bit ARM has no BPF trampolines"),
-];
-
-/// Names that the loader attaches in another way to older kernels than their own: each function by a perf event, and clsact.
-const OLDER_WAYS: [&str; 8] = [
-    "uprobe.multi",
-    "uprobe.multi.s",
-    "uretprobe.multi",
-    "uretprobe.multi.s",
-    "tc/ingress",
-    "tc/egress",
-    "tcx/ingress",
-    "tcx/egress",
 ];
 
 /// Why this kernel cannot have the name: words of the refusal, and the reason.
@@ -76,7 +64,6 @@ pub fn judge(columns: &[Column]) -> Result<Vec<String>> {
             match (&column.fates[at], &reason) {
                 (Fate::Untried, _) => continue,
                 (Fate::Ran(_), None) => {}
-                (Fate::Ran(_), _) if column.linux < row.since()? && OLDER_WAYS.contains(&name.as_str()) => {}
                 (Fate::Ran(n), Some((_, why))) => fail(format!("ran {n} times in spite of {why}")),
                 (Fate::Refused { said, .. }, None) => fail(format!("refused without a reason: {said}")),
                 (Fate::Refused { said, .. }, Some((words, _))) if !said.contains(words) => {

@@ -95,7 +95,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "field", what: "the AArch64 board from one kernel to another and back: targets installed apart, preflight's answers", full: false, wants: boards::aarch64_wants, run: boards::field },
     Step { name: "attach", what: "every way of attaching of tracing on the AArch64 board, counted; with the kernel's compiler on and off", full: false, wants: attach::wants, run: attach::run },
     Step { name: "attach-all", what: "the same on RISC-V too, and on 32-bit ARM, whose kernel has no types; cgroups, namespaces, sockets, struct_ops", full: true, wants: attach::all_wants, run: attach::all },
-    Step { name: "names", what: "all 116 names of sections of programs, each on boards with kernels from 5.10 to 7.2: attached and counted, or refused for the kernel's reason; prints the table", full: true, wants: names::wants, run: names::run },
+    Step { name: "names", what: "all 116 names of sections of programs, each on boards with kernels of 6.12 and 7.2, the younger ones on 6.18 too: attached and counted, or refused for the kernel's reason; prints the table", full: true, wants: names::wants, run: names::run },
     Step { name: "net", what: "every way of attaching to network devices on the AArch64 board: echoes between namespaces counted and dropped by content, nothing left", full: true, wants: net::wants, run: net::run },
     Step { name: "net-old", what: "the same on a kernel of the 5.10 series, by rtnetlink; what it lacks is refused", full: true, wants: net::old_wants, run: net::old },
     Step { name: "uprobe", what: "uprobe, uretprobe, uprobe.multi and USDT on three architectures, and on a kernel of 5.10: what they read", full: true, wants: boards::uprobe_wants, run: boards::uprobe },
