@@ -134,10 +134,31 @@ pub fn write(table: &Table) -> String {
         if !other.is_empty() {
             let _ = writeln!(text, "[{tool}]");
             for (board, cell) in other {
-                let _ = writeln!(text, "{board} = {}", toml::Value::String(cell.to_string()));
+                let _ = writeln!(text, "\"{board}\" = {}", toml::Value::String(cell.to_string()));
             }
             text.push('\n');
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_the_reference_are_of_boards_and_a_cell_that_is_otherwise_is_a_difference() {
+        let reference: Reference = toml::from_str(TEXT).unwrap();
+        for (tool, boards) in &reference {
+            assert!(Manifest::builtin(tool).is_some(), "{tool}");
+            assert!(boards.keys().all(|board| BOARDS.contains(&&**board)), "{tool}: {boards:?}");
+        }
+        let cells = BOARDS.map(|_| Cell::Packs).to_vec();
+        let mut table: Table =
+            reference.keys().map(|tool| (tool.clone(), (String::new(), cells.clone()))).collect();
+        let others: usize = reference.values().map(BTreeMap::len).sum();
+        assert_eq!(differences(&table).unwrap().len(), others);
+        table.insert("none".to_owned(), (String::new(), vec![Cell::Refused("why".to_owned())]));
+        assert_eq!(differences(&table).unwrap().len(), others + 1);
+    }
 }

@@ -111,7 +111,8 @@ pub fn differences_from(text: &str, board: &str, rows: &[Row]) -> Result<Vec<Str
 
 /// The rows in the form of the reference, to be put there by hand once each change has been looked at.
 pub fn write(board: &str, rows: &[Row]) -> String {
-    let mut text = format!("[{board}]\n");
+    // some names have a point
+    let mut text = format!("[\"{board}\"]\n");
     for row in rows {
         let is = toml::Value::String(row.state.to_string());
         let _ = write!(text, "{} = {{ kib = [{}, {}], ", row.tool, row.kib.0.unwrap_or(0), row.kib.1);
