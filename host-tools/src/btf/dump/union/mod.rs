@@ -31,7 +31,7 @@ use nodes::{Body, Member, Node, Nodes};
 
 /// Types without a name, one around the other, that are followed. A kernel has about ten.
 const MAX_IMPORT_DEPTH: usize = 64;
-/// Members that are looked at. Six kernels of Debian take 3 million; hostile types could ask for any number.
+/// Members that are looked at. Those of the boards stay far below; hostile types could ask for any number.
 const MAX_LOOKS: u64 = 100_000_000;
 /// The declaration tag of a function that programs may call.
 const KFUNC: &str = "bpf_kfunc";
