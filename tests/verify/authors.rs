@@ -95,6 +95,7 @@ pub(crate) fn authors(context: &mut Context<'_>) -> Result<Outcome> {
     ensure!(made.status.success(), "corelet headers: {}", said(&made));
     headers(&desk)?;
     let messages = guide(&desk)?;
+    matches(&desk)?;
     let kinds = kinds(&desk)?;
     project(&desk)?;
     let kernels = union(&desk)?;
@@ -147,6 +148,13 @@ fn guide(desk: &Desk) -> Result<usize> {
         ensure!(!text.contains("warning:"), "the right form of {}: {text}", form.name);
     }
     Ok(messages)
+}
+
+/// Pointers to functions match by what they lead to, through the subset as through the whole: else packing would refuse.
+fn matches(desk: &Desk) -> Result<()> {
+    desk.compiled(&Path::new(FOLDER).join("matches.bpf.c"), "matches.bpf", &[])?;
+    let pack = ["pack", "matches.bpf.o", "--target", &made_up("armv7l"), "-o", "x.pack"];
+    holds(&said(&desk.corelet(&pack)?), "2 relocations patched, 0 poisoned, 0 failed")
 }
 
 /// Registers of AArch64 in each kind of program: refused on 32-bit ARM with the line, taken on AArch64.

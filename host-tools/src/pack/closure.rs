@@ -23,26 +23,44 @@ impl<'b> Closure<'_, 'b> {
     pub(super) fn value(&mut self, id: TypeId) -> Result<()> {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            if !self.marks.whole(id) {
-                continue;
-            }
-            let t = self.btf.ty(id)?;
-            match t.kind() {
-                Kind::Ptr => self.pointee(t, &mut open)?,
-                Kind::Array => open.extend(t.array().iter().flat_map(|a| [a.elem, a.index])),
-                Kind::Struct | Kind::Union => open.extend(t.members().map(|m| m.ty)),
-                Kind::FuncProto => {
-                    open.push(t.target());
-                    open.extend(t.params().map(|p| p.ty));
-                }
-                k if k.refers_to_type() => open.push(t.target()),
-                _ => {}
+            if self.marks.whole(id) {
+                self.parts(id, &mut open, false)?;
             }
         }
         Ok(())
     }
 
-    fn pointee(&mut self, ptr: Type<'b>, open: &mut Vec<TypeId>) -> Result<()> {
+    /// The same for a type that is matched, which looks at what pointers to functions lead to.
+    fn matched(&mut self, id: TypeId) -> Result<()> {
+        let mut open = vec![id];
+        let mut seen = std::collections::HashSet::new();
+        while let Some(id) = open.pop() {
+            self.marks.whole(id);
+            if seen.insert(id) {
+                self.parts(id, &mut open, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to `open` what a value of `id` is made of.
+    fn parts(&mut self, id: TypeId, open: &mut Vec<TypeId>, functions: bool) -> Result<()> {
+        let t = self.btf.ty(id)?;
+        match t.kind() {
+            Kind::Ptr => self.pointee(t, open, functions)?,
+            Kind::Array => open.extend(t.array().iter().flat_map(|a| [a.elem, a.index])),
+            Kind::Struct | Kind::Union => open.extend(t.members().map(|m| m.ty)),
+            Kind::FuncProto => {
+                open.push(t.target());
+                open.extend(t.params().map(|p| p.ty));
+            }
+            k if k.refers_to_type() => open.push(t.target()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pointee(&mut self, ptr: Type<'b>, open: &mut Vec<TypeId>, functions: bool) -> Result<()> {
         let direct = self.btf.ty(ptr.target())?;
         if direct.kind() == Kind::TypeTag {
             open.push(direct.id);
@@ -58,8 +76,8 @@ impl<'b> Closure<'_, 'b> {
                 }
                 self.marks.declaration(end.id);
             }
-            // nothing reads through a pointer to a function
-            Kind::FuncProto => {}
+            // nothing but matching reads through a pointer to a function
+            Kind::FuncProto if !functions => {}
             _ => open.push(direct.id),
         }
         Ok(())
@@ -85,7 +103,8 @@ impl<'b> Closure<'_, 'b> {
         let mut spec = Spec::default();
         spec.parse(self.btf, relo.type_id, relo.access_str_off, relo.kind)?;
         match relo.kind {
-            ReloKind::TypeMatches | ReloKind::TypeIdLocal => return self.value(relo.type_id),
+            ReloKind::TypeMatches => return self.matched(relo.type_id),
+            ReloKind::TypeIdLocal => return self.value(relo.type_id),
             k if k.is_type() => return self.shape(relo.type_id, true),
             _ => {}
         }
