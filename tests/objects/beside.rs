@@ -239,7 +239,7 @@ fn libbpf_came_to(output: &Output) -> Verdict {
 
 /// What was said on the PC, without the object's name.
 fn first_line(why: &str, name: &str) -> String {
-    let why = why.strip_prefix(name).map_or(why, |rest| rest.trim_start_matches(": "));
+    let why = why.strip_prefix(name).map_or(why, |rest| rest.trim_start_matches([':', ' ']));
     format!("{} (on the PC)", why.replace('\n', "; "))
 }
 

@@ -6,7 +6,7 @@
 //! instruction of a section whose relocations are not in order, as compilers leave them, one over these.
 
 use super::data::{is_arena, role_of};
-use super::{ExternKind, Fault, Function, LEGACY_MAPS, Object};
+use super::{ExternKind, Fault, Function, Object};
 use crate::btf::Kind;
 use crate::elf::{R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, Rel, Rels, SHN_LORESERVE, STB_WEAK, Symbol};
 use crate::error::{Error, Result};
@@ -199,7 +199,8 @@ impl<'a> Object<'a> {
         let section = self.elf.section(symbol.section)?;
         if role_of(&section).is_none() && !is_arena(&section) {
             // such as `maps/NAME` and `KIND/maps`, which other loaders have
-            let legacy = section.name.split('/').any(|part| part == LEGACY_MAPS);
+            let name = section.name.as_bytes();
+            let legacy = name.starts_with(b"maps/") || name.ends_with(b"/maps");
             return Err(place.fault(if legacy { Fault::LegacyMap } else { Fault::BadSection }));
         }
         let offset = at.filter(|&at| at < section.size).and_then(|at| u32::try_from(at).ok());
