@@ -455,7 +455,11 @@ fn takes(here: &Here<'_>) -> Checked {
         let args = event.get("args").and_then(Value::as_array).ok_or("no args")?;
         let args: Vec<i64> = args.iter().filter_map(Value::as_i64).collect();
         let [a, b, c, at, rest @ ..] = &args[..] else { return Err(show(event)) };
-        if [*a, *b, *c] != [round, -2, 3] || *at <= 0 || *rest != [5, -6] || text(event, "text") != "probed" {
+        if [*a, *b, *c] != [round, -2, 3]
+            || *at <= 0
+            || *rest != [5, -6, 7, -8]
+            || text(event, "text") != "probed"
+        {
             return Err(format!("not the arguments of round {round}: {}", show(event)));
         }
         let sum = round - 2 + 3 + i64::from(b'p') + 5 - 6 + 7 - 8 - 1000;

@@ -1,7 +1,7 @@
 /*
  * takes: calls of a function of a program in user space: its arguments, what it returned, and how long it took.
  *
- * Registers and the stack of a process, of any architecture, by corelet_tracing.h: of six arguments four have registers on 32-bit
+ * Registers and the stack of a process, of any architecture, by corelet_tracing.h: of eight arguments four have registers on 32-bit
  * ARM and all of them on the others. A long and a pointer have 4 or 8 bytes, and what is signed keeps its sign. Which function it is
  * the manifest says, or --attach enters=FILE:FUNCTION --attach leaves=FILE:FUNCTION.
  */
@@ -12,7 +12,7 @@
 /* Which argument points to text, from 1; 0: none does. */
 const volatile __u32 text_argument = 0;
 
-#define ARGUMENTS 6
+#define ARGUMENTS 8
 
 struct event {
 	__u32 pid;
@@ -42,7 +42,8 @@ struct {
 } calls SEC(".maps");
 
 SEC("uprobe")
-int BPF_UPROBE(enters, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f)
+int BPF_UPROBE(enters, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f,
+	       unsigned long g, unsigned long h)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 thread = id;
@@ -56,6 +57,8 @@ int BPF_UPROBE(enters, unsigned long a, unsigned long b, unsigned long c, unsign
 	args[3] = corelet_long(d);
 	args[4] = corelet_long(e);
 	args[5] = corelet_long(f);
+	args[6] = corelet_long(g);
+	args[7] = corelet_long(h);
 	switch (text_argument) {
 	case 1: text = a; break;
 	case 2: text = b; break;
@@ -63,6 +66,8 @@ int BPF_UPROBE(enters, unsigned long a, unsigned long b, unsigned long c, unsign
 	case 4: text = d; break;
 	case 5: text = e; break;
 	case 6: text = f; break;
+	case 7: text = g; break;
+	case 8: text = h; break;
 	}
 	if (text)
 		bpf_probe_read_user_str(call.event.text, sizeof(call.event.text), (void *)text);
