@@ -99,9 +99,14 @@ static __always_inline unsigned long corelet_read_long(const void *address, unsi
 	corelet_long(___l);								\
 })
 
-/* A load that stays in its branch: were it moved behind the choice, the verifier would see a context that was moved. */
+/* A load that stays in its branch, of a context of its own: the verifier refuses one that was moved, as it is where the load is behind
+ * the choice, or where several loads share the address. */
 #define ___corelet_here(value) ({ __u64 ___v = (value); asm("" : "+r"(___v)); ___v; })
-#define ___corelet_direct(arch, ctx, reg) ___corelet_here(((const struct pt_regs___##arch *)(ctx))->reg)
+#define ___corelet_direct(arch, ctx, reg) ({						\
+	const void *___ctx = (ctx);							\
+	asm volatile("" : "+r"(___ctx));						\
+	___corelet_here(((const struct pt_regs___##arch *)___ctx)->reg);		\
+})
 /* An address that stays in its branch: in a loop it would be computed before, with the relocations of all architectures. */
 #define ___corelet_core(arch, ctx, reg) ({						\
 	const void *___at = (ctx);							\

@@ -140,7 +140,7 @@ pub fn pack_of(executable: &[u8]) -> Option<&[u8]> {
 /// The architectures of a pack's targets, without doubles.
 ///
 /// # Errors
-/// As [`check`].
+/// It is no pack, or a damaged one.
 pub fn arches_of(pack: &[u8]) -> Result<Vec<Arch>> {
     let mut arches = check(pack)?;
     arches.sort_by_key(|arch| arch.machine());

@@ -5,6 +5,7 @@
 //! `/sys/kernel/btf/vmlinux` in pieces. All of it is `#[cold]`: most packs need none of it, and for them it is no memory (link.ld).
 
 use crate::kernel_btf;
+use crate::maps::with_memlock;
 use crate::object::Sections;
 use crate::session::Session;
 use crate::sys::{Errno, Fd, Kernel, ProgSpec, Sys};
@@ -159,7 +160,7 @@ pub fn by_name<K: Kernel>(kernel: &mut K, name: &str, kind: Kind) -> Sys<AttachT
         attach_to: AttachTo::default(),
         fd_array: &[],
     };
-    let prog = match kernel.prog_load(&spec, None) {
+    let prog = match with_memlock(kernel, |k| k.prog_load(&spec, None)) {
         Ok(prog) => prog,
         Err(e @ (Errno::EPERM | Errno::EACCES | Errno::ENOMEM | Errno::EMFILE)) => return Err(e),
         // before 5.14
