@@ -249,6 +249,12 @@ fn structs_of_modules_are_found_by_name() {
     let program = k.progs.iter().find(|program| program.prog_type == 27).unwrap();
     assert_eq!((program.attach_btf_id, program.expected_attach_type), (9001, 3));
     fails_cleanly(&sample, &[], there);
+    // the first program of the load is the one that asks
+    let limited = |k: &mut Fake| {
+        there(k);
+        k.small_memlock = true;
+    };
+    assert_eq!(ran(&sample, &[], 0, limited).progs.len(), k.progs.len());
     let k = ran(&sample, &[], 1, |_| ());
     assert!(k.stderr.contains("map ops of struct_ops: no module has its struct: ENOENT"), "{}", k.stderr);
 }

@@ -136,7 +136,7 @@ mod tests {
 
     /// Programs of `runs` that are loaded on a kernel of this release, which has no types to say what it has.
     fn loaded(release: &str) -> Vec<u16> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/gallery/wrong");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/gallery/guide");
         let target = format!(
             "{folder}/kernel.o,release={release},version=#1 SMP,arch=armv7l,build-id=1111,config={folder}/kernel.config"
         );

@@ -118,6 +118,8 @@ pub struct Fake {
     /// Types by name; a kernel that has programs of type `syscall` finds them.
     pub types: Vec<(String, Known)>,
     pub no_syscall_programs: bool,
+    /// Before 5.11: no program loads until RLIMIT_MEMLOCK is raised.
+    pub small_memlock: bool,
     /// Of each loaded program.
     pub fd_arrays: Vec<Vec<i32>>,
     pub no_trampolines: bool,
@@ -616,7 +618,9 @@ impl Kernel for Fake {
 
     fn raise_memlock(&mut self) -> Sys<()> {
         self.of(0);
-        self.call()
+        self.call()?;
+        self.small_memlock = false;
+        Ok(())
     }
 
     fn btf_load(&mut self, _: &[u8]) -> Sys<Fd> {
@@ -698,6 +702,9 @@ impl Kernel for Fake {
         self.of(0);
         self.call()?;
         let name = String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_string();
+        if self.small_memlock {
+            return Err(Errno::EPERM);
+        }
         if spec.prog_type == 31 && self.no_syscall_programs {
             return Err(Errno::EINVAL);
         }
