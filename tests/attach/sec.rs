@@ -1,5 +1,5 @@
 //! The table of all section names of programs, `sec.toml`: each name of core's table is in it, in its order, with how it is attached,
-//! since which Linux, and on which board that was counted; what is not attached has a reason. [`super::places`] and the other kinds
+//! since which Linux, and on which board that was counted; what is not attached has a reason. `places` and the other kinds
 //! are what it names.
 
 use anyhow::{Context, Result};
