@@ -120,6 +120,7 @@ pub fn try_out<K: Kernel>(
 
 /// The descriptors that keep the attachment: the perf event and its link, or the only one. Of perf events on every CPU those of
 /// all CPUs are in the ledger already.
+#[cold]
 fn try_attach<K: Kernel>(
     kernel: &mut K,
     session: &mut Session<'_>,
@@ -252,6 +253,7 @@ fn iterate<K: Kernel>(
 }
 
 /// Attaches to a perf event, by a link with a cookie where the kernel has them (5.15), else by ioctl.
+#[cold] // `verify` attaches nothing
 pub fn to_event<K: Kernel>(kernel: &mut K, prog: Fd, event: Fd, cookie: u64) -> Sys<[Option<Fd>; 2]> {
     let result = match kernel.link_perf(prog, event, cookie) {
         Ok(link) => Ok(Some(link)),
