@@ -109,8 +109,9 @@ fn of<'h>(here: &'h Here<'_>, name: &'h str, value: &'h str) -> impl Iterator<It
     here.output.events.iter().filter(move |event| text(event, name) == value)
 }
 
-/// `TASK_INTERRUPTIBLE` and `TASK_DEAD` of `<linux/sched.h>`.
+/// `TASK_INTERRUPTIBLE`, `TASK_UNINTERRUPTIBLE` (of a lock that another has) and `TASK_DEAD` of `<linux/sched.h>`.
 const INTERRUPTIBLE: i64 = 1;
+const UNINTERRUPTIBLE: i64 = 2;
 const DEAD: i64 = 0x80;
 /// `TASK_WAKING` of 5.10: another CPU wakes it already.
 const WAKING: i64 = 0x200;
@@ -135,7 +136,7 @@ fn naps(here: &Here<'_>) -> Checked {
                 ("BEGINS", 0, 1) => begins += 1,
                 ("SLEEPS", INTERRUPTIBLE, 0) if number(event, "cpu")? == i64::from(cpu) => waits += 1,
                 ("SLEEPS", DEAD, 0) => ends += 1,
-                ("SLEEPS", WAKING, 0) => {}
+                ("SLEEPS", WAKING | UNINTERRUPTIBLE, 0) => {}
                 _ => return wrong("no state to be in"),
             }
         }
