@@ -11,7 +11,7 @@ use corelet_host_tools::pack::{Input, Options, build, container};
 use std::collections::BTreeMap;
 
 const OBJECT: &[u8] = include_bytes!("../../loader/examples/counters/counters.bpf.o");
-const MANIFEST: &str = "[object]\nspdx = \"MIT OR GPL-2.0\"\n";
+const MANIFEST: &str = "[object]\nspdx = \"MIT OR GPL-2.0\"\n[maps.firsts]\nevent = \"struct name\"\n";
 
 /// Programs that begin while it watches: `true` five times and `id` twice, by links to BusyBox; each counts 2.
 const SCRIPT: &str = r#"

@@ -291,7 +291,7 @@ impl<'o, K: Carried> Loaded<'o, K> {
     }
 
     /// Waits up to `timeout_ms` milliseconds (`None` for ever) until there are events, and hands over those that are there then, up
-    /// to 16 buffers' at a time. Before [`Loaded::attach`] there are none.
+    /// to 16 buffers' at a time. Before [`Loaded::attach`] there are none, and none of maps whose events the manifest gives no type.
     ///
     /// # Errors
     /// That of `epoll_pwait(2)`. A signal is none: it ends the wait.
