@@ -250,7 +250,7 @@ pub fn run(
             outcome.add(&name, output, verdict);
         }
     }
-    if sockets.is_some() {
+    if sockets.is_some() && places::makes_all(&the_board.name) {
         match places::maps(&enumerators(&opened, "bpf_map_type")?, &outputs) {
             Ok(line) => outcome.lines.push(line),
             Err(why) => outcome.failures.push(why),
@@ -258,7 +258,7 @@ pub fn run(
     }
     for kind in in_places {
         let output = find(kind.name)?;
-        let verdict = places::judge(kind, output);
+        let verdict = places::judge(kind, output, &the_board.name);
         outcome.add(kind.name, output, verdict);
     }
     Ok(outcome)
