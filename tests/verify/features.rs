@@ -30,6 +30,16 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         }
         words.push(format!("{arch}: whole {whole}, {none}"));
         if number > 0 {
+            let without =
+                loader::build_without(&mut context.machine, context.workspace, "kernel-btf", target)?;
+            let budget = budgets.loader.get(target).map(|of| &of.without_kernel_btf);
+            let goal = budgets.goals.loader;
+            let said = if without.std == Std::Built {
+                budgets::hold("without kernel-btf", without.size, budget, 1, goal)?
+            } else {
+                format!("without kernel-btf {}", without.size)
+            };
+            words.push(format!("{arch}: {said}"));
             continue;
         }
         for feature in FEATURES {
