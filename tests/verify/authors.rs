@@ -40,8 +40,10 @@ struct Desk {
 impl Desk {
     /// An empty folder of this name, with the command built.
     fn new(context: &mut Context<'_>, name: &str) -> Result<Desk> {
-        let words = ["build", "--release", "--quiet", "--package", "corelet-host-tools", "--bin", "corelet"];
-        context.cargo(&words)?;
+        // with the package of the tests, whose dependencies have the features that are built already
+        let packages = ["--package", "corelet-tests", "--package", "corelet-host-tools"];
+        context
+            .cargo(&[&["build", "--release", "--quiet"], &packages[..], &["--bin", "corelet"]].concat())?;
         let clang =
             needs::CLANG.find(&context.machine).ok_or_else(|| Missing::program("clang-19", "clang-19"))?;
         let folder = context.workspace.target.join("verify").join(name);
