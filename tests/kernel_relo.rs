@@ -125,11 +125,7 @@ pub fn ask(
     // some tools preallocate maps for machines far larger than a board
     boot.memory_mib = Some(512);
     boot.deadline = Duration::from_secs(120 + 5 * requests.len() as u64);
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = crate::tools::board::lines(&boot, on_line)?;
     let answers = answers(lines.iter().map(String::as_str));
     let spoken = answers.len();
     ensure!(spoken == requests.len(), "the board spoke of {spoken} of {} objects", requests.len());

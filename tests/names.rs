@@ -10,6 +10,7 @@ pub use documented::documented;
 pub use judge::{judge, table};
 
 use crate::attach::{enumerators, sec::rows};
+use crate::net::version;
 use crate::tools::output::{self, Output};
 use crate::tools::script::{MARK, READY};
 use anyhow::{Context, Result, bail};
@@ -210,12 +211,6 @@ pub fn probed(board: &Board) -> Result<&'static [u8]> {
     })
 }
 
-/// Major and minor of a release.
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut parts = release.split('.');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
 /// Runs all names in one boot of `board`, whose kernel is `kernel`; `probed` is the program in user space that is probed, `sockets` the
 /// one that makes calls of sockets. Names that are older than `from` are left untried.
 ///
@@ -270,11 +265,7 @@ pub fn run(
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
     boot.deadline = Duration::from_secs(1200);
     progress.step(&format!("booting {} for {} names of sections", board.name, rows.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = crate::tools::board::lines(&boot, on_line)?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     let find = |label: &str| outputs.iter().find(|o| o.label == label);
     let fates = rows.iter().zip(refused).map(|(row, refused)| match refused {

@@ -181,7 +181,7 @@ fn pack(way: &Way, kernel: &Opened, linux: (u32, u32)) -> Result<Vec<u8>> {
 }
 
 /// Major and minor of a release.
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut parts = release.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
@@ -264,11 +264,7 @@ pub fn run(
     let mut boot = Boot::new(the_board, kernel.image.clone(), initramfs.build()?);
     boot.deadline = Duration::from_secs(600);
     progress.step(&format!("booting {} for {} ways of attaching to devices", the_board.name, packed.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = crate::tools::board::lines(&boot, on_line)?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     let mut judged = |name: &str, judge: &dyn Fn(&Output) -> Result<(), String>, refusal: bool| {
         let found = outputs.iter().find(|o| o.label == name);

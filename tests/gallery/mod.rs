@@ -181,11 +181,7 @@ pub fn run(
     boot.cpus = Some(cpus);
     boot.deadline = Duration::from_secs(120 + 30 * runs.len() as u64);
     progress.step(&format!("booting {} for {} programs", board.name, runs.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = crate::tools::board::lines(&boot, on_line)?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     Ok(prepared.cells(&outputs, board, cpus))
 }

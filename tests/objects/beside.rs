@@ -151,11 +151,7 @@ pub fn run(
     boot.cpus = Some(2);
     boot.deadline = Duration::from_secs(120 + SECONDS * objects.len() as u64);
     progress.step(&format!("booting {} for {} objects", board.name, objects.len()));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = crate::tools::board::lines(&boot, on_line)?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     let by_label: BTreeMap<&str, &Output> = outputs.iter().map(|o| (o.label.as_str(), o)).collect();
     let rows = objects.iter().zip(packed).enumerate().map(|(number, (object, packed))| {

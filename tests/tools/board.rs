@@ -49,11 +49,7 @@ pub fn run(
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
     boot.cpus = Some(CPUS);
     boot.deadline = Duration::from_secs(60 + RUN_SECONDS * runs.len() as u64);
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = lines(&boot, on_line)?;
     identity::compare(&kernel.image, lines.iter().map(String::as_str))?;
     let outputs = output::parse(lines.iter().map(String::as_str));
     for Run { label, .. } in runs {
@@ -64,6 +60,19 @@ pub fn run(
         );
     }
     Ok(outputs)
+}
+
+/// What a board prints, once it has come to its end; `on_line` hears it meanwhile.
+///
+/// # Errors
+/// A boot that failed.
+pub fn lines(boot: &Boot, on_line: &mut dyn FnMut(&str)) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    boot.run(&mut |line| {
+        on_line(line);
+        lines.push(line.to_owned());
+    })?;
+    Ok(lines)
 }
 
 /// Boots `board` once with `files`, of which [`RUN`] is what it runs, and gives what that says of each of its runs; `what` is done
@@ -83,10 +92,6 @@ pub fn with_files(
     let mut boot = Boot::new(board, kernel.image.clone(), initramfs.build()?);
     boot.deadline = Duration::from_secs(seconds);
     progress.step(&format!("booting {} for {what}", board.name));
-    let mut lines = Vec::new();
-    boot.run(&mut |line| {
-        on_line(line);
-        lines.push(line.to_owned());
-    })?;
+    let lines = lines(&boot, on_line)?;
     Ok(output::parse(lines.iter().map(String::as_str)))
 }
