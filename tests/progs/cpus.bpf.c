@@ -3,7 +3,7 @@
  *
  * CPU masks, which were called impossible for CO-RE. A mask is an array of longs, of 4 or 8 bytes; a `cpumask_var_t` is the mask
  * itself, as an array of one, or with CONFIG_CPUMASK_OFFSTACK a pointer to one as large as the machine has CPUs. Array and
- * pointer do not fit each other, so of two flavors one is there: no configuration has to be known.
+ * pointer do not fit each other, so of two flavors one is there: no configuration has to be known. The event tells it beside.
  */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
@@ -36,6 +36,8 @@ struct task_struct {
 	struct sched_entity se;
 } CORE;
 
+extern bool CONFIG_CPUMASK_OFFSTACK __kconfig __weak;
+
 struct event {
 	__u32 pid;
 	/* bit n: CPU n */
@@ -43,6 +45,8 @@ struct event {
 	__u32 online;
 	/* whether the second mask lies apart */
 	bool apart;
+	/* whether the configuration says so */
+	bool configured;
 	char comm[16];
 };
 const struct event *event_type __unused;
@@ -66,6 +70,7 @@ int begins(struct bpf_raw_tracepoint_args *ctx)
 	__builtin_memset(event, 0, sizeof(*event));
 	event->pid = BPF_CORE_READ(task, tgid);
 	event->allowed = BPF_CORE_READ(task, cpus_mask.bits[0]);
+	event->configured = CONFIG_CPUMASK_OFFSTACK;
 	if (bpf_core_field_exists(apart->online)) {
 		event->apart = true;
 		event->online = BPF_CORE_READ(apart, online, bits[0]);

@@ -3,7 +3,7 @@
  *
  * An enumerator that has another number on every kernel: reasons are put in between from release to release (3 in 6.12, another
  * in 6.1). What is compiled in is this file's number; bpf_core_enum_value() is the running kernel's. Before 5.17 there are no
- * reasons at all, neither the type nor the tracepoint's argument.
+ * reasons at all, neither the type nor the tracepoint's argument. A packet's ip_summed is a bit-field of two bits, which has moved.
  */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
@@ -18,7 +18,11 @@ enum skb_drop_reason {
 struct sk_buff {
 	__be16 protocol;
 	unsigned int len;
+	__u8 ip_summed : 2;
 } CORE;
+
+/* Who has seen to the checksum: CHECKSUM_* of <linux/skbuff.h>, which are macros, of 2 bits and never renumbered. */
+enum checksum { NONE, UNNECESSARY, COMPLETE, PARTIAL };
 
 enum why { UNTOLD, NOBODY_LISTENS, OTHER };
 
@@ -28,6 +32,7 @@ struct event {
 	__u32 no_socket;
 	__u32 protocol;
 	__u32 length;
+	enum checksum checksum;
 };
 const struct event *event_type __unused;
 
@@ -55,6 +60,7 @@ int drops(struct bpf_raw_tracepoint_args *ctx)
 	}
 	event->protocol = __builtin_bswap16(BPF_CORE_READ(skb, protocol));
 	event->length = BPF_CORE_READ(skb, len);
+	event->checksum = BPF_CORE_READ_BITFIELD_PROBED(skb, ip_summed);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -55,8 +55,8 @@ struct {
 	__uint(max_entries, 16384);
 } events SEC(".maps");
 
-/* Only tasks of this name, if there is one. */
-const volatile char only[16] = "napper";
+/* Only tasks of this name; all if the user sets none. */
+const volatile char only[16] = "";
 
 static __always_inline __u32 state_of(struct task_struct *task)
 {
