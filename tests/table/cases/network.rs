@@ -9,7 +9,11 @@ use super::{CASE, Case};
 /// A listener on `$port`, and a client that sends it six bytes. `prepare` says the port.
 const CONNECTION: &str = r#"
     sh -c 'echo server=$$; exec /bin/nc -l -p '$port' </dev/null >/dev/null' & server=$!
-    usleep 300000
+    # 0A: LISTEN
+    for try in $(seq 500); do
+        grep -q "$(printf ':%04X .* 0A ' $port)" /proc/net/tcp /proc/net/tcp6 && break
+        usleep 20000
+    done
     echo hello | sh -c 'echo client=$$; exec /bin/nc 10.7.0.2 '$port' >/dev/null'
     usleep 500000
     kill $server
