@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::super::btf_scan::tests::sample;
+use super::super::peel::MAX_LAYERS;
 use super::*;
 
 #[path = "vendor_tests.rs"]

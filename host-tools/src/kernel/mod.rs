@@ -1,7 +1,7 @@
 //! A kernel's types and identity, out of whatever file holds them.
 //!
 //! [`Kernel::open`] takes raw BTF, an ELF vmlinux, a kernel image as distributions and vendors ship it, or a package, folder or
-//! file system that holds one; it peels the layers one by one ([`container`] knows the wrappers, [`decompress`] the compressions,
+//! file system that holds one; it peels the layers one by one (`peel`; [`container`] knows the wrappers, [`decompress`] the compressions,
 //! [`files`] what holds files), finds the BTF ([`btf_scan`]) and reads who the kernel is ([`identity`], [`notes`], [`banner`]). [`config`] reads
 //! its `.config`, which may be embedded in it, packed beside it, or a file of its own.
 //!
@@ -22,6 +22,7 @@ pub mod identity;
 pub mod image;
 pub mod notes;
 pub mod packaged;
+mod peel;
 mod uimage;
 
 pub use config::Config;
