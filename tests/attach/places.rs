@@ -143,6 +143,7 @@ pub(super) fn judge(kind: &Kind, output: &Output, board: &str) -> Result<Fate, S
 
 #[cfg(test)]
 mod tests {
+    use super::kinds::CONGESTION;
     use super::*;
 
     #[test]

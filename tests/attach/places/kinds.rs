@@ -25,7 +25,7 @@ const STORED: [&str; 13] = [
 const REDIRECT: (&str, &[u8]) = ("redirect", include_bytes!("../redirect.bpf.o"));
 /// The counters of `redirect.bpf.c`.
 const REDIRECTED: [&str; 6] = ["KEPT", "STREAM", "STREAM_MOVED", "MESSAGE", "MESSAGE_MOVED", "CHOSEN"];
-const CONGESTION: (&str, &[u8]) = ("congestion", include_bytes!("../congestion.bpf.o"));
+pub(super) const CONGESTION: (&str, &[u8]) = ("congestion", include_bytes!("../congestion.bpf.o"));
 
 /// The counters, by their place in `hits`: `enum kind` of `places.bpf.c`.
 const COUNTERS: [&str; 38] = [
