@@ -37,6 +37,8 @@ pub struct Boot<'b> {
     pub drives: Vec<PathBuf>,
     /// When QEMU is ended, if the board does not say before that it is done.
     pub deadline: Duration,
+    /// How long the console may say nothing before QEMU is ended; `None` is as long as it likes.
+    pub silence: Option<Duration>,
     /// Hand over the lines of firmware and kernel too.
     pub verbose: bool,
 }
@@ -73,6 +75,8 @@ pub enum Why {
     Panic(String),
     /// The deadline passed; whether the kernel had started `/init` by then.
     Deadline(Duration, bool),
+    /// The console said nothing for so long.
+    Silent(Duration),
     /// QEMU ended by itself.
     Exited(ExitStatus),
 }
@@ -98,6 +102,7 @@ impl<'b> Boot<'b> {
             append: Vec::new(),
             drives: Vec::new(),
             deadline: Duration::from_secs(120),
+            silence: None,
             verbose: false,
         }
     }
@@ -122,13 +127,22 @@ impl<'b> Boot<'b> {
         let mut messages = Vec::new();
         let (mut to_init, mut to_done) = (None, None);
         let mut until = started + self.deadline;
+        let silence = self.silence.unwrap_or(self.deadline);
+        let mut last = started;
         let timed_out = loop {
-            match heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Heard::Console(bytes)) => console.feed(&bytes, on_line),
-                Ok(Heard::Messages(bytes)) => messages.extend_from_slice(&bytes),
+            let wait = until.min(last + silence).saturating_duration_since(Instant::now());
+            last = match heard.recv_timeout(wait) {
+                Ok(Heard::Console(bytes)) => {
+                    console.feed(&bytes, on_line);
+                    Instant::now()
+                }
+                Ok(Heard::Messages(bytes)) => {
+                    messages.extend_from_slice(&bytes);
+                    last
+                }
                 Err(RecvTimeoutError::Timeout) => break true,
                 Err(RecvTimeoutError::Disconnected) => break false,
-            }
+            };
             if console.release.is_some() {
                 to_init.get_or_insert_with(|| started.elapsed());
             }
@@ -149,6 +163,7 @@ impl<'b> Boot<'b> {
                 return Ok(Report { status, release: console.release.unwrap_or_default(), to_init, to_done });
             }
             (Some(words), ..) => Why::Panic(words.clone()),
+            _ if timed_out && Instant::now() < started + self.deadline => Why::Silent(silence),
             _ if timed_out => Why::Deadline(self.deadline, console.release.is_some()),
             _ => Why::Exited(exit),
         };
@@ -324,6 +339,7 @@ impl fmt::Display for BootFailed {
         write!(f, "{}: ", self.board)?;
         match &self.why {
             Why::Panic(words) => write!(f, "{words}")?,
+            Why::Silent(after) => write!(f, "nothing came from the console for {} s", after.as_secs())?,
             Why::Deadline(after, true) => write!(f, "not done after {} s", after.as_secs())?,
             Why::Deadline(after, false) => write!(
                 f,

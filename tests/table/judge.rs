@@ -4,7 +4,7 @@ use super::cases;
 use super::packs::Prepared;
 use crate::tools::output::Output;
 use crate::tools::script::READY;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use corelet_loader::sys::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,8 +20,8 @@ pub enum State {
     Wrong(String),
     /// Loaded, which is all that was asked; what libbpf came to.
     Loaded(String),
-    /// The kernel panicked while it ran.
-    Panicked(No),
+    /// The kernel came to an end while it ran: it panics, or stands still.
+    Ended(No),
     /// Loaded, not attached.
     NotAttached(No),
     /// Not loaded.
@@ -64,7 +64,7 @@ impl fmt::Display for State {
             // the reason has this run's numbers in it: it is for the log
             State::Wrong(_) => write!(f, "wrong"),
             State::Loaded(libbpf) => write!(f, "loaded | libbpf {libbpf}"),
-            State::Panicked(no) => write!(f, "the kernel panics: {no}"),
+            State::Ended(no) => write!(f, "the kernel {no}"),
             State::NotAttached(no) => write!(f, "not attached: {no}"),
             State::NotLoaded(no) => write!(f, "not loaded: {no}"),
             State::Refused(no) => write!(f, "refused: {no}"),
@@ -82,32 +82,36 @@ impl fmt::Display for No {
 ///
 /// # Errors
 /// The board says nothing of it.
-pub(super) fn row(tool: &Prepared, outputs: &[Output], panics: &BTreeMap<String, String>) -> Result<Row> {
+pub(super) fn row(tool: &Prepared, outputs: &[Output], ends: &BTreeMap<String, String>) -> Result<Row> {
     let find = |label: &str| outputs.iter().find(|output| output.label == label);
     let theirs = format!("{}.libbpf", tool.name);
-    if let Some(why) = panics.get(&tool.name) {
-        let libbpf = match (panics.get(&theirs), find(&theirs)) {
-            (Some(_), _) => "the kernel panics too".to_owned(),
-            (None, Some(peer)) => libbpf(tool, &peer.facts),
-            (None, None) => anyhow::bail!("the board says nothing of libbpf's {}", tool.name),
-        };
-        let state = State::Panicked(No { ours: why.clone(), libbpf });
+    let peer = find(&theirs);
+    let theirs = match (ends.get(&theirs), peer) {
+        (Some(why), _) => format!("the kernel {why}"),
+        (None, Some(peer)) => libbpf(tool, &peer.facts),
+        (None, None) => bail!("the board says nothing of libbpf's {}", tool.name),
+    };
+    if let Some(why) = ends.get(&tool.name) {
+        let state = State::Ended(No { ours: why.clone(), libbpf: theirs });
         return Ok(Row { tool: tool.name.clone(), state, kib: (None, 0), kernel: None });
     }
-    let peer = find(&theirs).with_context(|| format!("the board says nothing of libbpf's {}", tool.name))?;
-    let no = |ours: String| No { ours, libbpf: libbpf(tool, &peer.facts) };
+    let no = |ours: String| No { ours, libbpf: theirs };
     let resident = |output: &Output| output.errors.iter().find_map(|line| resident(line));
-    let kib = peer.facts.get("resident").and_then(|kib| kib.parse().ok());
+    let kib = match peer {
+        Some(peer) => peer.facts.get("resident").and_then(|kib| kib.parse().ok()),
+        None => Some(0),
+    };
     let kib = kib.with_context(|| format!("libbpf's loader of {} did not say its memory", tool.name))?;
+    let errors = peer.map_or(&[][..], |peer| &peer.errors);
     let (state, ours) = match &tool.packed {
         Err(why) => (State::Refused(no(short(tool, why))), None),
-        Ok(_) => match (find(&tool.name), resident(peer)) {
+        Ok(_) => match (find(&tool.name), peer.and_then(resident)) {
             (Some(ran), _) if ran.errors.iter().any(|line| line.contains(READY)) => {
                 (result(tool, ran), resident(ran))
             }
             (Some(ran), Some(kib)) => (State::NotAttached(no(last(&ran.errors))), Some(kib)),
             (None, Some(kib)) => (State::Loaded(no(String::new()).libbpf), Some(kib)),
-            (_, None) => (State::NotLoaded(no(last(&peer.errors))), None),
+            (_, None) => (State::NotLoaded(no(last(errors))), None),
         },
     };
     let kernel = match find(&tool.name) {

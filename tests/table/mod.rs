@@ -28,8 +28,10 @@ use std::time::Duration;
 const RUN_SECONDS: u64 = 20;
 /// Some tools size their maps for machines far larger than a board.
 const MEMORY_MIB: u32 = 512;
-/// Panics of one kernel: each is a boot.
-const MOST_PANICS: usize = 20;
+/// Without a word the kernel stands still: a run has limits of its own for each of its waits, of which two may come in a row.
+const SILENCE: Duration = Duration::from_secs(240);
+/// Panics and halts of one kernel: each is a boot.
+const MOST_ENDS: usize = 20;
 /// Two nodes of memory with a CPU each, for QEMU; half of [`MEMORY_MIB`] in each.
 const NODES: [&str; 8] = [
     "-object",
@@ -80,7 +82,7 @@ pub enum How {
 /// Runs all `objects` on `board`, each by ours and then by libbpf's. `on_line` hears the console.
 ///
 /// # Errors
-/// A board that does not come up, or says nothing of a tool; too many panics of its kernel.
+/// A board that does not come up, or says nothing of a tool; too many ends of its kernel.
 pub fn run(
     board: &Board,
     kernel: &Kernel,
@@ -93,7 +95,7 @@ pub fn run(
     progress.step("packing all tools, and cutting the same types out for libbpf");
     let prepared = packs::prepare(kernel, objects, progress)?;
     let calls: Vec<Call<'_>> = prepared.iter().flat_map(|tool| calls(tool, how)).collect();
-    let (mut outputs, mut panics) = (Vec::new(), BTreeMap::new());
+    let (mut outputs, mut ends) = (Vec::new(), BTreeMap::new());
     let mut left = &calls[..];
     while !left.is_empty() {
         let mut lines = Vec::new();
@@ -104,19 +106,20 @@ pub fn run(
         let new = output::parse(lines.iter().map(String::as_str));
         let at = left.iter().position(|call| new.iter().all(|output| output.label != call.label));
         outputs.extend(new);
-        let panicked = ended.as_ref().err().and_then(|e| match &e.downcast_ref::<BootFailed>()?.why {
-            Why::Panic(words) => Some(words.clone()),
+        let its_end = ended.as_ref().err().and_then(|e| match &e.downcast_ref::<BootFailed>()?.why {
+            Why::Panic(words) => Some(format!("panics: {}", judge::panic(&lines, words))),
+            Why::Silent(_) => Some("stands still".to_owned()),
             _ => None,
         });
-        let (Some(words), Some(at)) = (panicked, at) else {
+        let (Some(words), Some(at)) = (its_end, at) else {
             ended.with_context(|| format!("{} after {} lines", board.name, lines.len()))?;
             break;
         };
-        panics.insert(left[at].label.clone(), judge::panic(&lines, &words));
-        ensure!(panics.len() <= MOST_PANICS, "{}: the kernel panics for {panics:?}", board.name);
+        ends.insert(left[at].label.clone(), words);
+        ensure!(ends.len() <= MOST_ENDS, "{}: the kernel comes to an end for {ends:?}", board.name);
         left = &left[at + 1..];
     }
-    prepared.iter().map(|tool| judge::row(tool, &outputs, &panics)).collect()
+    prepared.iter().map(|tool| judge::row(tool, &outputs, &ends)).collect()
 }
 
 /// A line of the board's script.
@@ -192,5 +195,6 @@ fn boot(
     boot.memory_mib = Some(MEMORY_MIB);
     boot.cpus = Some(2);
     boot.deadline = Duration::from_secs(60 + RUN_SECONDS * calls.len() as u64);
+    boot.silence = Some(SILENCE);
     boot.run(on_line).map(drop)
 }

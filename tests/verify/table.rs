@@ -96,11 +96,14 @@ pub(crate) fn rows(
         .map(|&(name, source)| Ok((name, peer::program(board, source, &context.machine, &mut *progress)?)));
     let programs = programs.collect::<Result<Vec<_>>>()?;
     let executables = table::Executables { ours: &ours, peer: &peer, programs: &programs };
-    let mut console = Vec::new();
-    let mut hear = |line: &str| console.push(line.to_owned());
-    let rows = table::run(board, kernel, executables, objects, how, &mut *progress, &mut hear);
-    console.iter().try_for_each(|line| context.note(line))?;
-    let rows = rows?;
+    let mut noted = Ok(());
+    let mut hear = |line: &str| {
+        if noted.is_ok() {
+            noted = context.note(line);
+        }
+    };
+    let rows = table::run(board, kernel, executables, objects, how, &mut *progress, &mut hear)?;
+    noted?;
     for Row { tool, state, .. } in &rows {
         if let State::Wrong(why) = state {
             context.note(&format!("{}: {tool}: wrong: {why}", board.name))?;
