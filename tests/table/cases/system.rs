@@ -7,8 +7,10 @@ use super::{CASE, Case};
 /// A loop under a name of its own for two thirds of a second.
 const SPIN: &str = r#"
     sh -c 'printf corelet-spin >/proc/$$/comm; echo pid=$$; : >go; while [ -e go ]; do :; done' & spin=$!
+    until [ -e go ]; do usleep 10000; done
     usleep 700000
     rm -f go
+    wait $spin
 "#;
 
 pub(super) const CASES: &[Case] = &[
