@@ -14,7 +14,8 @@ const CONNECTION: &str = r#"
         grep -q "$(printf ':%04X .* 0A ' $port)" /proc/net/tcp /proc/net/tcp6 && break
         usleep 20000
     done
-    echo hello | sh -c 'echo client=$$; exec /bin/nc 10.7.0.2 '$port' >/dev/null'
+    # not before the other side is connected, else they come with what connects it, past the tracepoints of data
+    (usleep 100000; echo hello) | sh -c 'echo client=$$; exec /bin/nc 10.7.0.2 '$port' >/dev/null'
     usleep 500000
     kill $server
 "#;
