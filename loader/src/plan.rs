@@ -87,6 +87,35 @@ pub fn decide<K: Kernel>(
         let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
         say(kernel, "%: skipped % (%): %", &args);
     }
+    if cfg!(feature = "alternatives") { nowhere(kernel, session, s, chosen) } else { Ok(()) }
+}
+
+/// Refuses what would run and show nothing: an optional program for several places of which the kernel has none, and an object
+/// of which nothing is left.
+#[cold]
+#[inline(never)]
+fn nowhere<K: Kernel>(
+    kernel: &mut K,
+    session: &mut Session<'_>,
+    s: &Sections<'_>,
+    chosen: &[u8],
+) -> Done<()> {
+    let is_chosen = |number: u16| chosen.get(usize::from(number)) == Some(&1);
+    let none = !chosen.contains(&1);
+    for (number, mut program) in (0..).zip(s.programs()) {
+        let same = |of: &Program<'_>| of.function == program.function;
+        let copies = || (0..).zip(s.programs()).filter(|(_, other)| same(other));
+        if decision(s, number) != Decision::IfPresent
+            || copies().any(|(copy, _)| is_chosen(copy))
+            || (copies().count() < 2 && !none)
+        {
+            continue;
+        }
+        overrides::apply(kernel, session, &mut program)?;
+        if let Err(e) = present(kernel, session, s, number, &program) {
+            return Err(refuse(kernel, s, &program, e));
+        }
+    }
     Ok(())
 }
 

@@ -114,6 +114,26 @@ fn optional_programs_are_skipped_and_reported() {
 }
 
 #[test]
+fn what_would_run_and_show_nothing_is_refused() {
+    // an optional program for two places needs one of them
+    let mut k = Fake::new(Sample { two_places: true, ..Sample::default() }.pack());
+    assert_eq!(run(&mut k, RUN), 0, "{}", k.stderr);
+    assert_eq!(k.progs.len(), 3);
+    k.no_symbols = true;
+    assert_eq!(run(&mut k, RUN), 1, "{}", k.stderr);
+    let word = "cannot attach handle_probe (kprobe/do_open): ENOENT; this kernel has nothing of that name";
+    assert!(k.stderr.contains(word), "{}", k.stderr);
+    // of an object of optional programs one has to be there
+    let mut k = Fake::new(Sample { all_optional: true, ..Sample::default() }.pack());
+    k.files.remove(EVENT_ID);
+    assert_eq!(run(&mut k, RUN), 0, "{}", k.stderr);
+    k.no_symbols = true;
+    assert_eq!(run(&mut k, RUN), 1, "{}", k.stderr);
+    assert!(k.stderr.contains("cannot attach handle_open"), "{}", k.stderr);
+    assert!(k.left().is_empty());
+}
+
+#[test]
 fn needed_programs_are_not() {
     let mut k = Fake::new(Sample::default().pack());
     k.files.remove(EVENT_ID);

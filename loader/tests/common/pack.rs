@@ -30,6 +30,10 @@ pub struct Sample {
     pub object_in_target: [u8; 32],
     /// Makes the kprobe one that is needed.
     pub needed: bool,
+    /// Whether the program that is needed is optional too.
+    pub all_optional: bool,
+    /// Whether the optional program has a second place.
+    pub two_places: bool,
     /// What the kprobe is instead: section, what it is attached to, `enum bpf_prog_type` and `enum bpf_attach_type`.
     pub probe: Option<(&'static str, Attach<'static>, u32, u32)>,
     /// Adds the maps of libbpf's `usdt.bpf.h`, the first with this many entries.
@@ -75,6 +79,8 @@ impl Default for Sample {
             build_id: BUILD_ID.to_vec(),
             object_in_target: DIGEST,
             needed: false,
+            all_optional: false,
+            two_places: false,
             probe: None,
             usdt_specs: 0,
             usdt_spec_size: 208,
@@ -250,6 +256,11 @@ impl Sample {
             }
             None => kprobe,
         };
+        let other = Attach::Kprobe { symbol: "do_open_other", offset: 0, ret: true };
+        let mut programs = vec![open, kprobe];
+        if self.two_places {
+            programs.push(Program { section: "kprobe/do_open_other", attach: other, ..kprobe });
+        }
         let object =
             Object { name: self.name, digest: DIGEST, license: "GPL", spdx: "GPL-2.0-only", kern_version: 0 };
         let function = |name, start, count| Function { name, start, count };
@@ -281,7 +292,7 @@ impl Sample {
                     function("handle_probe", 10, 2),
                 ]),
             ),
-            (section::PROGRAMS, records(&[open, kprobe])),
+            (section::PROGRAMS, records(&programs)),
             (section::MAPS, records(&maps)),
             (section::RELOS, records(&relos)),
             (
@@ -329,7 +340,12 @@ impl Sample {
                 let one_of = |set| Decision::OneOf { group: 0, set };
                 vec![choice(0, one_of(1)), choice(1, one_of(0))]
             }
-            false => vec![choice(1, decision)],
+            false => {
+                let all = if self.all_optional { Decision::IfPresent } else { Decision::Load };
+                let mut choices = vec![choice(0, all), choice(1, decision)];
+                choices.extend(self.two_places.then(|| choice(2, decision)));
+                choices
+            }
         };
         let mut sections = vec![
             (section::TARGET, records(&[target])),
