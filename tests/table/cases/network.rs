@@ -8,16 +8,19 @@ use super::{CASE, Case};
 
 /// A listener on `$port`, and a client that sends it six bytes. `prepare` says the port.
 const CONNECTION: &str = r#"
-    sh -c 'echo server=$$; exec /bin/nc -l -p '$port' </dev/null >/dev/null' & server=$!
+    # a listener whose own input ends would end the connection before it has heard anything
+    mkfifo stay; exec 8<>stay
+    sh -c 'echo server=$$; exec /bin/nc -l -p '$port' <&8 >/dev/null' & server=$!
     # 0A: LISTEN
     for try in $(seq 500); do
         grep -q "$(printf ':%04X .* 0A ' $port)" /proc/net/tcp /proc/net/tcp6 && break
         usleep 20000
     done
-    # not before the other side is connected, else they come with what connects it, past the tracepoints of data
+    # what comes with the connection itself passes the tracepoints of data
     (usleep 100000; echo hello) | sh -c 'echo client=$$; exec /bin/nc 10.7.0.2 '$port' >/dev/null'
     usleep 500000
     kill $server
+    exec 8>&-
 "#;
 
 /// The driver leaves no other local port.
