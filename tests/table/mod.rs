@@ -174,14 +174,16 @@ fn boot(
         let _ = writeln!(script, "{line}");
     }
     files.push((RUN.to_owned(), 0o755, script.into_bytes()));
+    let folder = kernel.modules(progress)?;
     let mut modules = MODULES.map(str::to_owned).to_vec();
-    if board.arch.debian == "armhf" {
+    let is_there = |name: &str| folder.join("kernel/crypto").join(name).is_file();
+    if is_there("crc32c_generic.ko") || is_there("crc32c_generic.ko.xz") {
         // ext4 asks for it by its algorithm, which no list of dependencies says
         modules.insert(0, "crc32c_generic".to_owned());
     }
     let initramfs = Initramfs {
         busybox: busybox_static(board, progress)?,
-        modules_folder: Some(kernel.modules(progress)?),
+        modules_folder: Some(folder),
         modules,
         files,
     };
