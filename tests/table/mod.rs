@@ -97,6 +97,7 @@ pub fn run(
     let calls: Vec<Call<'_>> = prepared.iter().flat_map(|tool| calls(tool, how)).collect();
     let (mut outputs, mut ends) = (Vec::new(), BTreeMap::new());
     let mut left = &calls[..];
+    let mut patience = 1;
     while !left.is_empty() {
         let mut lines = Vec::new();
         let ended = boot(board, kernel, executables, left, progress, &mut |line| {
@@ -104,6 +105,11 @@ pub fn run(
             lines.push(line.to_owned());
         });
         let new = output::parse(lines.iter().map(String::as_str));
+        if new.is_empty() && patience > 0 {
+            // what stood still before the first run has not met any of them
+            patience -= 1;
+            continue;
+        }
         let at = left.iter().position(|call| new.iter().all(|output| output.label != call.label));
         outputs.extend(new);
         let its_end = ended.as_ref().err().and_then(|e| match &e.downcast_ref::<BootFailed>()?.why {
