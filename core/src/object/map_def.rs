@@ -12,6 +12,8 @@ const PROG_ARRAY: u32 = 3;
 /// `enum bpf_map_type`: maps of maps.
 const ARRAY_OF_MAPS: u32 = 12;
 const HASH_OF_MAPS: u32 = 13;
+/// `enum bpf_map_type`: a ring buffer, whose values have no size.
+const RINGBUF: u32 = 27;
 
 /// What a definition says; 0 and void where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +60,11 @@ impl MapSpec {
                 "numa_node" => spec.numa_node = uint(btf, &m)?,
                 "map_extra" => spec.map_extra = ulong(btf, &m)?,
                 "key_size" => set_size(&mut spec.key_size, uint(btf, &m)?)?,
-                "value_size" => set_size(&mut spec.value_size, uint(btf, &m)?)?,
+                "value_size" => match uint(btf, &m)? {
+                    // `RingBuf<T>` of aya-ebpf: the type of its records, and the size that the kernel wants; libbpf refuses it
+                    0 if spec.map_type == RINGBUF => spec.value_size = 0,
+                    size => set_size(&mut spec.value_size, size)?,
+                },
                 "key" => {
                     let size;
                     (spec.key_type, size) = sized(btf, &m)?;
@@ -132,5 +138,39 @@ fn values(btf: &Btf<'_>, m: &Member, holds_maps: bool) -> Result<Option<TypeId>,
         Kind::Struct if holds_maps => Ok(Some(element.id)),
         Kind::FuncProto if !holds_maps => Ok(None),
         _ => Err(Fault::BadMapField),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::testing::{Build, INT_SIGNED};
+    use crate::bytes::Endian;
+
+    /// A definition of this type whose values are a struct of 8 bytes, and `value_size`.
+    fn spec(map_type: u32, value_size: u32) -> Result<MapSpec, Fault> {
+        let mut b = Build::new(Endian::Little);
+        let int = b.int("int", 4, INT_SIGNED);
+        let [map_type, size] = [map_type, value_size].map(|n| {
+            let array = b.array(int, n);
+            b.to("", Kind::Ptr, array)
+        });
+        let record = b.structure("record", 8, &[("a", int, 0), ("b", int, 32)]);
+        let record = b.to("", Kind::Ptr, record);
+        let members = [("type", map_type, 0), ("value", record, 64), ("value_size", size, 128)];
+        let def = b.structure("def", 24, &members);
+        let bytes = b.finish();
+        let mut index = [0; 16];
+        let btf = Btf::parse(&bytes, &mut index).unwrap();
+        MapSpec::parse(&btf, &btf.ty(TypeId(def)).unwrap(), false)
+    }
+
+    #[test]
+    fn the_records_of_a_ring_buffer_have_a_type_and_its_values_no_size() {
+        let ring = spec(RINGBUF, 0).unwrap();
+        assert_eq!((ring.value_size, ring.value_type == TypeId::VOID), (0, false));
+        assert_eq!(spec(RINGBUF, 4), Err(Fault::ConflictingSize));
+        assert_eq!(spec(1, 0), Err(Fault::ConflictingSize));
+        assert_eq!(spec(1, 8).map(|hash| hash.value_size), Ok(8));
     }
 }
