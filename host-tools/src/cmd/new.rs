@@ -14,12 +14,19 @@ use crate::output;
 /// In it, `make` compiles and packs, `make run` shows events, `make test` checks them; `make test BOARD=qemu-riscv64` runs the same
 /// object on another architecture. It needs clang and make, and what boards need, which corelet names where it is not there.
 ///
+/// With --rust the program is in Rust (aya-ebpf), and what it reads of the kernel's types in C beside it, whose relocations rustc
+/// cannot write. That needs bpf-linker and the source of Rust's `core` too; `make` names what is missing.
+///
 /// Example: corelet new execwatch && make -C execwatch test
+/// Example: corelet new --rust execwatch && make -C execwatch test
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The project's folder and name: letters, digits and `_`, a letter first.
     #[arg(value_name = "NAME")]
     name: PathBuf,
+    /// The program in Rust.
+    #[arg(long)]
+    rust: bool,
 }
 
 /// What stands for the name in the files.
@@ -32,12 +39,18 @@ macro_rules! file {
 }
 
 /// The files, by what they are called in the project.
-const FILES: [(&str, &str); 5] = [
-    file!("NAME.bpf.c", "program.bpf.c"),
-    file!("NAME.toml", "program.toml"),
-    file!("Makefile", "Makefile"),
-    file!("work.sh", "work.sh"),
-    file!("test.sh", "test.sh"),
+const FILES: [(&str, &str); 2] = [file!("work.sh", "work.sh"), file!("test.sh", "test.sh")];
+const IN_C: [(&str, &str); 3] =
+    [file!("NAME.bpf.c", "program.bpf.c"), file!("NAME.toml", "program.toml"), file!("Makefile", "Makefile")];
+const IN_RUST: [(&str, &str); 7] = [
+    file!("src/main.rs", "rust/main.rs"),
+    file!("src/kernel.c", "rust/kernel.c"),
+    file!("build.rs", "rust/build.rs"),
+    // by its own name it would make a package of the folder that it comes from
+    file!("Cargo.toml", "rust/package.toml"),
+    file!(".cargo/config.toml", "rust/config.toml"),
+    file!("NAME.toml", "rust/program.toml"),
+    file!("Makefile", "rust/Makefile"),
 ];
 
 /// Runs the command.
@@ -59,8 +72,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
         return Err(Failure::usage(format!("{}: is there already", folder.display())));
     }
     headers::write(&folder.join("include"))?;
-    for (path, text) in FILES {
+    let program: &[_] = if args.rust { &IN_RUST } else { &IN_C };
+    for (path, text) in FILES.iter().chain(program) {
         let path = folder.join(path.replace(NAME, name));
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("{}: cannot make this folder", parent.display()))?;
         output::write_file(&path, text.replace(NAME, name).as_bytes()).context("a new project")?;
     }
     let corelet = match on_path("corelet") {
