@@ -31,15 +31,15 @@ pub(crate) fn new_wants() -> Wants {
 }
 
 /// A folder, the compiler and the command.
-struct Desk {
-    folder: PathBuf,
-    clang: PathBuf,
-    corelet: PathBuf,
+pub(crate) struct Desk {
+    pub(crate) folder: PathBuf,
+    pub(crate) clang: PathBuf,
+    pub(crate) corelet: PathBuf,
 }
 
 impl Desk {
     /// An empty folder of this name, with the command built.
-    fn new(context: &mut Context<'_>, name: &str) -> Result<Desk> {
+    pub(crate) fn new(context: &mut Context<'_>, name: &str) -> Result<Desk> {
         // with the package of the tests, whose dependencies have the features that are built already
         let packages = ["--package", "corelet-tests", "--package", "corelet-host-tools"];
         context
@@ -68,17 +68,17 @@ impl Desk {
         Ok(())
     }
 
-    fn corelet(&self, words: &[&str]) -> Result<Output> {
+    pub(crate) fn corelet(&self, words: &[&str]) -> Result<Output> {
         self.run(Command::new(&self.corelet).args(words))
     }
 
-    fn run(&self, command: &mut Command) -> Result<Output> {
+    pub(crate) fn run(&self, command: &mut Command) -> Result<Output> {
         let command = command.current_dir(&self.folder).env_remove("CARGO_MANIFEST_DIR");
         command.output().with_context(|| format!("{command:?}"))
     }
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{err}{out}")
 }
@@ -219,7 +219,17 @@ fn project(desk: &Desk) -> Result<()> {
     holds(&said(&made), "6 relocations patched, 0 poisoned, 0 failed")?;
     ensure!(!said(&made).contains("warning"), "{}", said(&made));
     ensure!(desk.folder.join("watch/watch.pack").is_file(), "make made no pack");
-    Ok(())
+    // in Rust: what it needs beside, in the order in which it is asked for
+    let made = desk.corelet(&["new", "--rust", "rusty"])?;
+    ensure!(made.status.success(), "{}", said(&made));
+    let make = |words: &[&str]| desk.run(Command::new("make").args(["-C", "rusty", &clang]).args(words));
+    let without = make(&["BPF_LINKER=no-such-linker"])?;
+    holds(
+        &said(&without),
+        "no-such-linker is not on this machine: with Rust 1.95 `cargo install bpf-linker@",
+    )?;
+    let without = make(&["BPF_LINKER=sh", "RUST_SRC=no-such-folder"])?;
+    holds(&said(&without), "rustc's source is not on this machine: rustup component add rust-src")
 }
 
 /// The vmlinux.h of the boards' kernels: one object of it for all of them.

@@ -18,19 +18,20 @@ fn main() {
     compile("-S", &text);
     println!("cargo::rustc-link-arg-bins={}", bitcode.display());
     println!("cargo::rustc-link-arg-bins=--btf");
-    // `__weak` of an extern is lost on what bpf-linker need not export
+    // bpf-linker takes what it need not export for its own: an extern would no longer be weak, a function lose its arguments
     let text = std::fs::read_to_string(&text).expect("clang wrote it");
-    let weak = text.lines().filter(|line| line.contains(" extern_weak ")).filter_map(name);
-    let weak: Vec<&str> = weak.collect();
-    if !weak.is_empty() {
-        println!("cargo::rustc-link-arg-bins=--export={}", weak.join(","));
+    let externs: Vec<&str> = text.lines().filter_map(declared).collect();
+    if !externs.is_empty() {
+        println!("cargo::rustc-link-arg-bins=--export={}", externs.join(","));
     }
 }
 
 fn compile(form: &str, to: &Path) {
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
     let mut command = Command::new(&clang);
-    command.args(FLAGS.split(' ')).args([form, SOURCE, "-o"]).arg(to);
+    let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    command.args(FLAGS.split(' ')).arg(format!("-fdebug-prefix-map={here}=."));
+    command.args([form, SOURCE, "-o"]).arg(to);
     match command.status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!("{clang} {SOURCE}: {status}"),
@@ -38,8 +39,11 @@ fn compile(form: &str, to: &Path) {
     }
 }
 
-/// The name in a line of LLVM's text that declares a variable or function: what follows its first `@`.
-fn name(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once('@')?;
-    rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
+/// The extern that a line of LLVM's text declares, if it is no name of LLVM's own, which have dots.
+fn declared(line: &str) -> Option<&str> {
+    let is_extern =
+        line.starts_with("declare ") || line.contains(" = external ") || line.contains(" = extern_weak ");
+    let (_, rest) = line.split_once('@').filter(|_| is_extern)?;
+    let name = rest.split([' ', '(']).next()?;
+    (!name.contains('.')).then_some(name)
 }
