@@ -71,6 +71,8 @@ pub const PROGRAMS: &[Program] = &[
         sets: &["drop=true", "content=221"], work: ECHOES),
     program!("runs", runs, work: RUNS),
     program!("runs" as "runs_without_ring", manifest: RUNS_WITHOUT_RING, runs_without_ring, work: RUNS),
+    program!("readers", readers, sets: &["LEAST=77"], work: r#"dd if=/proc/meminfo of=/dev/null bs=76 count=1
+        sh -c 'echo parent=$$; sh -c "echo pid=\$\$; exec dd if=/proc/meminfo of=/dev/null bs=77 count=3"; true'"#),
     program!("takes", takes, sets: &["text_argument=4"], work: "sh -c 'echo pid=$$; exec /corelet/probed 2 >/dev/null'"),
 ];
 
@@ -446,6 +448,45 @@ fn runs(here: &Here<'_>) -> Checked {
 
 fn runs_without_ring(here: &Here<'_>) -> Checked {
     ran(here, "BY_PID", "BY_CPU")
+}
+
+/// `PROC_SUPER_MAGIC`
+const PROC: i64 = 0x9fa0;
+
+/// A program in Rust.
+fn readers(here: &Here<'_>) -> Checked {
+    let (parent, pid) = (here.output.fact("parent")?, here.output.fact("pid")?);
+    let config = |name: &str| here.config.get(name);
+    let Some(Option::Number(hz)) = config("CONFIG_HZ") else { return Err("no CONFIG_HZ".to_owned()) };
+    let preempts = config("CONFIG_PREEMPT") == Some(&Option::Yes);
+    let casts = here.since(6, 2) && here.config.is_set("CONFIG_DEBUG_INFO_BTF");
+    let mut seen = 0;
+    for event in of(here, "comm", "dd") {
+        seen += 1;
+        let numbers = [
+            ("pid", pid),
+            ("parent", parent),
+            ("bytes", 77),
+            ("nth", seen),
+            ("file_system", PROC),
+            ("hz", i64::try_from(*hz).map_err(|e| e.to_string())?),
+        ];
+        let wrong = numbers.iter().find(|(name, value)| number(event, name) != Ok(*value));
+        if let Some((name, value)) = wrong {
+            return Err(format!("{name} is not {value}: {}", show(event)));
+        }
+        let version = number(event, "version")?;
+        let found = (
+            format!("{}.{}.", version >> 16, version >> 8 & 0xff),
+            text(event, "way"),
+            event.get("preempts").and_then(Value::as_bool),
+        );
+        let way = if casts { "Cast" } else { "Probed" };
+        if !here.release.starts_with(&found.0) || (found.1, found.2) != (way, Some(preempts)) {
+            return Err(format!("{found:?}, not of {} ({way:?}, {preempts})", here.release));
+        }
+    }
+    within("reads of 77 bytes", seen, 3, 3)
 }
 
 /// `probed_eight()` of `uprobe/probed.c`, called once in each round.
