@@ -23,6 +23,7 @@ mod oracle;
 mod panics;
 mod peers;
 mod run;
+mod rust_authors;
 mod selfcheck;
 mod single;
 mod steps;

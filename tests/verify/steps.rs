@@ -31,6 +31,7 @@ use crate::oracle;
 use crate::panics;
 use crate::peers;
 use crate::run::Outcome;
+use crate::rust_authors;
 use crate::selfcheck;
 use crate::single;
 use crate::table;
@@ -67,6 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dump", what: "both kernels' types as C, every size and offset asserted, by clang", full: false, wants: oracle::dump_wants, run: oracle::dump },
     Step { name: "authors", what: "headers, by themselves and of several kernels; every form of GUIDE.md and what is said of it; registers of another architecture refused; a new project", full: false, wants: authors::wants, run: authors::authors },
     Step { name: "new-author", what: "a newcomer's way in an empty home, timed: install, a new project, an edit, its events on two boards", full: true, wants: authors::new_wants, run: authors::new_author },
+    Step { name: "new-rust", what: "programs in Rust: a new project and one of the gallery, compiled by bpf-linker, the same bytes on three boards", full: true, wants: rust_authors::wants, run: rust_authors::run },
     Step { name: "images", what: "both boards' kernels as uImage, FIT, packages (.deb, .rpm, .ipk), folder and file system, made by the tools that make them: one identity, one BTF", full: true, wants: images::wants, run: images::run },
     Step { name: "oracle", what: "objects of Debian's packages on three kernels: libbpf relocates and links as we do, minima as the whole", full: false, wants: oracle::oracle_wants, run: oracle::oracle },
     Step { name: "link", what: "objects linked as bpftool links them: the same programs, maps and variables to core and to libbpf; refused where it refuses", full: false, wants: link::wants, run: link::run },

@@ -21,6 +21,9 @@ pub const LOADER: [&str; 4] = [
 /// Targets of Rust's third tier. Nobody builds their library, so rustup is not asked for it.
 pub const TIER_3: [&str; 1] = ["mips-unknown-linux-gnu"];
 
+/// The target of BPF programs in Rust, of the third tier too; no loader is built for it.
+pub const BPF: &str = "bpfel-unknown-none";
+
 /// How long rustup may take for one target. Where its server cannot be reached it may hang for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -87,7 +90,8 @@ impl Compiler {
         let mut why = "there is no rustup here".to_owned();
         if machine.program("rustup").is_some() {
             why = "it has no library of targets of the third tier".to_owned();
-            for target in targets.iter().filter(|target| !TIER_3.contains(target)) {
+            let built = |target: &&&str| !TIER_3.contains(target) && **target != BPF;
+            for target in targets.iter().filter(built) {
                 match self.ask_rustup(machine, target)? {
                     None => machine.say(&format!("{target}: standard library by rustup")),
                     Some(reason) => {
@@ -189,10 +193,11 @@ mod tests {
             add(state, call);
             Some(printed(""))
         });
-        compiler().install(&mut machine, &[TIER_3[0], ARM]).unwrap();
+        compiler().install(&mut machine, &[TIER_3[0], BPF, ARM]).unwrap();
         assert_eq!(machine.ran, [format!("rustup target add {ARM}"), "fetch rust-src 1.95.0".to_owned()]);
         assert_eq!(compiler().std(&machine, ARM), Some(Std::Built));
         assert!(matches!(compiler().std(&machine, TIER_3[0]), Some(Std::Source(_))));
+        assert!(matches!(compiler().std(&machine, BPF), Some(Std::Source(_))));
     }
 
     #[test]
