@@ -111,7 +111,7 @@ static __always_inline unsigned long corelet_read_long(const void *address, unsi
 #define ___corelet_core(arch, ctx, reg) ({						\
 	const void *___at = (ctx);							\
 	asm volatile("" : "+r"(___at));							\
-	BPF_CORE_READ((const struct pt_regs___##arch *)___at, reg);			\
+	BPF_CORE_READ((struct pt_regs___##arch *)___at, reg);			\
 })
 
 /* name() reads a register of a probe's context, name_core() one of registers that lie in the kernel's memory. Both take the
@@ -202,6 +202,20 @@ CORELET_PARM(8)
 #define PT_REGS_RC_CORE(regs) corelet_rc_core(corelet_arch(), regs)
 #define PT_REGS_SP_CORE(regs) corelet_sp_core(corelet_arch(), regs)
 #define PT_REGS_IP_CORE(regs) corelet_ip_core(corelet_arch(), regs)
+/* The address that a function returns to, in a probe of its entry and of its return: x86-64 has it on the stack. */
+static __always_inline unsigned long corelet_return_address(unsigned int arch, const void *ctx, const void *at)
+{
+	unsigned long address = 0;
+
+	if (arch != CORELET_X86_64)
+		return corelet_ret(arch, ctx);
+	bpf_probe_read_kernel(&address, sizeof(address), at);
+	return address;
+}
+#define BPF_KPROBE_READ_RET_IP(address, ctx)						\
+	({ (address) = corelet_return_address(corelet_arch(), ctx, (void *)PT_REGS_SP(ctx)); })
+#define BPF_KRETPROBE_READ_RET_IP(address, ctx)						\
+	({ (address) = corelet_return_address(corelet_arch(), ctx, (void *)PT_REGS_FP(ctx) + 8); })
 #define PT_REGS_PARM1_SYSCALL(ctx) corelet_syscall_parm1(corelet_arch(), ctx)
 #define PT_REGS_PARM2_SYSCALL(ctx) corelet_parm2(corelet_arch(), ctx)
 #define PT_REGS_PARM3_SYSCALL(ctx) corelet_parm3(corelet_arch(), ctx)

@@ -45,6 +45,8 @@ END {
 		text = arguments[name]; gsub(/struct bpf_map \*/, "void *", text)
 		gsub(/struct sk_buff/, "struct __sk_buff", text); gsub(/struct xdp_buff/, "struct xdp_md", text)
 		gsub(/struct sk_msg_buff/, "struct sk_msg_md", text)
+		# no header need have size_t
+		gsub(/size_t/, "unsigned long", text)
 		text = fixed(text); result[name] = fixed(result[name])
 		space = result[name] ~ /\*$/ ? "" : " "
 		sub(/ $/, "", result[name])

@@ -96,13 +96,14 @@ pub(crate) fn authors(context: &mut Context<'_>) -> Result<Outcome> {
     let made = desk.corelet(&["headers", "include"])?;
     ensure!(made.status.success(), "corelet headers: {}", said(&made));
     headers(&desk)?;
+    let compilers = sources(&desk)?;
     let messages = guide(&desk)?;
     matches(&desk)?;
     let kinds = kinds(&desk)?;
     project(&desk)?;
     let kernels = union(&desk)?;
     Ok(Outcome::Passed(format!(
-        "{messages} messages of the guide, {kinds} kinds of programs with another architecture's registers, a header of {kernels} \
+        "{compilers} compilers, {messages} messages of the guide, {kinds} kinds of programs with another architecture's registers, a header of {kernels} \
          kernels, a new project"
     )))
 }
@@ -126,6 +127,26 @@ fn headers(desk: &Desk) -> Result<()> {
     let mut host = Command::new(&desk.clang);
     let host = said(&desk.run(host.args(["-I", "include", "-c", "header.c", "-o", "header.o"]))?);
     holds(&host, "error: … compile BPF programs with clang -target bpf")
+}
+
+/// What other people's sources use of libbpf's headers, in place of <linux/bpf.h> too, by each compiler of these that is here.
+fn sources(desk: &Desk) -> Result<usize> {
+    let source = Path::new(FOLDER).join("sources.bpf.c");
+    let mut compilers = vec![desk.clang.clone()];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for folder in std::env::split_paths(&path).filter(|folder| !folder.is_symlink()) {
+        compilers.extend((12..=24).map(|version| folder.join(format!("clang-{version}"))));
+    }
+    compilers.retain(|clang| clang.is_file());
+    compilers.sort();
+    compilers.dedup();
+    for clang in &compilers {
+        let desk = Desk { clang: clang.clone(), folder: desk.folder.clone(), corelet: desk.corelet.clone() };
+        for flags in [&[][..], &["-DLINUX"]] {
+            desk.compiled(&source, "sources.bpf", flags).with_context(|| clang.display().to_string())?;
+        }
+    }
+    Ok(compilers.len())
 }
 
 /// Every form of the guide: the wrong one gives its messages, the right one none of them.

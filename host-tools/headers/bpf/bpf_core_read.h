@@ -60,6 +60,23 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #else
 #define ___bpf_low(value, size) ((void *)&(value) + sizeof(value) - (size))
 #endif
+/* A value into a bit-field of what may be written directly. */
+#define ___bpf_shifted(value, src, member)						\
+	((value) << __builtin_preserve_field_info((src)->member, BPF_FIELD_RSHIFT_U64)		\
+		 >> __builtin_preserve_field_info((src)->member, BPF_FIELD_LSHIFT_U64))
+#define ___bpf_rewrite(type, at, mask, bits) (*(type *)(at) = (*(type *)(at) & ~(mask)) | (bits))
+#define BPF_CORE_WRITE_BITFIELD(src, member, new) ({					\
+	void *___at = (void *)(src) + bpf_core_field_offset((src)->member);		\
+	__u64 ___mask = ___bpf_shifted(~0ULL, src, member);				\
+	__u64 ___bits = ___bpf_shifted((__u64)(new), src, member);			\
+	asm volatile("" : "+r"(___at));							\
+	switch (bpf_core_field_size((src)->member)) {					\
+	case 1: ___bpf_rewrite(__u8, ___at, ___mask, ___bits); break;			\
+	case 2: ___bpf_rewrite(__u16, ___at, ___mask, ___bits); break;			\
+	case 4: ___bpf_rewrite(__u32, ___at, ___mask, ___bits); break;			\
+	default: ___bpf_rewrite(__u64, ___at, ___mask, ___bits);			\
+	}										\
+})
 #define BPF_CORE_READ_BITFIELD_PROBED(src, member) ({					\
 	__u64 ___bits = 0;								\
 	__u32 ___bytes = bpf_core_field_size((src)->member);				\
@@ -87,9 +104,15 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define bpf_core_read_str(dst, size, src) bpf_probe_read_kernel_str(dst, size, (const void *)__builtin_preserve_access_index(src))
 #define bpf_core_read_user_str(dst, size, src) bpf_probe_read_user_str(dst, size, (const void *)__builtin_preserve_access_index(src))
 
+/* Bytes of a member in the kernel. clang cannot relocate the size of an element whose index is a variable (it crashes): that has the
+ * object's own, and where the kernel's elements have another, `corelet pack` says so. CORELET_READ_ELEMENT() is right for those. */
+#define ___bpf_there(src, member)							\
+	__builtin_choose_expr(__builtin_constant_p((unsigned long)&((typeof(*(src)) *)0)->member),	\
+			      bpf_core_field_size((src)->member), (__u32)sizeof((src)->member))
+
 /* One member into *dst: as many bytes as it has in the kernel. Where that is an array, or more than fits, as many as fit. */
 #define ___bpf_sized(read, dst, src, member) ({						\
-	__u32 ___there = bpf_core_field_size((src)->member);				\
+	__u32 ___there = ___bpf_there(src, member);					\
 	__u32 ___size = ___there < sizeof(*(dst)) ? ___there : sizeof(*(dst));		\
 	__builtin_memset((void *)(dst), 0, sizeof(*(dst)));				\
 	read((void *)(dst) + ___bpf_skip(sizeof(*(dst)), ___size, (src)->member), ___size,	\
@@ -103,6 +126,13 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #endif
 /* The same without relocation: the object's own size and place. */
 #define ___bpf_plain(read, dst, src, member) read((void *)(dst), sizeof(*(dst)), &(src)->member)
+
+/* The type of what a read comes to, which may be written to: from clang 21 on a `const` one makes a warning. */
+#if __clang_major__ >= 19
+#define ___bpf_typeof(value) __typeof_unqual__(value)
+#else
+#define ___bpf_typeof(value) typeof(value)
+#endif
 
 /* The expression without reading, for its types. */
 #define ___bpf_arrow1(a) a
@@ -120,37 +150,37 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
  * `final`. A macro is not expanded inside itself, so there is one for each number. */
 #define ___bpf_walk1(how, read, final, dst, src, a) final(how, read, dst, src, a)
 #define ___bpf_walk2(how, read, final, dst, src, a, b) ({				\
-	typeof((src)->a) ___p2;							\
+	___bpf_typeof((src)->a) ___p2;						\
 	how(read, &___p2, src, a);							\
 	___bpf_walk1(how, read, final, dst, ___p2, b);				\
 })
 #define ___bpf_walk3(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p3;							\
+	___bpf_typeof((src)->a) ___p3;						\
 	how(read, &___p3, src, a);							\
 	___bpf_walk2(how, read, final, dst, ___p3, b);				\
 })
 #define ___bpf_walk4(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p4;							\
+	___bpf_typeof((src)->a) ___p4;						\
 	how(read, &___p4, src, a);							\
 	___bpf_walk3(how, read, final, dst, ___p4, b);				\
 })
 #define ___bpf_walk5(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p5;							\
+	___bpf_typeof((src)->a) ___p5;						\
 	how(read, &___p5, src, a);							\
 	___bpf_walk4(how, read, final, dst, ___p5, b);				\
 })
 #define ___bpf_walk6(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p6;							\
+	___bpf_typeof((src)->a) ___p6;						\
 	how(read, &___p6, src, a);							\
 	___bpf_walk5(how, read, final, dst, ___p6, b);				\
 })
 #define ___bpf_walk7(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p7;							\
+	___bpf_typeof((src)->a) ___p7;						\
 	how(read, &___p7, src, a);							\
 	___bpf_walk6(how, read, final, dst, ___p7, b);				\
 })
 #define ___bpf_walk8(how, read, final, dst, src, a, b...) ({				\
-	typeof((src)->a) ___p8;							\
+	___bpf_typeof((src)->a) ___p8;						\
 	how(read, &___p8, src, a);							\
 	___bpf_walk7(how, read, final, dst, ___p8, b);				\
 })
@@ -158,12 +188,15 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 	___bpf_apply(___bpf_walk, ___bpf_narg(members))(how, read, final, dst, src, members)
 
 #define ___bpf_value(how, read, dst, src, a) how(read, dst, src, a)
+/* Room for a string: a whole array, by its name or by its address. */
+#define ___bpf_room(dst)								\
+	__builtin_choose_expr(__builtin_types_compatible_p(typeof(dst), typeof(&*(dst))), sizeof(*(dst)), sizeof(dst))
 #define ___bpf_kernel_str(how, read, dst, src, a) \
-	bpf_probe_read_kernel_str((void *)(dst), sizeof(*(dst)), (const void *)__builtin_preserve_access_index(&(src)->a))
+	bpf_probe_read_kernel_str((void *)(dst), ___bpf_room(dst), (const void *)__builtin_preserve_access_index(&(src)->a))
 #define ___bpf_user_str(how, read, dst, src, a) \
-	bpf_probe_read_user_str((void *)(dst), sizeof(*(dst)), (const void *)__builtin_preserve_access_index(&(src)->a))
-#define ___bpf_kernel_str_plain(how, read, dst, src, a) bpf_probe_read_kernel_str((void *)(dst), sizeof(*(dst)), &(src)->a)
-#define ___bpf_user_str_plain(how, read, dst, src, a) bpf_probe_read_user_str((void *)(dst), sizeof(*(dst)), &(src)->a)
+	bpf_probe_read_user_str((void *)(dst), ___bpf_room(dst), (const void *)__builtin_preserve_access_index(&(src)->a))
+#define ___bpf_kernel_str_plain(how, read, dst, src, a) bpf_probe_read_kernel_str((void *)(dst), ___bpf_room(dst), &(src)->a)
+#define ___bpf_user_str_plain(how, read, dst, src, a) bpf_probe_read_user_str((void *)(dst), ___bpf_room(dst), &(src)->a)
 
 /* src->a->b->c into *dst; what comes back is what the last read came to. */
 #define BPF_CORE_READ_INTO(dst, src, a...) ___bpf_walk(___bpf_sized, bpf_probe_read_kernel, ___bpf_value, dst, src, a)
@@ -176,10 +209,21 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define BPF_PROBE_READ_STR_INTO(dst, src, a...) ___bpf_walk(___bpf_plain, bpf_probe_read_kernel, ___bpf_kernel_str_plain, dst, src, a)
 #define BPF_PROBE_READ_USER_STR_INTO(dst, src, a...) ___bpf_walk(___bpf_plain, bpf_probe_read_user, ___bpf_user_str_plain, dst, src, a)
 
+/* Element `index`, a variable, of the array src->array: elements lie as far apart as they do in the kernel. */
+#define CORELET_READ_ELEMENT(src, array, index) ({					\
+	___bpf_typeof((src)->array[0]) ___e = { 0 };					\
+	__u32 ___each = bpf_core_field_size((src)->array[0]);				\
+	__u32 ___size = ___each < sizeof(___e) ? ___each : sizeof(___e);		\
+	bpf_probe_read_kernel((void *)&___e + ___bpf_skip(sizeof(___e), ___size, (src)->array[0]), ___size,	\
+			      (const void *)__builtin_preserve_access_index(&(src)->array[0])	\
+				      + (__u64)(index) * ___each);			\
+	___e;										\
+})
+
 /* The value of src->a->b->c; 0 where a pointer on the way cannot be read. */
-#define BPF_CORE_READ(src, a...) ({ typeof(___bpf_arrow((src), a)) ___r; BPF_CORE_READ_INTO(&___r, src, a); ___r; })
-#define BPF_CORE_READ_USER(src, a...) ({ typeof(___bpf_arrow((src), a)) ___r; BPF_CORE_READ_USER_INTO(&___r, src, a); ___r; })
-#define BPF_PROBE_READ(src, a...) ({ typeof(___bpf_arrow((src), a)) ___r; BPF_PROBE_READ_INTO(&___r, src, a); ___r; })
-#define BPF_PROBE_READ_USER(src, a...) ({ typeof(___bpf_arrow((src), a)) ___r; BPF_PROBE_READ_USER_INTO(&___r, src, a); ___r; })
+#define BPF_CORE_READ(src, a...) ({ ___bpf_typeof(___bpf_arrow((src), a)) ___r; BPF_CORE_READ_INTO(&___r, src, a); ___r; })
+#define BPF_CORE_READ_USER(src, a...) ({ ___bpf_typeof(___bpf_arrow((src), a)) ___r; BPF_CORE_READ_USER_INTO(&___r, src, a); ___r; })
+#define BPF_PROBE_READ(src, a...) ({ ___bpf_typeof(___bpf_arrow((src), a)) ___r; BPF_PROBE_READ_INTO(&___r, src, a); ___r; })
+#define BPF_PROBE_READ_USER(src, a...) ({ ___bpf_typeof(___bpf_arrow((src), a)) ___r; BPF_PROBE_READ_USER_INTO(&___r, src, a); ___r; })
 
 #endif

@@ -48,6 +48,8 @@
 #define __arg_nonnull __attribute__((btf_decl_tag("arg:nonnull")))
 #define __arg_nullable __attribute__((btf_decl_tag("arg:nullable")))
 #define __arg_trusted __attribute__((btf_decl_tag("arg:trusted")))
+#define __uptr __attribute__((btf_type_tag("uptr")))
+#define __arg_untrusted __attribute__((btf_decl_tag("arg:untrusted")))
 #define __arg_arena __attribute__((btf_decl_tag("arg:arena")))
 
 /* Whether a kernel function or variable that is declared __ksym __weak is there. */
@@ -62,12 +64,11 @@ enum libbpf_pin_type { LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME };
 #define KERNEL_VERSION(major, minor, patch) (((major) << 16) + ((minor) << 8) + ((patch) > 255 ? 255 : (patch)))
 #endif
 
-#ifndef offsetof
+/* Those of <stddef.h> would be the object's own offsets: these are relocated. */
+#undef offsetof
 #define offsetof(type, member) ((unsigned long)&((type *)0)->member)
-#endif
-#ifndef container_of
+#undef container_of
 #define container_of(ptr, type, member) ((type *)((void *)(ptr) - offsetof(type, member)))
-#endif
 
 #ifndef barrier
 #define barrier() asm volatile("" ::: "memory")
@@ -113,21 +114,63 @@ enum libbpf_pin_type { LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME };
 #define BPF_SNPRINTF(out, out_size, fmt, args...) ({					\
 	static const char ___fmt[] = fmt;						\
 	__u64 ___args[___bpf_narg(args) ?: 1];						\
-	___bpf_fill(___args, args)							\
+	___bpf_fill(___args, ##args)							\
 	bpf_snprintf(out, out_size, ___fmt, ___args, ___bpf_narg(args) * 8);		\
 })
 #define BPF_SEQ_PRINTF(seq, fmt, args...) ({						\
 	static const char ___fmt[] = fmt;						\
 	__u64 ___args[___bpf_narg(args) ?: 1];						\
-	___bpf_fill(___args, args)							\
+	___bpf_fill(___args, ##args)							\
 	bpf_seq_printf(seq, ___fmt, sizeof(___fmt), ___args, ___bpf_narg(args) * 8);	\
 })
 
-/* To /sys/kernel/tracing/trace_pipe; at most three arguments on kernels before 5.16. */
-#define bpf_printk(fmt, args...) ({							\
+/* To /sys/kernel/tracing/trace_pipe. More than three arguments want a helper that came with Linux 5.16. */
+#define bpf_printk(fmt, args...) ___bpf_apply(___bpf_print, ___bpf_narg(args))(fmt, ##args)
+#define __bpf_printk(fmt, args...) ({							\
 	static const char ___fmt[] = fmt;						\
 	bpf_trace_printk(___fmt, sizeof(___fmt), ##args);				\
 })
+#define __bpf_vprintk(fmt, args...) ({							\
+	static const char ___fmt[] = fmt;						\
+	__u64 ___args[___bpf_narg(args) ?: 1];						\
+	___bpf_fill(___args, ##args)							\
+	bpf_trace_vprintk(___fmt, sizeof(___fmt), ___args, ___bpf_narg(args) * 8);	\
+})
+#define ___bpf_print0 __bpf_printk
+#define ___bpf_print1 __bpf_printk
+#define ___bpf_print2 __bpf_printk
+#define ___bpf_print3 __bpf_printk
+#define ___bpf_print4 __bpf_vprintk
+#define ___bpf_print5 __bpf_vprintk
+#define ___bpf_print6 __bpf_vprintk
+#define ___bpf_print7 __bpf_vprintk
+#define ___bpf_print8 __bpf_vprintk
+#define ___bpf_print9 __bpf_vprintk
+#define ___bpf_print10 __bpf_vprintk
+#define ___bpf_print11 __bpf_vprintk
+#define ___bpf_print12 __bpf_vprintk
+
+/* Loops by the kernel's open-coded iterators (kfuncs, 6.4): their state is destroyed on every way out. */
+struct bpf_iter_num;
+extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __weak __ksym;
+extern int *bpf_iter_num_next(struct bpf_iter_num *it) __weak __ksym;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
+
+/* Of iterator `type`, made with `args`: `cur` points to one thing after another. */
+#define bpf_for_each(type, cur, args...)						\
+	for (struct bpf_iter_##type ___it __attribute__((aligned(8), cleanup(bpf_iter_##type##_destroy))),	\
+	     *___made __unused = (bpf_iter_##type##_new(&___it, ##args), (void)bpf_iter_##type##_destroy, (void *)0);	\
+	     ((cur) = bpf_iter_##type##_next(&___it));)
+/* i = start, ..., end - 1: compared once more where the verifier sees it. */
+#define bpf_for(i, start, end)								\
+	for (struct bpf_iter_num ___it __attribute__((aligned(8), cleanup(bpf_iter_num_destroy))),	\
+	     *___made __unused = (bpf_iter_num_new(&___it, (start), (end)), (void)bpf_iter_num_destroy, (void *)0);	\
+	     ({ int *___now = bpf_iter_num_next(&___it); ___now && ((i) = *___now, (i) >= (start) && (i) < (end)); });)
+/* As often as `times`. */
+#define bpf_repeat(times)								\
+	for (struct bpf_iter_num ___it __attribute__((aligned(8), cleanup(bpf_iter_num_destroy))),	\
+	     *___made __unused = (bpf_iter_num_new(&___it, 0, (times)), (void)bpf_iter_num_destroy, (void *)0);	\
+	     bpf_iter_num_next(&___it);)
 
 /* A tail call whose index is a constant, which the kernel's compiler turns into a jump. */
 static __always_inline void bpf_tail_call_static(void *ctx, const void *map, const __u32 slot)

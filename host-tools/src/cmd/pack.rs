@@ -247,6 +247,8 @@ struct TargetJson<'x> {
     /// What programs that must be loaded attach to or use, and the kernel's types do not show.
     doubts: &'x [String],
     wide_reads: &'x [WideRead],
+    /// Elements at variable indices of arrays whose elements have another size in the kernel.
+    strides: &'x [String],
     /// Probes that read registers at the offsets of an architecture which the object does not name.
     register_reads: &'x [String],
     /// Calls of helpers that the kernel is too old for, in whose place the loader calls others.
@@ -390,6 +392,7 @@ impl<'x> TargetJson<'x> {
             lacking_options: &t.lacking,
             doubts: &t.doubts,
             wide_reads: &t.wide_reads,
+            strides: &t.strides,
             register_reads: &t.registers,
             replaced_calls: t.replaced_calls,
             foreign_ids: (t.foreign_ids.iter())
@@ -542,7 +545,7 @@ fn say_wide_reads(report: &ObjectReport) {
                 );
             }
         }
-        for read in &t.registers {
+        for read in t.registers.iter().chain(&t.strides) {
             eprintln!("warning: {} on {}: {read}", report.name, t.release);
         }
         for read in &t.wide_reads {

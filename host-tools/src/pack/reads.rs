@@ -9,12 +9,17 @@
 //! of a jump. A read whose address is not known is passed over. A pointer that is read too wide and then only has the next
 //! member's offset added is right, since the kernel takes the low half of an address; where its use is not seen, it is
 //! reported.
+//!
+//! The same walk finds arrays whose elements have another size in the kernel and that are indexed by a variable: relocation finds
+//! where the array begins, and how far apart its elements lie is a constant of the compiler's. Seen is an index that is scaled by
+//! the size which the object's elements have (a shift or a product) and added to the array's address, before or behind its offset.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use corelet_core::btf::Btf;
+use corelet_core::id::TypeId;
 use corelet_core::insn::{self, BPF_X, INSN_SIZE, Insn, class};
-use corelet_core::relo::{Observer, ReloKind, Scratch};
+use corelet_core::relo::{Observer, ReloKind, Scratch, Spec};
 use serde::Serialize;
 
 use crate::explain::Place;
@@ -37,12 +42,24 @@ pub struct WideRead {
     pub target: u32,
 }
 
+/// An element at a variable index, of an array whose elements have another size in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    /// The instruction that holds the array's offset.
+    field: u32,
+    /// Bytes from one to the next, in the object and in the kernel.
+    local: u32,
+    target: u32,
+}
+
 /// A member whose offset an instruction holds.
 struct Field {
     text: String,
     source: Option<String>,
     local: u32,
     target: u32,
+    /// Of an array, bytes of what each dimension has: in the object and in the kernel.
+    elements: Vec<(u32, u32)>,
 }
 
 /// Watches the relocation of an object, and finds its reads afterwards.
@@ -67,7 +84,7 @@ impl<'b> Reads<'b> {
             if fields.is_empty() {
                 continue;
             }
-            for (insn, at, size) in follow(&decoded(program), &fields) {
+            for (insn, at, size) in follow(&decoded(program), &fields).wide() {
                 let field = fields[&at];
                 out.push(WideRead {
                     program: program.name.clone(),
@@ -81,6 +98,49 @@ impl<'b> Reads<'b> {
         }
         out
     }
+}
+
+impl Reads<'_> {
+    /// Elements at variable indices of arrays whose elements have another size in the kernel, in words.
+    pub(super) fn strides(&self, programs: &[Program]) -> Vec<String> {
+        let mut out = Vec::new();
+        for (number, program) in (0..).zip(programs) {
+            let of_function = self.fields.range((number, 0)..=(number, u32::MAX));
+            let fields: BTreeMap<u32, &Field> = of_function.map(|(&(_, at), field)| (at, field)).collect();
+            if fields.values().all(|field| field.elements.is_empty()) {
+                continue;
+            }
+            for step in follow(&decoded(program), &fields).steps {
+                let field = fields[&step.field];
+                let source = field.source.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+                out.push(format!(
+                    "{source}{} insn #{} indexes {} by a variable, with {} bytes from one element to the next, which the kernel has \
+                     {} bytes apart: any but the first is something else; CORELET_READ_ELEMENT(pointer, array, index) of corelet's \
+                     bpf_core_read.h has the kernel's distance",
+                    program.name, step.field, field.text, step.local, step.target
+                ));
+            }
+        }
+        out
+    }
+}
+
+/// Bytes of what each dimension of the array that a spec leads to has, in both types; nothing where it leads to an element or
+/// to something else.
+fn elements(local: (&Btf<'_>, &Spec), target: (&Btf<'_>, &Spec)) -> Vec<(u32, u32)> {
+    let end = |(btf, spec): (&Btf<'_>, &Spec)| -> Option<TypeId> {
+        let point = spec.points.last().filter(|point| point.named)?;
+        Some(btf.ty(point.type_id).ok()?.member(point.index)?.ty)
+    };
+    let (Some(mut mine), Some(mut theirs)) = (end(local), end(target)) else { return Vec::new() };
+    let mut out = Vec::new();
+    let array = |btf: &Btf<'_>, id| btf.skip_mods(id).ok()?.array();
+    while let (Some(a), Some(b)) = (array(local.0, mine), array(target.0, theirs)) {
+        (mine, theirs) = (a.elem, b.elem);
+        out.extend(local.0.size_of(mine).ok().zip(target.0.size_of(theirs).ok()));
+    }
+    out.retain(|(mine, theirs)| mine != theirs);
+    out
 }
 
 impl Observer for Reads<'_> {}
@@ -99,7 +159,8 @@ impl Watcher for Reads<'_> {
         let target = size(Place::of(&self.target, scratch.target()));
         if let (Some(local), Some(target)) = (local, target) {
             let (text, source) = (report.spec.clone(), report.source.clone());
-            self.fields.insert((relo.function, relo.insn), Field { text, source, local, target });
+            let elements = elements((&self.local, scratch.local()), (&self.target, scratch.target()));
+            self.fields.insert((relo.function, relo.insn), Field { text, source, local, target, elements });
         }
     }
 }
@@ -122,11 +183,21 @@ enum Value {
     Frame(i64),
     /// What this call read too wide.
     Read(u32),
+    /// A variable times so many bytes.
+    Scaled(i64),
+    /// An address and such a product.
+    Indexed(i64),
+    /// The offset that this instruction holds and such a product.
+    IndexedOffset(u32, i64),
 }
 
 /// `BPF_JMP32`.
 const JMP32: u8 = 6;
 const ADD: u8 = 0x00;
+const MUL: u8 = 0x20;
+const LSH: u8 = 0x60;
+const RSH: u8 = 0x70;
+const ARSH: u8 = 0xc0;
 const MOV: u8 = 0xb0;
 const JA: u8 = 0x00;
 const EXIT: u8 = 0x90;
@@ -145,9 +216,14 @@ struct Found {
     valued: bool,
 }
 
-/// Calls that read too much, as instruction, instruction of the offset, and bytes read.
-fn follow(insns: &[Insn], fields: &BTreeMap<u32, &Field>) -> Vec<(u32, u32, u32)> {
-    let mut state = State { registers: [Value::Unknown; 16], slots: BTreeMap::new(), found: Vec::new() };
+/// What there is to say of one function.
+fn follow(insns: &[Insn], fields: &BTreeMap<u32, &Field>) -> State {
+    let mut state = State {
+        registers: [Value::Unknown; 16],
+        slots: BTreeMap::new(),
+        found: Vec::new(),
+        steps: BTreeSet::new(),
+    };
     let targets = jump_targets(insns);
     let mut second_half = false;
     for (at, insn) in (0u32..).zip(insns) {
@@ -160,8 +236,7 @@ fn follow(insns: &[Insn], fields: &BTreeMap<u32, &Field>) -> Vec<(u32, u32, u32)
         second_half = insn.is_ld_imm64();
         state.step(at, insn, fields);
     }
-    let wrong = state.found.into_iter().filter(|f| f.valued || !f.addressed);
-    wrong.map(|f| (f.insn, f.field, f.size)).collect()
+    state
 }
 
 fn jump_targets(insns: &[Insn]) -> BTreeSet<i64> {
@@ -185,9 +260,22 @@ struct State {
     /// By offset from the frame pointer: what the call read there.
     slots: BTreeMap<i64, u32>,
     found: Vec<Found>,
+    steps: BTreeSet<Step>,
 }
 
 impl State {
+    /// Calls that read too much, as instruction, instruction of the offset, and bytes read.
+    fn wide(&self) -> Vec<(u32, u32, u32)> {
+        let wrong = self.found.iter().filter(|f| f.valued || !f.addressed);
+        wrong.map(|f| (f.insn, f.field, f.size)).collect()
+    }
+
+    /// The member whose offset instruction `field` holds is indexed with so many bytes a step.
+    fn indexed(&mut self, field: u32, factor: i64, fields: &BTreeMap<u32, &Field>) {
+        let of = fields[&field].elements.iter().filter(|(local, _)| i64::from(*local) == factor);
+        self.steps.extend(of.map(|&(local, target)| Step { field, local, target }));
+    }
+
     fn forget(&mut self) {
         self.registers = [Value::Unknown; 16];
         self.slots.clear();
@@ -220,7 +308,7 @@ impl State {
     fn step(&mut self, at: u32, insn: &Insn, fields: &BTreeMap<u32, &Field>) {
         let relocated = fields.contains_key(&at);
         match insn.class() {
-            class::ALU | class::ALU64 => self.arithmetic(at, insn, relocated),
+            class::ALU | class::ALU64 => self.arithmetic(at, insn, relocated, fields),
             class::LD => self.set(insn.dst, if relocated { Value::Offset(at) } else { Value::Unknown }),
             class::LDX => {
                 let value = match self.get(insn.src) {
@@ -258,7 +346,7 @@ impl State {
         }
     }
 
-    fn arithmetic(&mut self, at: u32, insn: &Insn, relocated: bool) {
+    fn arithmetic(&mut self, at: u32, insn: &Insn, relocated: bool, fields: &BTreeMap<u32, &Field>) {
         let (register, wide) = (insn.code & BPF_X != 0, insn.class() == class::ALU64);
         let (old, source) = (self.get(insn.dst), self.get(insn.src));
         let new = match (operation(insn), register) {
@@ -267,6 +355,9 @@ impl State {
             (MOV, true) if wide && insn.off == 0 => source,
             (ADD, false) if relocated => {
                 self.address_of(old);
+                if let Value::Indexed(factor) = old {
+                    self.indexed(at, factor, fields);
+                }
                 Value::Address(at)
             }
             (ADD, false) => match old {
@@ -278,9 +369,28 @@ impl State {
                 }
             },
             (ADD, true) => match (old, source) {
+                (Value::Offset(field), Value::Scaled(factor))
+                | (Value::Scaled(factor), Value::Offset(field)) => Value::IndexedOffset(field, factor),
+                (Value::Address(field), Value::Scaled(factor))
+                | (Value::Scaled(factor), Value::Address(field)) => {
+                    self.indexed(field, factor, fields);
+                    Value::Unknown
+                }
+                (Value::IndexedOffset(field, factor), base) | (base, Value::IndexedOffset(field, factor)) => {
+                    self.address_of(base);
+                    self.indexed(field, factor, fields);
+                    Value::Unknown
+                }
                 (Value::Offset(field), base) | (base, Value::Offset(field)) => {
                     self.address_of(base);
+                    if let Value::Indexed(factor) = base {
+                        self.indexed(field, factor, fields);
+                    }
                     Value::Address(field)
+                }
+                (Value::Scaled(factor), base) | (base, Value::Scaled(factor)) => {
+                    self.address_of(base);
+                    Value::Indexed(factor)
                 }
                 _ => {
                     self.value_of(insn.dst);
@@ -288,6 +398,19 @@ impl State {
                     Value::Unknown
                 }
             },
+            // an index is extended by shifts to the left and back, the last of which may be shorter
+            (LSH, false) => {
+                self.value_of(insn.dst);
+                Value::Scaled(1i64.checked_shl(insn.imm as u32).unwrap_or(0))
+            }
+            (RSH | ARSH, false) if matches!(old, Value::Scaled(_)) => match old {
+                Value::Scaled(factor) => Value::Scaled(factor.checked_shr(insn.imm as u32).unwrap_or(0)),
+                _ => Value::Unknown,
+            },
+            (MUL, false) => {
+                self.value_of(insn.dst);
+                Value::Scaled(insn.imm.into())
+            }
             _ => {
                 self.value_of(insn.dst);
                 if register {

@@ -63,6 +63,8 @@ pub struct TargetReport {
     pub foreign_ids: Vec<(String, Relocation)>,
     /// Reads of more bytes than a member has.
     pub wide_reads: Vec<WideRead>,
+    /// Elements at variable indices of arrays whose elements have another size there, in words.
+    pub strides: Vec<String>,
     /// Of the poisoned, those whose function asks nothing about their type, so that no branch can leave them out.
     pub unguarded: Vec<(String, Relocation)>,
     /// Reads of registers at the offset of an architecture that the object does not name, in words.
@@ -204,6 +206,7 @@ impl Job<'_, '_> {
         let name = |map: u16| self.maps.maps[usize::from(map)].name.to_owned();
         report.map_fates = map_plan.iter().map(|c| (name(c.map), c.fate)).collect();
         report.wide_reads = reads.find(&programs);
+        report.strides = reads.strides(&programs);
         let taken = c.programs.iter().zip(self.decisions).filter(|(_, d)| loaded(d));
         report.older_ways = taken
             .filter_map(|((f, sec), _)| {
@@ -429,6 +432,7 @@ impl Job<'_, '_> {
             doubts: Vec::new(),
             modules: Vec::new(),
             wide_reads: Vec::new(),
+            strides: Vec::new(),
             registers: Vec::new(),
             unguarded: relocations()
                 .filter(|(p, r)| unguarded(p, r))
