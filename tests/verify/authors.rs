@@ -194,6 +194,8 @@ fn kinds(desk: &Desk) -> Result<usize> {
         ("-DKIND=\"ksyscall/read\"", "", "bytes += ctx->regs[2];: reads insn #"),
         ("-DPERF_EVENT", perf, "bytes += ctx->regs.pc;: reads insn #"),
         ("-DRAW_TP", raw_tp, "&saved->regs[2]);: reads insn #"),
+        ("-DCALLBACK", "", "bytes += ctx->regs[2];: third insn #0 (called by reads)"),
+        ("-DTASK", raw_tp, "bytes += saved->regs[2];: reads insn #"),
         ("-DSUBPROGRAM", "", "return ctx->regs[2];: third insn #0 (called by reads)"),
     ];
     for (kind, manifest, place) in kinds {
@@ -209,6 +211,16 @@ fn kinds(desk: &Desk) -> Result<usize> {
         let text = said(&own);
         ensure!(own.status.success() && !text.contains("a register"), "{kind} on aarch64: {text}");
     }
+    // an alternative that this architecture has no use for is none there
+    std::fs::write(desk.folder.join("kinds.toml"), "[[alternatives]]\nsets = [[\"reads\"], [\"other\"]]\n")?;
+    desk.compiled(
+        &Path::new(FOLDER).join("kinds.bpf.c"),
+        "kinds.bpf",
+        &["-DKIND=\"kprobe/vfs_read\"", "-DOTHER"],
+    )?;
+    let other = desk.corelet(&["pack", "kinds.bpf.o", "--target", &made_up("armv7l"), "-o", "x.pack"])?;
+    ensure!(other.status.success(), "{}", said(&other));
+    holds(&said(&other), "reads: not loaded: an alternative is")?;
     // nothing says what it was compiled for
     std::fs::write(desk.folder.join("kinds.toml"), "")?;
     desk.compiled(&Path::new(FOLDER).join("kinds.bpf.c"), "kinds.bpf", &["-DRAW_TP"])?;
@@ -228,6 +240,11 @@ fn project(desk: &Desk) -> Result<()> {
     let again = desk.corelet(&["new", "watch"])?;
     ensure!(again.status.code() == Some(2), "{}", said(&again));
     holds(&said(&again), "watch: is there already")?;
+    let source = desk.corelet(&["pack", "watch/watch.bpf.c", "--board", "qemu-aarch64", "-o", "x.pack"])?;
+    holds(
+        &said(&source),
+        "watch.bpf.c: text, not a BPF object; a program is compiled first: clang -g -O2 -target bpf",
+    )?;
     let clang = format!("CLANG={}", desk.clang.display());
     let corelet = format!("CORELET={}", desk.corelet.display());
     let make = |words: &[&str]| desk.run(Command::new("make").args(["-C", "watch"]).args(words));

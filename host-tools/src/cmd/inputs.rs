@@ -36,6 +36,12 @@ fn other_than_object(bytes: &[u8]) -> Option<&'static str> {
             "the types of a kernel or an object (BTF), without its programs; give the object itself",
         );
     }
+    let start = bytes.get(..bytes.len().min(64)).unwrap_or_default();
+    if !start.is_empty() && start.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..0x7f)) {
+        return Some(
+            "text, not a BPF object; a program is compiled first: clang -g -O2 -target bpf -I include -c FILE.bpf.c -o FILE.bpf.o",
+        );
+    }
     let elf_type = bytes.strip_prefix(b"\x7fELF")?.get(12..14)?;
     let elf_type = [elf_type[0], elf_type[1]];
     (LINKED.contains(&u16::from_le_bytes(elf_type)) || LINKED.contains(&u16::from_be_bytes(elf_type))).then_some(

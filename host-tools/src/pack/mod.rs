@@ -183,7 +183,7 @@ pub fn build(inputs: &[Input], kernels: &[Kernel<'_>], options: &Options) -> Res
             targets: Vec::new(),
         };
         for kernel in kernels {
-            let decisions = plan::on(&c, &decisions, &maps.maps, kernel)
+            let decisions = plan::on(&c, &decisions, &maps.maps, kernel, manifest.arch)
                 .with_context(|| format!("{} on {}", input.name, kernel.release))?;
             let job = target::Job {
                 owner: next_target,

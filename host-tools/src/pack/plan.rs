@@ -7,14 +7,14 @@
 use super::absent::{self, Sure};
 use super::collect::Collected;
 use super::varying::fitted;
-use super::{Kernel, attach_ids, kconfig, map_plan};
+use super::{Kernel, attach_ids, kconfig, map_plan, registers};
 use crate::exit::Failure;
 use crate::kconfig::Presence;
 use crate::manifest::{self, Manifest};
 use anyhow::{Context, Result, ensure};
 use corelet_core::limits::{MAX_ALTERNATIVES, MAX_SETS};
 use corelet_core::object::{Object, Referent};
-use corelet_core::pack::{Attach, Decision, Map, MapFate, SkipReason};
+use corelet_core::pack::{Arch, Attach, Decision, Map, MapFate, SkipReason};
 use corelet_core::relo::TargetTypes;
 use std::collections::BTreeMap;
 
@@ -127,6 +127,7 @@ pub(super) fn on(
     decisions: &[Decision],
     maps: &[Map<'_>],
     kernel: &Kernel<'_>,
+    compiled_for: Option<Arch>,
 ) -> Result<Vec<Decision>> {
     let mut decisions = decisions.to_vec();
     let mut why = Vec::new();
@@ -137,6 +138,8 @@ pub(super) fn on(
         });
     }
     refer_to_what_is_there(c, &decisions, maps, kernel, &mut why);
+    let others = registers::of_another(c, kernel.arch, compiled_for)?;
+    give_way(&decisions, &mut why, |i| others.get(&c.programs[i].0).cloned());
     narrow(c, &mut decisions, &|i| why[i].clone(), false)?;
     Ok(decisions)
 }
@@ -162,6 +165,11 @@ fn refer_to_what_is_there(
             _ => None,
         })
     };
+    give_way(decisions, why, lack);
+}
+
+/// Gives alternatives of which `lack` tells something a reason against them, where others do without.
+fn give_way(decisions: &[Decision], why: &mut [Option<String>], lack: impl Fn(usize) -> Option<String>) {
     for sets in groups(decisions).into_values() {
         if sets.values().any(|set| set.iter().all(|&i| why[i].is_none() && lack(i).is_none())) {
             for i in sets.into_values().flatten() {

@@ -1,4 +1,5 @@
-/* The wrong form of registers.bpf.c in every kind of program that is given some: PERF_EVENT, RAW_TP, SUBPROGRAM, or SEC(KIND). */
+/* The wrong form of registers.bpf.c in every kind of program that is given some: PERF_EVENT, RAW_TP, SUBPROGRAM, CALLBACK, or
+ * SEC(KIND); TASK, which asks for some; and OTHER, which has another way beside SEC(KIND). */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
 
@@ -34,7 +35,31 @@ SEC("kprobe/vfs_read") int reads(struct user_pt_regs *ctx)
 	bytes += third(ctx);
 	return 0;
 }
+#elif defined(CALLBACK)
+static long third(__u64 i, struct user_pt_regs *ctx)
+{
+	bytes += ctx->regs[2];
+	return 0;
+}
+SEC("kprobe/vfs_read") int reads(struct user_pt_regs *ctx)
+{
+	return bpf_loop(1, third, ctx, 0);
+}
+#elif defined(TASK)
+SEC("raw_tracepoint/sched_switch") int reads(void *ctx)
+{
+	struct user_pt_regs *saved = (struct user_pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	bytes += saved->regs[2];
+	return 0;
+}
 #else
+#ifdef OTHER
+SEC("raw_tracepoint/sched_switch") int other(void *ctx)
+{
+	return 0;
+}
+#endif
 SEC(KIND) int reads(struct user_pt_regs *ctx)
 {
 	bytes += ctx->regs[2];

@@ -21,6 +21,11 @@ const GIVEN: u16 = 0x3e;
 const SCRATCH: u16 = 0x3f;
 /// `bpf_probe_read` and its kin, whose R3 is where they read. Source: `include/uapi/linux/bpf.h`.
 const PROBE_READS: [i32; 6] = [4, 45, 112, 113, 114, 115];
+/// `bpf_task_pt_regs`, which returns a pointer to the registers of a task in user space.
+const TASK_PT_REGS: i32 = 175;
+/// Helpers that call a function of the program: their number, the registers of the function and of what is passed on to it, and
+/// the register in which it comes there. `bpf_for_each_map_elem`, `bpf_find_vma`, `bpf_loop`, `bpf_user_ringbuf_drain`.
+const CALLBACKS: [(i32, u8, u8, u8); 4] = [(164, 2, 3, 4), (180, 3, 4, 3), (181, 2, 3, 2), (209, 2, 3, 2)];
 /// Ways in which one program's functions are given things; a program of clang has hardly more than one for each.
 const MAX_WAYS: usize = 256;
 
@@ -31,6 +36,8 @@ pub(super) enum Given {
     Registers,
     /// The first argument in the context is a pointer to registers: raw tracepoints of system calls.
     Pointer,
+    /// No registers, but it may ask for those of a task.
+    Nothing,
 }
 
 /// A function of an object.
@@ -38,6 +45,8 @@ pub(super) struct Code<'x> {
     pub(super) insns: Vec<Insn>,
     /// Functions that it calls, by instruction.
     pub(super) calls: BTreeMap<u32, u32>,
+    /// Functions whose addresses it loads, by instruction.
+    pub(super) addresses: BTreeMap<u32, u32>,
     /// Instructions that relocation changes.
     pub(super) relocated: &'x BTreeSet<(u32, u32)>,
 }
@@ -160,8 +169,26 @@ fn walk(function: u32, code: &Code<'_>, given: Given, start: State) -> (Option<u
                 calls.push((callee, handed));
             }
         }
+        let helper = CALLBACKS.iter().find(|h| insn.code == insn::CALL && insn.src == 0 && insn.imm == h.0);
+        if let Some(&(_, of, passed, comes)) = helper {
+            let mut handed = State::default();
+            handed.context.set(comes, state.context.has(passed));
+            handed.saved.set(comes, state.saved.has(passed));
+            if handed != State::default() {
+                calls.extend(loaded(code, at, of).map(|callee| (callee, handed)));
+            }
+        }
     }
     (read, calls)
+}
+
+/// The function whose address `register` has at instruction `at`, where that was loaded shortly before.
+fn loaded(code: &Code<'_>, at: usize, register: u8) -> Option<u32> {
+    let before = code.insns.get(..at)?.iter().enumerate().rev();
+    let writes = |insn: &Insn| !matches!(insn.class(), class::ST | class::STX | class::JMP | JMP32);
+    let (load, _) =
+        before.filter(|(_, insn)| writes(insn) && insn.code != 0).find(|(_, i)| i.dst == register)?;
+    code.addresses.get(&(load as u32)).copied()
 }
 
 /// What is held behind `insn`.
@@ -193,7 +220,10 @@ fn behind(insn: &Insn, before: State, relocated: bool, given: Given) -> State {
                 });
             }
         }
-        class::JMP if insn.code == insn::CALL => after.each(|places| places.registers &= !SCRATCH),
+        class::JMP if insn.code == insn::CALL => {
+            after.each(|places| places.registers &= !SCRATCH);
+            after.saved.set(0, insn.src == 0 && insn.imm == TASK_PT_REGS);
+        }
         _ => {}
     }
     after
@@ -220,7 +250,9 @@ mod tests {
             let insns = functions.get(function as usize)?.to_vec();
             let calls = (0..).zip(&insns).filter(|(_, i)| i.code == insn::CALL && i.src == insn::PSEUDO_CALL);
             let calls = calls.map(|(at, i)| (at, i.imm as u32)).collect();
-            Some(Code { insns, calls, relocated: &relocated })
+            let addresses = (0..).zip(&insns).filter(|(_, i)| i.is_ld_imm64() && i.src == insn::PSEUDO_FUNC);
+            let addresses = addresses.map(|(at, i)| (at, i.imm as u32)).collect();
+            Some(Code { insns, calls, addresses, relocated: &relocated })
         };
         first_read(0, given, &code)
     }
@@ -257,6 +289,26 @@ mod tests {
         let mut other = entry;
         other[1] = insn(0x7b, 10, 2, -16); // something else in its place
         assert_eq!(read(Given::Registers, &[&other, &callee], &[]), None);
+    }
+
+    #[test]
+    fn a_callback_has_what_is_passed_on_to_it() {
+        let address = Insn { code: 0x18, dst: 2, src: insn::PSEUDO_FUNC, off: 0, imm: 1 };
+        let helper = |imm| Insn { code: insn::CALL, dst: 0, src: 0, off: 0, imm };
+        let entry = |imm| [insn(0xbf, 3, 1, 0), address, insn(0, 0, 0, 0), helper(imm), EXIT];
+        let callee = [load(0, 2, 8), EXIT];
+        assert_eq!(read(Given::Registers, &[&entry(181), &callee], &[]), Some((1, 0)));
+        // of a map's elements it is the fourth argument, and the second is a key
+        assert_eq!(read(Given::Registers, &[&entry(164), &callee], &[]), None);
+    }
+
+    #[test]
+    fn registers_of_a_task_are_asked_for_in_any_program() {
+        let helper = |imm| Insn { code: insn::CALL, dst: 0, src: 0, off: 0, imm };
+        let code = |imm| [helper(imm), load(1, 0, 8), EXIT];
+        assert_eq!(read(Given::Nothing, &[&code(175)], &[]), Some((0, 1)));
+        assert_eq!(read(Given::Nothing, &[&code(175)], &[(0, 1)]), None);
+        assert_eq!(read(Given::Nothing, &[&code(158)], &[]), None);
     }
 
     #[test]

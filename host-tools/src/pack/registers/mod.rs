@@ -3,7 +3,8 @@
 //!
 //! Every architecture has registers of its own at such an offset, and the verifier takes each for a number: on another one the
 //! program loads and reads something else. Such are probes of functions, returns, system calls and user space; perf events,
-//! whose context begins with registers; and raw tracepoints of system calls, which are given a pointer to some. Which
+//! whose context begins with registers; raw tracepoints of system calls, which are given a pointer to some; and whatever asks
+//! `bpf_task_pt_regs` for such a pointer. Which
 //! architecture an object was compiled for its own types say, where they hold the registers, or its manifest does. Reads are
 //! found by `flow.rs`.
 
@@ -55,17 +56,19 @@ fn compiled_for(btf: &Btf<'_>) -> Option<&'static str> {
 }
 
 /// What a program of this section name is given of registers.
-fn given(sec: &SecName<'_>) -> Option<Given> {
+fn given(sec: &SecName<'_>) -> Given {
     match sec.attach {
-        _ if matches!(sec.prog_type, KPROBE | PERF_EVENT) => Some(Given::Registers),
+        _ if matches!(sec.prog_type, KPROBE | PERF_EVENT) => Given::Registers,
         Attach::RawTracepoint { name: "sys_enter" | "sys_exit" }
-        | Attach::Trace { name: "sys_enter" | "sys_exit", .. } => Some(Given::Pointer),
-        _ => None,
+        | Attach::Trace { name: "sys_enter" | "sys_exit", .. } => Given::Pointer,
+        _ => Given::Nothing,
     }
 }
 
 /// A read of registers that no relocation covers.
 struct Read<'o> {
+    /// The program's function.
+    entry: u32,
     program: &'o str,
     /// The function that has it.
     function: &'o str,
@@ -77,31 +80,42 @@ struct Read<'o> {
 fn reads<'o>(c: &Collected<'o>, chosen: &BTreeSet<u32>) -> Result<Vec<Read<'o>>> {
     let relocated: BTreeSet<(u32, u32)> = c.relos.iter().map(|(at, _)| (at.function, at.insn)).collect();
     let mut calls: BTreeMap<u32, BTreeMap<u32, u32>> = BTreeMap::new();
+    let mut addresses = calls.clone();
     for r in &c.references {
-        if let Referent::Call { function } = r.to {
-            calls.entry(r.function).or_default().insert(r.insn, function);
+        match r.to {
+            Referent::Call { function } => _ = calls.entry(r.function).or_default().insert(r.insn, function),
+            Referent::FunctionAddress { function } => {
+                addresses.entry(r.function).or_default().insert(r.insn, function);
+            }
+            _ => {}
         }
     }
     let code = |function: u32| {
         let f = c.functions.get(function as usize)?;
         let (chunks, _) = f.insns.as_chunks::<INSN_SIZE>();
         let insns = chunks.iter().map(|b| Insn::decode(*b, c.object.endian())).collect();
-        Some(Code { insns, calls: calls.get(&function).cloned().unwrap_or_default(), relocated: &relocated })
+        let of = |map: &BTreeMap<u32, BTreeMap<u32, u32>>| map.get(&function).cloned().unwrap_or_default();
+        Some(Code { insns, calls: of(&calls), addresses: of(&addresses), relocated: &relocated })
     };
     let lines = Lines::of(&c.object)?;
     let mut known = BTreeSet::new();
     let mut out: Vec<Read<'o>> = Vec::new();
     for (entry, sec) in &c.programs {
-        let Some(given) = given(sec).filter(|_| chosen.contains(entry)) else { continue };
-        if !known.insert(*entry) {
+        if !chosen.contains(entry) || !known.insert(*entry) {
             continue;
         }
-        if let Some((function, insn)) = flow::first_read(*entry, given, &code) {
+        if let Some((function, insn)) = flow::first_read(*entry, given(sec), &code) {
             let f = &c.functions[function as usize];
             let at = lines.at(function, insn).unwrap_or_else(|| f.section_name.to_owned());
             let text = lines.text(function, insn).trim();
             let program = c.functions[*entry as usize].name;
-            out.push(Read { program, function: f.name, insn, source: format!("{at}: {text}") });
+            out.push(Read {
+                entry: *entry,
+                program,
+                function: f.name,
+                insn,
+                source: format!("{at}: {text}"),
+            });
         }
     }
     Ok(out)
@@ -113,6 +127,18 @@ impl Read<'_> {
         let own = self.program == self.function;
         let of = if own { String::new() } else { format!(" (called by {})", self.program) };
         format!("{}: {} insn #{}{of}", self.source, self.function, self.insn)
+    }
+}
+
+/// Programs that read registers of another architecture than the kernel's, by function, with the reason against them.
+pub(super) fn of_another(c: &Collected<'_>, arch: Arch, said: Option<Arch>) -> Result<BTreeMap<u32, String>> {
+    match said.map(Arch::name).or_else(|| compiled_for(c.object.btf())) {
+        Some(own) if own != arch.name() => {
+            let all = c.programs.iter().map(|(entry, _)| *entry).collect();
+            let reads = reads(c, &all)?.into_iter();
+            Ok(reads.map(|r| (r.entry, format!("it reads registers where {own} has them"))).collect())
+        }
+        _ => Ok(BTreeMap::new()),
     }
 }
 
