@@ -99,6 +99,7 @@ pub(crate) fn authors(context: &mut Context<'_>) -> Result<Outcome> {
     let compilers = sources(&desk)?;
     let messages = guide(&desk)?;
     matches(&desk)?;
+    guards(&desk)?;
     let kinds = kinds(&desk)?;
     project(&desk)?;
     let kernels = union(&desk)?;
@@ -178,6 +179,21 @@ fn matches(desk: &Desk) -> Result<()> {
     desk.compiled(&Path::new(FOLDER).join("matches.bpf.c"), "matches.bpf", &[])?;
     let pack = ["pack", "matches.bpf.o", "--target", &made_up("armv7l"), "-o", "x.pack"];
     holds(&said(&desk.corelet(&pack)?), "2 relocations patched, 0 poisoned, 0 failed")
+}
+
+/// What leaves out a branch is believed, whatever it asks; what leaves out nothing is not.
+fn guards(desk: &Desk) -> Result<()> {
+    let source = Path::new(FOLDER).join("guards.bpf.c");
+    let pack = ["pack", "guards.bpf.o", "--target", &made_up("armv7l"), "-o", "x.pack"];
+    desk.compiled(&source, "guards.bpf", &[])?;
+    let right = desk.corelet(&pack)?;
+    let text = said(&right);
+    ensure!(right.status.success() && !text.contains("refuses the program"), "{text}");
+    desk.compiled(&source, "guards.bpf", &["-DWRONG"])?;
+    holds(
+        &said(&desk.corelet(&pack)?),
+        "warning: … asks insn # … read it behind `if (bpf_core_field_exists(struct task_struct, cpu))`",
+    )
 }
 
 /// Registers of AArch64 in each kind of program: refused on 32-bit ARM with the line, taken on AArch64.

@@ -523,7 +523,7 @@ fn idiom(r: &Relocation) -> String {
         _ => (format!("bpf_core_type_exists({spec})"), spec),
     };
     format!(
-        "nothing in this function asks whether the kernel has that, so the kernel refuses the program if it comes here: read it \
+        "nothing that is asked before leaves this out on this kernel, which has no such thing, so it refuses the program: read it \
          behind `if ({asks})`, and in the other branch what other kernels have in its place, by a flavor of the type \
          ({}___old {{ ... }})",
         names::essential(root)

@@ -121,6 +121,19 @@ pub(super) fn weak(
     Ok(missing.filter(|&(_, weak, ..)| weak).map(|(name, ..)| name).collect())
 }
 
+/// Instructions, with their function, that load the address of a weak symbol which the kernel lacks for certain: it is 0 there.
+pub(super) fn zero(
+    c: &Collected<'_>,
+    functions: &BTreeSet<u32>,
+    kernel: &Kernel<'_>,
+) -> Result<BTreeSet<(u32, u32)>> {
+    if kernel.has_btf() != Some(false) && by_types(kernel) != Sure::Certain {
+        return Ok(BTreeSet::new());
+    }
+    let missing = missing(c, functions, kernel)?.into_iter();
+    Ok(missing.filter(|&(_, weak, ..)| weak).map(|(_, _, insn, function)| (function, insn)).collect())
+}
+
 /// Name, weakness, instruction and function of each reference by type to what the kernel itself has not.
 fn missing(
     c: &Collected<'_>,

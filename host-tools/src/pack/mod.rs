@@ -25,6 +25,7 @@ mod object;
 mod patches;
 mod places;
 mod plan;
+mod reached;
 mod reads;
 mod registers;
 mod results;

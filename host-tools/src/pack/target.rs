@@ -4,6 +4,7 @@ use super::collect::Collected;
 use super::kconfig;
 use super::modules::Looked;
 use super::object::Maps;
+use super::reached;
 use super::reads::{Reads, WideRead};
 use super::types::PackTypes;
 use super::write::Section;
@@ -65,7 +66,7 @@ pub struct TargetReport {
     pub wide_reads: Vec<WideRead>,
     /// Elements at variable indices of arrays whose elements have another size there, in words.
     pub strides: Vec<String>,
-    /// Of the poisoned, those whose function asks nothing about their type, so that no branch can leave them out.
+    /// Of the poisoned, those that the verifier comes to.
     pub unguarded: Vec<(String, Relocation)>,
     /// Reads of registers at the offset of an architecture that the object does not name, in words.
     pub registers: Vec<String>,
@@ -164,15 +165,16 @@ impl Job<'_, '_> {
             config: kernel.config,
             btf: kernel.types.btf(),
         };
+        let configuration = kconfig::image(&c.externs, &facts, c.object.endian())?;
+        let entries = c.programs.iter().zip(self.decisions).filter(|(_, d)| loaded(d)).map(|((f, _), _)| *f);
+        let zero = absent::zero(c, &chosen, kernel)?;
+        let known = reached::Known { kconfig: &configuration, zero: &zero };
+        let reached = reached::reached(c, &programs, entries, &known);
         let mut sections = vec![
             Section::records(section::TARGET, self.owner, [target])?,
             Section::raw(section::SUBSET, self.owner, subset.bytes.clone()),
             ids,
-            Section::raw(
-                section::KCONFIG,
-                self.owner,
-                kconfig::image(&c.externs, &facts, c.object.endian())?,
-            ),
+            Section::raw(section::KCONFIG, self.owner, configuration),
             Section::records(
                 section::PLAN,
                 self.owner,
@@ -197,7 +199,7 @@ impl Job<'_, '_> {
         let memory = Memory { work: pack::work(&sizes, lengths), maps };
         sections.push(Section::records(section::MEMORY, self.owner, [memory])?);
         sections.push(looked.section(self.owner)?);
-        let mut report = self.report(&programs, &chosen, &subset, memory);
+        let mut report = self.report(&programs, &chosen, &subset, memory, &reached);
         report.absent = absent::weak(c, &chosen, kernel)?.into_iter().collect();
         report.doubts = plan::doubts(c, self.decisions, kernel)?;
         report.modules = looked.modules.iter().map(|m| (m.name.clone(), m.build_id.clone())).collect();
@@ -399,6 +401,7 @@ impl Job<'_, '_> {
         chosen: &BTreeSet<u32>,
         subset: &Subset,
         memory: Memory,
+        reached: &BTreeSet<(u32, u32)>,
     ) -> TargetReport {
         let c = self.c;
         let relocations = || {
@@ -408,7 +411,11 @@ impl Job<'_, '_> {
                 .flat_map(|p| p.relocations.iter().map(move |r| (p, r)))
         };
         let unresolved = relocations().filter(|(_, r)| r.outcome != Verdict::Patched);
-        let foreign = relocations().filter(|(_, r)| {
+        let comes_to = |&(p, r): &(&Program, &Relocation)| {
+            let function = programs.iter().position(|other| std::ptr::eq(other, p));
+            function.is_some_and(|function| reached.contains(&(function as u32, r.insn)))
+        };
+        let foreign = relocations().filter(comes_to).filter(|(_, r)| {
             self.kernel.type_ids != TypeIds::Kernels
                 && r.outcome == Verdict::Patched
                 && r.kind == ReloKind::TypeIdTarget.name()
@@ -435,7 +442,8 @@ impl Job<'_, '_> {
             strides: Vec::new(),
             registers: Vec::new(),
             unguarded: relocations()
-                .filter(|(p, r)| unguarded(p, r))
+                .filter(|(_, r)| r.outcome == Verdict::Poisoned)
+                .filter(comes_to)
                 .map(|(p, r)| (p.name.clone(), r.clone()))
                 .collect(),
             needs_jit: (Vec::new(), ""),
@@ -445,30 +453,4 @@ impl Job<'_, '_> {
             memory,
         }
     }
-}
-
-/// Kinds of relocation by which a program asks what the kernel has.
-const QUESTIONS: [ReloKind; 5] = [
-    ReloKind::FieldExists,
-    ReloKind::TypeExists,
-    ReloKind::TypeSize,
-    ReloKind::TypeMatches,
-    ReloKind::EnumvalExists,
-];
-
-/// Whether `r` of `p` reads what the kernel lacks, and nothing in `p` asks about a type of that name, flavors included. Of a
-/// member that is there in another size the question is how many bytes it has, or a pointer (`CORELET_LONG_SIZE`).
-fn unguarded(p: &Program, r: &Relocation) -> bool {
-    /// The type without its flavor, and what is meant of it: of `[7] struct task_struct___old.state (0:1 @ offset 8)`.
-    fn about(r: &Relocation) -> (&str, &str) {
-        let name = r.spec.split(' ').nth(2).unwrap_or_default();
-        let end = name.find(['.', '[', ':']).unwrap_or(name.len());
-        (names::essential(&name[..end]), &name[end..])
-    }
-    let asks = |other: &Relocation| {
-        let of_size = r.target_spec.is_some() && other.kind == ReloKind::FieldByteSize.name();
-        QUESTIONS.iter().any(|kind| kind.name() == other.kind) && about(other).0 == about(r).0
-            || of_size && (about(other) == about(r) || about(other) == ("list_head", ".next"))
-    };
-    r.outcome == Verdict::Poisoned && !p.relocations.iter().any(asks)
 }
