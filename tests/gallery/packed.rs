@@ -56,12 +56,12 @@ impl Packed {
     pub fn faults(&self) -> Vec<String> {
         let report = &self.report;
         let failed = report.unresolved.iter().filter(|(_, r)| r.outcome == Verdict::Failed);
-        let unguarded = report.unguarded.iter().map(|(_, r)| format!("nothing asks about {}", r.spec));
+        let unguarded = report.unguarded.iter().map(|(_, r)| format!("comes to {}", r.spec));
         let wide = report.wide_reads.iter().map(|_| "reads more bytes than a member has".to_owned());
         (failed.map(|(_, r)| format!("failed: {}", r.spec)))
             .chain(unguarded)
             .chain(wide)
-            .chain(report.registers.iter().chain(&report.doubts).cloned())
+            .chain(report.registers.iter().chain(&report.strides).chain(&report.doubts).cloned())
             .collect()
     }
 }
