@@ -514,7 +514,7 @@ fn idiom(r: &Relocation) -> String {
             if r.reason.as_deref().is_some_and(|why| why.ends_with(names::essential(root))) =>
         {
             return format!(
-                "so the kernel refuses the program if it comes here: if {root} is the program's own, put what it holds into a \
+                "the kernel has no {root}, so it refuses the program: if that is the program's own, put what it holds into a \
                  variable before the read, which relocates every member on its way; if some kernels have it, read it behind \
                  `if (bpf_core_type_exists({root}))`"
             );
