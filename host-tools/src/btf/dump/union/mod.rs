@@ -327,6 +327,7 @@ impl Union {
             let all = self.nodes.members(id, 0)?;
             all.into_iter().map(|(holder, m)| (m.name.clone(), (holder, m.clone()))).collect()
         };
+        let last = t.members().last().map(|m| m.name_off);
         for m in t.members() {
             self.nodes.look()?;
             let name = btf.string(m.name_off);
@@ -338,13 +339,21 @@ impl Union {
                 continue;
             }
             let Some((holder, have)) = there.get(name) else {
+                let ends = self.nodes.ends_open(id)?;
+                if ends
+                    && last == Some(m.name_off)
+                    && btf.skip_mods(m.ty)?.array().is_some_and(|a| a.nelems == 0)
+                {
+                    other.push(m);
+                    continue;
+                }
                 let ty = self.import(source, m.ty, 0)?;
                 let member =
                     Member { name: name.to_owned(), ty, offset: m.bit_offset, bits: m.bitfield_size };
                 if let Body::Members(members) = &mut self.nodes.get_mut(id).body
                     && !members.iter().any(|m| m.name == name)
                 {
-                    members.push(member);
+                    members.insert(members.len() - usize::from(ends), member);
                     self.inexact.insert(id);
                 }
                 continue;

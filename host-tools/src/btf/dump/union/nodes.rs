@@ -105,6 +105,16 @@ impl Nodes {
         Ok(found)
     }
 
+    /// Whether a struct ends with an array without an end, behind which there can be no other member: CO-RE, as libbpf and the kernel
+    /// have it, lets an index only there be beyond the array.
+    pub(super) fn ends_open(&self, id: TypeId) -> Result<bool> {
+        let node = self.get(id);
+        let Body::Members(members) = &node.body else { return Ok(false) };
+        let Some(last) = members.last().filter(|_| node.kind == Kind::Struct) else { return Ok(false) };
+        let array = self.get(self.skip(last.ty)?);
+        Ok(array.kind == Kind::Array && matches!(&array.body, Body::Words(words) if words.get(2) == Some(&0)))
+    }
+
     /// The types as BTF.
     pub(super) fn write(&self) -> Vec<u8> {
         let mut writer = BtfWriter::new(Endian::Little);

@@ -39,6 +39,27 @@ fn members_of_all_kernels_are_in_one_type() {
 }
 
 #[test]
+fn an_array_without_an_end_stays_the_last() {
+    let pid = |end: &str, more: &[(&str, u32, u32, u32)]| {
+        let mut b = kernel(8);
+        b.ty("", Kind::Array, 0, 0, &[INT, INT, 0]);
+        let mut members = vec![("level", INT, 0, 0)];
+        members.extend(more);
+        members.push((end, 4, 64, 0));
+        b.composite("pid", Kind::Struct, 8, &members);
+        b
+    };
+    assert_eq!(
+        text(vec![
+            ("new", 8, pid("numbers", &[])),
+            ("mid", 8, pid("numbers", &[("count", INT, 32, 0)])),
+            ("old", 8, pid("upids", &[])),
+        ]),
+        "\nstruct pid {\n\tint level;\n\tint count;\n\tint numbers[0];\n};\n\nstruct pid___old {\n\tint upids[0];\n};\n"
+    );
+}
+
+#[test]
 fn what_is_the_same_everywhere_keeps_its_layout() {
     let header = |mut b: Builder| {
         b.composite("header", Kind::Struct, 16, &[("a", INT, 0, 0), ("b", INT, 64, 0)]);
