@@ -187,12 +187,8 @@ fn boot(
         // ext4 asks for it by its algorithm, which no list of dependencies says
         modules.insert(0, "crc32c_generic".to_owned());
     }
-    let initramfs = Initramfs {
-        busybox: busybox_static(board, progress)?,
-        modules_folder: Some(folder),
-        modules,
-        files,
-    };
+    let initramfs =
+        Initramfs { busybox: busybox_static(board, progress)?, modules_folder: Some(folder), modules, files };
     progress.step(&format!("booting {} for {} runs", board.name, calls.len()));
     let mut board = board.clone();
     // 32-bit ARM's kernel knows one node
