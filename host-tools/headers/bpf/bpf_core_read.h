@@ -209,14 +209,18 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define BPF_PROBE_READ_STR_INTO(dst, src, a...) ___bpf_walk(___bpf_plain, bpf_probe_read_kernel, ___bpf_kernel_str_plain, dst, src, a)
 #define BPF_PROBE_READ_USER_STR_INTO(dst, src, a...) ___bpf_walk(___bpf_plain, bpf_probe_read_user, ___bpf_user_str_plain, dst, src, a)
 
-/* Element `index`, a variable, of the array src->array: elements lie as far apart as they do in the kernel. */
+/* Where element `index`, a variable, of the array src->array lies: elements are as far apart as they are in the kernel. */
+#define CORELET_ELEMENT(src, array, index)						\
+	((___bpf_typeof((src)->array[0]) *)((void *)(src) + bpf_core_field_offset((src)->array[0])	\
+					    + (__u64)(index) * bpf_core_field_size((src)->array[0])))
+/* The element itself, a number or a pointer. */
 #define CORELET_READ_ELEMENT(src, array, index) ({					\
 	___bpf_typeof((src)->array[0]) ___e = { 0 };					\
 	__u32 ___each = bpf_core_field_size((src)->array[0]);				\
 	__u32 ___size = ___each < sizeof(___e) ? ___each : sizeof(___e);		\
+	_Static_assert(__builtin_classify_type(___e) < 12, "of a struct: a pointer = CORELET_ELEMENT(...), then BPF_CORE_READ(pointer, member)");	\
 	bpf_probe_read_kernel((void *)&___e + ___bpf_skip(sizeof(___e), ___size, (src)->array[0]), ___size,	\
-			      (const void *)__builtin_preserve_access_index(&(src)->array[0])	\
-				      + (__u64)(index) * ___each);			\
+			      CORELET_ELEMENT(src, array, index));			\
 	___e;										\
 })
 

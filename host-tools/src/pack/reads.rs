@@ -116,7 +116,8 @@ impl Reads<'_> {
                 out.push(format!(
                     "{source}{} insn #{} indexes {} by a variable, with {} bytes from one element to the next, which the kernel has \
                      {} bytes apart: any but the first is something else; CORELET_READ_ELEMENT(pointer, array, index) of corelet's \
-                     bpf_core_read.h has the kernel's distance",
+                     bpf_core_read.h has the kernel's distance, and of a struct CORELET_ELEMENT(pointer, array, index), whose \
+                     members BPF_CORE_READ reads",
                     program.name, step.field, field.text, step.local, step.target
                 ));
             }

@@ -24,7 +24,8 @@ struct bpf_iter_num { __u64 opaque; };
 #include <bpf/bpf_endian.h>
 
 struct cgroup_subsys_state { int id; } CORE;
-struct css_set { int refcount; struct cgroup_subsys_state *subsys[4]; unsigned long counts[4]; } CORE;
+struct upid { int nr; void *ns; } CORE;
+struct css_set { int refcount; struct upid upids[4]; struct cgroup_subsys_state *subsys[4]; unsigned long counts[4]; } CORE;
 struct task_struct { struct css_set *cgroups; int prio:7, policy:3; char comm[16]; const struct task_struct *const real_parent; } CORE;
 
 const volatile int which = 2;
@@ -44,6 +45,8 @@ SEC("raw_tracepoint/sched_switch") int reads(__u64 *ctx)
 	numbers[1] = BPF_CORE_READ(set, subsys[i], id);
 	numbers[2] = (long)CORELET_READ_ELEMENT(set, subsys, i);
 	numbers[3] = CORELET_READ_ELEMENT(set, counts, i);
+	struct upid *upid = CORELET_ELEMENT(set, upids, i);
+	numbers[9] = BPF_CORE_READ(upid, nr);
 	numbers[4] = BPF_CORE_READ_BITFIELD_PROBED(task, prio);
 	numbers[5] = (long)container_of(&((struct task_struct *)ctx[2])->comm, struct task_struct, comm);
 	/* an array by its name, and by its address */
