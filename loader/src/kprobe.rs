@@ -18,13 +18,28 @@ pub struct Probe<'a> {
     pub ret: bool,
 }
 
+/// What ftrace may write at the start of a function of RISC-V, in bytes: `auipc` and `jalr`.
+const FTRACE: u32 = 8;
+
 /// Opens a probe as a perf event, which is disabled until a program is attached.
+///
+/// RISC-V kernels without `KPROBES_ON_FTRACE` (6.12) refuse the very start of a function that ftrace can patch. Behind those bytes
+/// nothing of the function has run yet: arguments are where they were. Kernels before, with 16 such bytes, had the option.
 ///
 /// # Errors
 /// `ENOENT` for a symbol that does not exist; `EINVAL` where the kernel cannot probe this place.
 #[cold] // tracepoints, which many tools have alone, go without
 #[inline(never)]
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
+    match open_there(kernel, ledger, probe) {
+        Err(Errno::EINVAL) if cfg!(target_arch = "riscv64") && probe.offset == 0 && !probe.ret => {
+            open_there(kernel, ledger, &Probe { offset: FTRACE, ..*probe })
+        }
+        opened => opened,
+    }
+}
+
+fn open_there<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
     match number_in(kernel, c"/sys/bus/event_source/devices/kprobe/type") {
         Ok(kind) => by_pmu(kernel, kind, probe),
         Err(Errno::ENOENT) if cfg!(feature = "old-kernels") => by_tracefs(kernel, ledger, probe),

@@ -31,7 +31,7 @@ const NOT_AVAILABLE: Errno = Errno(99);
 /// Why a kernel refuses a probe of a function that it has.
 static CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
     text!(
-        "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes at a function's entry"
+        "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes of a function's return"
     )
 } else {
     text!("; this kernel cannot probe there")
