@@ -53,6 +53,7 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     let mut taken: Vec<u16, MAX_ALTERNATIVES> = Vec::new();
+    let mut missed = false;
     for (number, mut program) in (0..).zip(s.programs()) {
         overrides::apply(kernel, session, &mut program)?;
         let why = match decision(s, number) {
@@ -76,6 +77,7 @@ pub fn decide<K: Kernel>(
             Decision::Skip(SkipReason::Alternative) => Some(OTHER_SET),
             Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
         };
+        missed |= why.is_some() && decision(s, number) == Decision::IfPresent;
         let Some(why) = why else {
             mark(chosen, number);
             for f in program.functions() {
@@ -87,7 +89,7 @@ pub fn decide<K: Kernel>(
         let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
         say(kernel, "%: skipped % (%): %", &args);
     }
-    if cfg!(feature = "alternatives") { nowhere(kernel, session, s, chosen) } else { Ok(()) }
+    if cfg!(feature = "alternatives") && missed { nowhere(kernel, session, s, chosen) } else { Ok(()) }
 }
 
 /// Refuses what would run and show nothing: an optional program for several places of which the kernel has none, and an object
