@@ -166,9 +166,10 @@ fn said(line: &str, object: &str, member: &str) -> Option<u64> {
     line.get(object)?.get(member)?.as_u64()
 }
 
-/// Why a tool was refused, without its name and the list of what this version can.
+/// Why a tool was refused, without its name, the kernel's release, and the list of what this version can.
 fn short(tool: &Prepared, why: &str) -> String {
-    let why = why.strip_prefix(&format!("{}: ", tool.name)).unwrap_or(why);
+    // "TOOL: …", or "TOOL on RELEASE: …"
+    let why = why.strip_prefix(&*tool.name).and_then(|why| why.split_once(": ")).map_or(why, |(_, why)| why);
     why.split("; it has ").next().unwrap_or(why).replace('\n', "; ")
 }
 
