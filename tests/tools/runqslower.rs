@@ -9,6 +9,7 @@ const SPIN: &str = r#"
     spin='printf %s "$1" >/proc/$$/comm; until [ -e go ]; do usleep 20000; done; while [ -e go ]; do :; done'
     taskset 1 sh -c "$spin" sh corelet-turn-a & a=$!
     taskset 1 sh -c "$spin" sh corelet-turn-b & b=$!
+    until grep -q corelet-turn /proc/$a/comm && grep -q corelet-turn /proc/$b/comm; do usleep 10000; done
     echo a=$a
     echo b=$b
 "#;
