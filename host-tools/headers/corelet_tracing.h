@@ -319,4 +319,70 @@ ___corelet_syscall(6)
 	}										\
 	static __always_inline typeof(name(0)) ____##name(unsigned long long *ctx, ##args)
 
+/* BPF_PROG2: types and names with commas between, since an argument that is a struct by value fills as many slots as it has 8 bytes.
+ * Whole slots are read, as the verifier wants it; a value of less than 8 bytes is at a slot's low end. */
+#define ___corelet_slots(type) ((sizeof(type) + 7) / 8)
+#define ___corelet_up(type) \
+	(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && sizeof(type) < 8 ? 64 - 8 * (sizeof(type) & 7) : 0)
+#define ___corelet_value(type, at) ({							\
+	_Static_assert(sizeof(type) <= 16, "the kernel gives programs no struct of more by value"); \
+	union { unsigned long long slots[2]; type value; } ___u;			\
+	___u.slots[0] = ctx[at] << ___corelet_up(type);					\
+	___u.slots[1] = ctx[(at) + ___corelet_slots(type) - 1];				\
+	___u.value;									\
+})
+#define ___corelet_nth2(_, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14, _15, _16, _17, _18, _19, _20, _21, _22,	\
+			_23, _24, N, ...) N
+/* How many words, 0 to 24; an odd number is a type without a name, which no macro below takes. */
+#define ___corelet_narg2(...) ___corelet_nth2(_, ##__VA_ARGS__, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,	\
+					      5, 4, 3, 2, 1, 0)
+#define ___corelet_declare0()
+#define ___corelet_declare2(type, name) , type name
+#define ___corelet_declare4(type, name, more...) , type name ___corelet_declare2(more)
+#define ___corelet_declare6(type, name, more...) , type name ___corelet_declare4(more)
+#define ___corelet_declare8(type, name, more...) , type name ___corelet_declare6(more)
+#define ___corelet_declare10(type, name, more...) , type name ___corelet_declare8(more)
+#define ___corelet_declare12(type, name, more...) , type name ___corelet_declare10(more)
+#define ___corelet_declare14(type, name, more...) , type name ___corelet_declare12(more)
+#define ___corelet_declare16(type, name, more...) , type name ___corelet_declare14(more)
+#define ___corelet_declare18(type, name, more...) , type name ___corelet_declare16(more)
+#define ___corelet_declare20(type, name, more...) , type name ___corelet_declare18(more)
+#define ___corelet_declare22(type, name, more...) , type name ___corelet_declare20(more)
+#define ___corelet_declare24(type, name, more...) , type name ___corelet_declare22(more)
+#define ___corelet_values0(at)
+#define ___corelet_values2(at, type, name) , ___corelet_value(type, at)
+#define ___corelet_values4(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values2((at) + ___corelet_slots(type), more)
+#define ___corelet_values6(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values4((at) + ___corelet_slots(type), more)
+#define ___corelet_values8(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values6((at) + ___corelet_slots(type), more)
+#define ___corelet_values10(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values8((at) + ___corelet_slots(type), more)
+#define ___corelet_values12(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values10((at) + ___corelet_slots(type), more)
+#define ___corelet_values14(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values12((at) + ___corelet_slots(type), more)
+#define ___corelet_values16(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values14((at) + ___corelet_slots(type), more)
+#define ___corelet_values18(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values16((at) + ___corelet_slots(type), more)
+#define ___corelet_values20(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values18((at) + ___corelet_slots(type), more)
+#define ___corelet_values22(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values20((at) + ___corelet_slots(type), more)
+#define ___corelet_values24(at, type, name, more...) \
+	, ___corelet_value(type, at) ___corelet_values22((at) + ___corelet_slots(type), more)
+#define ___corelet_declare(args...) ___bpf_apply(___corelet_declare, ___corelet_narg2(args))(args)
+#define ___corelet_values(args...) ___bpf_apply(___corelet_values, ___corelet_narg2(args))(0, ##args)
+/* SEC("fentry/set_rate") int BPF_PROG2(on_rate, struct rate, rate, int, cpu) { ... } */
+#define BPF_PROG2(name, args...)							\
+	name(unsigned long long *ctx);							\
+	static __always_inline typeof(name(0)) ____##name(unsigned long long *ctx ___corelet_declare(args));	\
+	typeof(name(0)) name(unsigned long long *ctx)					\
+	{										\
+		return ____##name(ctx ___corelet_values(args));				\
+	}										\
+	static __always_inline typeof(name(0)) ____##name(unsigned long long *ctx ___corelet_declare(args))
+
 #endif

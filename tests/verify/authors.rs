@@ -141,11 +141,19 @@ fn sources(desk: &Desk) -> Result<usize> {
     compilers.retain(|clang| clang.is_file());
     compilers.sort();
     compilers.dedup();
+    // struct pair fills two slots of the context: what is behind it lies one further
+    const SLOTS: [&str; 5] =
+        ["u64 *)(r1 +0)", "u64 *)(r1 +16)", "u64 *)(r1 +24)", "u64 *)(r1 +32)", "u64 *)(r1 +40)"];
     for clang in &compilers {
         let desk = Desk { clang: clang.clone(), folder: desk.folder.clone(), corelet: desk.corelet.clone() };
         for flags in [&[][..], &["-DLINUX"]] {
             desk.compiled(&source, "sources.bpf", flags).with_context(|| clang.display().to_string())?;
         }
+        let code = said(&desk.corelet(&["inspect", "sources.bpf.o", "--disasm", "by_value"])?);
+        for slot in SLOTS {
+            ensure!(code.contains(slot), "{}: BPF_PROG2 reads no {slot}: {code}", clang.display());
+        }
+        ensure!(code.matches("(r1 +").count() == SLOTS.len(), "{}: {code}", clang.display());
     }
     Ok(compilers.len())
 }

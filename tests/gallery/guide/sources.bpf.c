@@ -73,6 +73,25 @@ SEC("tp_btf/sched_switch") int BPF_PROG(loops, _Bool preempt, struct task_struct
 	return 0;
 }
 
+/* structs by value: of two slots, of one that is not full, and what comes behind them */
+struct pair { __u64 first, second; };
+struct three { __u8 bytes[3]; };
+SEC("fentry/takes_structs")
+int BPF_PROG2(by_value, short, before, struct pair, pair, struct three, three, int, behind, void *, pointer)
+{
+	numbers[10] = before;
+	numbers[11] = pair.second;
+	numbers[12] = three.bytes[2];
+	numbers[13] = behind;
+	numbers[14] = (long)pointer;
+	return 0;
+}
+
+SEC("fexit/takes_nothing") int BPF_PROG2(none)
+{
+	return 0;
+}
+
 SEC("iter/task") int shows(struct { struct { struct seq_file *seq; } *meta; } *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
