@@ -219,6 +219,8 @@ fn kinds(desk: &Desk) -> Result<usize> {
         ("-DPERF_EVENT", perf, "bytes += ctx->regs.pc;: reads insn #"),
         ("-DRAW_TP", raw_tp, "&saved->regs[2]);: reads insn #"),
         ("-DCALLBACK", "", "bytes += ctx->regs[2];: third insn #0 (called by reads)"),
+        ("-DKEPT=0", "", "return kept->ctx->regs[2] * kept->factor;: third insn #2 (called by reads)"),
+        ("-DKEPT=1", "", "kept->ctx->regs[2] : third(kept);: each insn #"),
         ("-DTASK", raw_tp, "bytes += saved->regs[2];: reads insn #"),
         ("-DSUBPROGRAM", "", "return ctx->regs[2];: third insn #0 (called by reads)"),
     ];

@@ -1,5 +1,5 @@
-/* The wrong form of registers.bpf.c in every kind of program that is given some: PERF_EVENT, RAW_TP, SUBPROGRAM, CALLBACK, or
- * SEC(KIND); TASK, which asks for some; and OTHER, which has another way beside SEC(KIND). */
+/* The wrong form of registers.bpf.c in every kind of program that is given some: PERF_EVENT, RAW_TP, SUBPROGRAM, CALLBACK, both
+ * of these KEPT in a struct, or SEC(KIND); TASK, which asks for some; and OTHER, which has another way beside SEC(KIND). */
 #include <corelet_types.h>
 #include <bpf/bpf_helpers.h>
 
@@ -44,6 +44,23 @@ static long third(__u64 i, struct user_pt_regs *ctx)
 SEC("kprobe/vfs_read") int reads(struct user_pt_regs *ctx)
 {
 	return bpf_loop(1, third, ctx, 0);
+}
+#elif defined(KEPT)
+struct kept { __u64 factor; struct user_pt_regs *ctx; };
+static __noinline __u64 third(struct kept *kept)
+{
+	return kept->ctx->regs[2] * kept->factor;
+}
+static long each(__u64 i, struct kept *kept)
+{
+	bytes += KEPT ? kept->ctx->regs[2] : third(kept);
+	return 0;
+}
+SEC("kprobe/vfs_read") int reads(struct user_pt_regs *ctx)
+{
+	struct kept kept = { .factor = bytes, .ctx = ctx };
+
+	return bpf_loop(1, each, &kept, 0);
 }
 #elif defined(TASK)
 SEC("raw_tracepoint/sched_switch") int reads(void *ctx)

@@ -1,9 +1,11 @@
 //! Which registers and stack slots hold the context, or a pointer to registers that were saved, along all ways through a
-//! program: what holds it on one way and something else on another holds nothing.
+//! program: what holds it on one way and something else on another holds nothing. A function that is given the address of
+//! something in its caller's frame finds there what the caller kept in it.
 //!
 //! Time: each instruction is looked at again only where it is known to hold less than before; functions by what they are given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use corelet_core::insn::{self, BPF_X, Insn, class};
 
@@ -17,8 +19,8 @@ const DOUBLE: u8 = 0x18;
 /// R10, the frame.
 const FRAME: u8 = 10;
 /// Registers that a call hands over and takes: R1 to R5, and with the result R0 to R5.
-const GIVEN: u16 = 0x3e;
-const SCRATCH: u16 = 0x3f;
+const GIVEN: RangeInclusive<u8> = 1..=5;
+const SCRATCH: RangeInclusive<u8> = 0..=5;
 /// `bpf_probe_read` and its kin, whose R3 is where they read. Source: `include/uapi/linux/bpf.h`.
 const PROBE_READS: [i32; 6] = [4, 45, 112, 113, 114, 115];
 /// `bpf_task_pt_regs`, which returns a pointer to the registers of a task in user space.
@@ -55,7 +57,10 @@ pub(super) struct Code<'x> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Places {
     registers: u16,
+    /// Of the function's own frame.
     slots: u64,
+    /// Of the frame that [`Address::above`] means.
+    above: u64,
 }
 
 impl Places {
@@ -68,33 +73,96 @@ impl Places {
         self.registers = if held { self.registers | bit } else { self.registers & !bit };
     }
 
+    fn frame(&mut self, above: bool) -> &mut u64 {
+        if above { &mut self.above } else { &mut self.slots }
+    }
+
     fn and(self, other: Places) -> Places {
-        Places { registers: self.registers & other.registers, slots: self.slots & other.slots }
+        Places {
+            registers: self.registers & other.registers,
+            slots: self.slots & other.slots,
+            above: self.above & other.above,
+        }
+    }
+}
+
+/// An address on the stack that the compiler knew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    /// In the frame of a caller, else in the function's own.
+    above: bool,
+    /// From that frame's R10.
+    off: i64,
+}
+
+impl Address {
+    /// The slot that is `off` bytes further.
+    fn slot(self, off: i16) -> Option<u32> {
+        let off = self.off.checked_add(off.into())?;
+        (-512..0).contains(&off).then(|| (off + 512) as u32 / 8)
     }
 }
 
 /// What is held before an instruction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     context: Places,
     /// Pointers to registers, or to a place in them that no relocation found.
     saved: Places,
+    /// By register.
+    addresses: [Option<Address>; 16],
 }
 
 impl State {
+    /// Where nothing is held but the frame.
+    fn empty() -> State {
+        let mut addresses = [None; 16];
+        addresses[usize::from(FRAME)] = Some(Address { above: false, off: 0 });
+        State { context: Places::default(), saved: Places::default(), addresses }
+    }
+
     fn and(self, other: State) -> State {
-        State { context: self.context.and(other.context), saved: self.saved.and(other.saved) }
+        let mut addresses = self.addresses;
+        for (address, other) in addresses.iter_mut().zip(other.addresses) {
+            *address = address.filter(|_| *address == other);
+        }
+        State { context: self.context.and(other.context), saved: self.saved.and(other.saved), addresses }
     }
 
     fn each(&mut self, mut change: impl FnMut(&mut Places)) {
         change(&mut self.context);
         change(&mut self.saved);
     }
-}
 
-/// The slot that an offset from the frame is in.
-fn slot(off: i16) -> Option<u32> {
-    (-512..0).contains(&off).then(|| (i32::from(off) + 512) as u32 / 8)
+    fn address(&self, register: u8) -> Option<Address> {
+        self.addresses[usize::from(register & 15)]
+    }
+
+    fn point(&mut self, register: u8, address: Option<Address>) {
+        self.addresses[usize::from(register & 15)] = address;
+    }
+
+    /// What a function begins with to which `registers` are handed over, each as from where and to where; `None` if that is
+    /// nothing. Of two frames to which they point, the nearer one's slots go along.
+    fn handed(&self, registers: impl Iterator<Item = (u8, u8)> + Clone) -> Option<State> {
+        let mut addresses = registers.clone().filter_map(|(from, _)| self.address(from));
+        let above = !addresses.any(|address| !address.above);
+        let mut handed = State::empty();
+        for (places, own) in [(&mut handed.context, self.context), (&mut handed.saved, self.saved)] {
+            places.above = if above { own.above } else { own.slots };
+            registers.clone().for_each(|(from, to)| places.set(to, own.has(from)));
+        }
+        if handed.context.above | handed.saved.above != 0 {
+            for (from, to) in registers {
+                let address = self.address(from).filter(|address| address.above == above);
+                handed.point(to, address.map(|address| Address { above: true, ..address }));
+            }
+        }
+        if handed.addresses == State::empty().addresses {
+            handed.each(|places| places.above = 0);
+        }
+        (handed != State::empty()).then_some(handed)
+    }
 }
 
 /// The first read of registers at a place that no relocation found, as function and instruction, of the program that begins at
@@ -104,7 +172,8 @@ pub(super) fn first_read<'x>(
     given: Given,
     code: &dyn Fn(u32) -> Option<Code<'x>>,
 ) -> Option<(u32, u32)> {
-    let start = State { context: Places { registers: 1 << 1, slots: 0 }, saved: Places::default() };
+    let mut start = State::empty();
+    start.context.set(1, true);
     let mut ways = vec![(entry, start)];
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -163,20 +232,12 @@ fn walk(function: u32, code: &Code<'_>, given: Given, start: State) -> (Option<u
             read = Some(at as u32);
         }
         if let Some(&callee) = code.calls.get(&(at as u32)) {
-            let mut handed = *state;
-            handed.each(|places| *places = Places { registers: places.registers & GIVEN, slots: 0 });
-            if handed != State::default() {
-                calls.push((callee, handed));
-            }
+            calls.extend(state.handed(GIVEN.zip(GIVEN)).map(|handed| (callee, handed)));
         }
         let helper = CALLBACKS.iter().find(|h| insn.code == insn::CALL && insn.src == 0 && insn.imm == h.0);
         if let Some(&(_, of, passed, comes)) = helper {
-            let mut handed = State::default();
-            handed.context.set(comes, state.context.has(passed));
-            handed.saved.set(comes, state.saved.has(passed));
-            if handed != State::default() {
-                calls.extend(loaded(code, at, of).map(|callee| (callee, handed)));
-            }
+            let handed = state.handed(std::iter::once((passed, comes)));
+            calls.extend(handed.and_then(|handed| Some((loaded(code, at, of)?, handed))));
         }
     }
     (read, calls)
@@ -198,30 +259,49 @@ fn behind(insn: &Insn, before: State, relocated: bool, given: Given) -> State {
     match insn.class() {
         class::ALU64 if insn.code & 0xf0 == MOV && insn.code & BPF_X != 0 && insn.off == 0 => {
             after.each(|places| places.set(dst, places.has(src)));
+            after.point(dst, before.address(src));
         }
         // a place within them that the compiler knew
-        class::ALU64 if insn.code & 0xf0 == ADD && insn.code & BPF_X == 0 && !relocated => {}
-        class::ALU | class::ALU64 | class::LD => after.each(|places| places.set(dst, false)),
+        class::ALU64 if insn.code & 0xf0 == ADD && insn.code & BPF_X == 0 && !relocated => {
+            let address = before.address(dst);
+            let further =
+                address.and_then(|a| Some(Address { off: a.off.checked_add(insn.imm.into())?, ..a }));
+            after.point(dst, further);
+        }
+        class::ALU | class::ALU64 | class::LD => {
+            after.each(|places| places.set(dst, false));
+            after.point(dst, None);
+        }
         class::LDX => {
             let whole = insn.code & DOUBLE == DOUBLE;
-            let slot = slot(insn.off).filter(|_| whole && src == FRAME);
-            after.each(|places| places.set(dst, slot.is_some_and(|slot| places.slots >> slot & 1 == 1)));
+            let address = before.address(src).filter(|_| whole);
+            let slot = address.and_then(|address| Some((address.above, address.slot(insn.off)?)));
+            after.each(|places| {
+                let held = slot.is_some_and(|(above, slot)| *places.frame(above) >> slot & 1 == 1);
+                places.set(dst, held);
+            });
+            after.point(dst, None);
             let first = given == Given::Pointer && before.context.has(src) && insn.off == 0 && whole;
             if first {
                 after.saved.set(dst, true);
             }
         }
-        class::ST | class::STX if dst == FRAME => {
+        class::ST | class::STX => {
             let kept = insn.class() == class::STX && insn.code & DOUBLE == DOUBLE;
-            if let Some(slot) = slot(insn.off) {
+            let address = before.address(dst);
+            if let Some((above, slot)) = address.and_then(|a| Some((a.above, a.slot(insn.off)?))) {
                 after.each(|places| {
                     let held = kept && places.has(src);
-                    places.slots = places.slots & !(1 << slot) | u64::from(held) << slot;
+                    let slots = places.frame(above);
+                    *slots = *slots & !(1 << slot) | u64::from(held) << slot;
                 });
             }
         }
         class::JMP if insn.code == insn::CALL => {
-            after.each(|places| places.registers &= !SCRATCH);
+            for register in SCRATCH {
+                after.each(|places| places.set(register, false));
+                after.point(register, None);
+            }
             after.saved.set(0, insn.src == 0 && insn.imm == TASK_PT_REGS);
         }
         _ => {}
@@ -300,6 +380,32 @@ mod tests {
         assert_eq!(read(Given::Registers, &[&entry(181), &callee], &[]), Some((1, 0)));
         // of a map's elements it is the fourth argument, and the second is a key
         assert_eq!(read(Given::Registers, &[&entry(164), &callee], &[]), None);
+    }
+
+    #[test]
+    fn what_a_struct_on_the_stack_keeps_is_found_by_whom_its_address_is_given_to() {
+        let address = Insn { code: 0x18, dst: 2, src: insn::PSEUDO_FUNC, off: 0, imm: 1 };
+        let call = |src, imm| Insn { code: insn::CALL, dst: 0, src, off: 0, imm };
+        let point = |dst, imm| [insn(0xbf, dst, 10, 0), Insn { code: 0x07, dst, src: 0, off: 0, imm }];
+        // *(u64 *)(r10 - 16) = r1, and r10 - 24, where the struct begins, as the first argument
+        let [copy, add] = point(1, -24);
+        let entry = [insn(0x7b, 10, 1, -16), copy, add, call(insn::PSEUDO_CALL, 1), EXIT];
+        let member = |register, off| [load(3, register, off), load(0, 3, 8), EXIT];
+        assert_eq!(read(Given::Registers, &[&entry, &member(1, 8)], &[]), Some((1, 1)));
+        assert_eq!(read(Given::Registers, &[&entry, &member(1, 0)], &[]), None);
+        assert_eq!(read(Given::Registers, &[&entry, &member(2, 8)], &[]), None);
+        // handed on by whom it was given to
+        let on = [call(insn::PSEUDO_CALL, 2), EXIT];
+        assert_eq!(read(Given::Registers, &[&entry, &on, &member(1, 8)], &[]), Some((2, 1)));
+        // something else put there, by another way to the same place
+        let [other, up] = point(4, -24);
+        let entry = [insn(0x7b, 10, 1, -16), copy, add, other, up, insn(0x7b, 4, 2, 8), call(1, 1), EXIT];
+        assert_eq!(read(Given::Registers, &[&entry, &member(1, 8)], &[]), None);
+        // by a callback
+        let [copy, add] = point(3, -24);
+        let entry = [insn(0x7b, 10, 1, -16), copy, add, address, insn(0, 0, 0, 0), call(0, 181), EXIT];
+        assert_eq!(read(Given::Registers, &[&entry, &member(2, 8)], &[]), Some((1, 1)));
+        assert_eq!(read(Given::Pointer, &[&entry, &member(2, 8)], &[]), None);
     }
 
     #[test]
