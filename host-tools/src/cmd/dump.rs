@@ -35,8 +35,8 @@ pub struct Args {
     /// Print only this type and what it needs: task_struct, "struct sock", pid_t. May be given several times.
     #[arg(short, long = "type", value_name = "NAME")]
     types: Vec<String>,
-    /// A further kernel whose types the header has too, under [LABEL=]: may be given several times.
-    #[arg(long = "with", value_name = "[LABEL=]KERNEL", conflicts_with_all = ["layout", "asserts"])]
+    /// A further kernel whose types the header has too, under [LABEL=], with those of modules: may be given several times.
+    #[arg(long = "with", value_name = "[LABEL=]KERNEL[,module=FILE]…", conflicts_with_all = ["layout", "asserts"])]
     with: Vec<KernelArg>,
     /// Add assertions that C has laid out every type as the kernel has.
     #[arg(long)]

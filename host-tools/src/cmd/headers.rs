@@ -26,8 +26,9 @@ pub struct Args {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Write vmlinux.h too: the types of this kernel (an image, a vmlinux, or BTF). As often as wished, the newest first: its
-    /// types are printed whole, and those of the others where they differ.
-    #[arg(long = "kernel", value_name = "[LABEL=]KERNEL")]
+    /// types are printed whole, and those of the others where they differ. The types of its modules come along that are given
+    /// behind it, each as its .ko.
+    #[arg(long = "kernel", value_name = "[LABEL=]KERNEL[,module=FILE]…")]
     kernels: Vec<KernelArg>,
     /// The same of a board's kernel, fetched where it is not here yet; boards come before kernels.
     #[arg(long = "board", value_name = "BOARD")]

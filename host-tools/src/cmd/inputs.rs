@@ -1,7 +1,7 @@
 //! What several commands read: objects, and kernels as targets.
 
 use crate::btf::OwnedBtf;
-use crate::btf::modules::{self, Module};
+use crate::btf::modules::{self, Module, WithModules};
 use crate::input::{MAX_FILE, read_file};
 use crate::kernel::Kernel;
 use crate::progress::Spinner;
@@ -119,9 +119,14 @@ impl Target {
         })
     }
 
+    /// The types, with those of its modules.
+    pub(crate) fn joined(&self) -> Result<WithModules> {
+        modules::join(self.owned_btf()?.into(), &self.modules)
+    }
+
     /// Calls `f` with the types.
     pub(crate) fn with_types<R>(&self, f: impl FnOnce(&KernelTypes<'_>) -> R) -> Result<R> {
-        let all = modules::join(self.owned_btf()?.into(), &self.modules)?;
+        let all = self.joined()?;
         Ok(f(&KernelTypes::with_modules(all.btf.view(), &all.first)))
     }
 }

@@ -86,7 +86,15 @@ impl FromStr for TargetArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split(',');
-        let mut arg = TargetArg { file: parts.next().unwrap_or("").into(), ..TargetArg::default() };
+        let file = parts.next().unwrap_or_default();
+        let first = file.split_once('=').map(|(first, _)| first);
+        if first.is_some_and(|first| !first.contains('/')) && !Path::new(file).exists() {
+            return Err(format!(
+                "`{file}`: the kernel's file comes first, without a label, and what it does not say behind it: \
+                 FILE[,KEY=VALUE]…"
+            ));
+        }
+        let mut arg = TargetArg { file: file.into(), ..TargetArg::default() };
         for part in parts {
             match part.split_once('=') {
                 Some(("btf", v)) => arg.btf = Some(v.into()),
@@ -347,6 +355,8 @@ mod tests {
     fn the_types_may_be_in_another_file() {
         let arg: TargetArg = "vmlinuz,btf=k.btf,config=c".parse().unwrap();
         assert_eq!((arg.btf.as_deref(), arg.config.as_deref()), (Some("k.btf".as_ref()), Some("c".as_ref())));
+        assert!("a-b=vmlinuz".parse::<TargetArg>().unwrap_err().contains("without a label"));
+        assert!("./a-b=vmlinuz".parse::<TargetArg>().is_ok());
         assert!("vmlinuz,types=k.btf".parse::<TargetArg>().unwrap_err().contains("btf="));
     }
 }

@@ -2,32 +2,46 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use corelet_boards::{Board, kernel_for, on_stderr};
 
+use super::inputs::Target;
 use crate::btf::OwnedBtf;
-use crate::btf::dump::union::{Labelled, merge};
+use crate::btf::dump::union::{Labelled, is_label, merge};
 use crate::btf::dump::{Options, to_c, union_to_c};
-use crate::kernel::{Identity, Kernel, packaged};
+use crate::kernel::{Identity, packaged};
 
-/// `[LABEL=]KERNEL`: a kernel, and what its flavors in the header are called by.
+/// Before the file of a module.
+const MODULE: &str = ",module=";
+
+/// `[LABEL=]KERNEL[,module=FILE]…`: a kernel, what its flavors in the header are called by, and modules whose types come along.
 #[derive(Clone, Debug)]
 pub(super) struct KernelArg {
     label: Option<String>,
     file: PathBuf,
+    modules: Vec<PathBuf>,
 }
 
 impl FromStr for KernelArg {
-    type Err = std::convert::Infallible;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_label = |label: &str| label.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-        Ok(match text.split_once('=') {
-            Some((label, file)) if is_label(label) => {
-                KernelArg { label: Some(label.to_owned()), file: file.into() }
+        let mut parts = text.split(MODULE);
+        let kernel = parts.next().unwrap_or_default();
+        let modules = parts.map(PathBuf::from).collect();
+        Ok(match kernel.split_once('=') {
+            Some((label, file)) if !label.contains('/') && !Path::new(kernel).exists() => {
+                if !is_label(label) {
+                    return Err(format!(
+                        "`{label}`: a label has letters, digits and single underscores; a file whose name has a = is given \
+                         as ./{kernel}"
+                    ));
+                }
+                KernelArg { label: Some(label.to_owned()), file: file.into(), modules }
             }
-            _ => KernelArg { label: None, file: text.into() },
+            _ => KernelArg { label: None, file: kernel.into(), modules },
         })
     }
 }
@@ -35,31 +49,26 @@ impl FromStr for KernelArg {
 impl KernelArg {
     /// A kernel by its file alone.
     pub(super) fn of(file: &Path) -> KernelArg {
-        KernelArg { label: None, file: file.to_owned() }
+        KernelArg { label: None, file: file.to_owned(), modules: Vec::new() }
     }
 }
 
 /// A kernel's types and the label of its flavors.
 pub(super) struct Types {
     label: String,
-    btf: OwnedBtf,
+    btf: Arc<OwnedBtf>,
     file: PathBuf,
 }
 
-/// Opens a kernel: an image, an ELF file with types, or raw BTF.
+/// Opens a kernel: an image, an ELF file with types, or raw BTF; and its modules.
 ///
 /// # Errors
-/// As [`OwnedBtf::open`].
+/// As [`OwnedBtf::open`]; a module that is none, has no types, or is of another kernel.
 pub(super) fn open(arg: &KernelArg) -> Result<Types> {
-    let btf = OwnedBtf::open(&arg.file)?;
-    let label = match &arg.label {
-        Some(label) => label.clone(),
-        None => {
-            let kernel = Kernel::open(&arg.file, &mut |_, _| {})?;
-            label(kernel.identity()).unwrap_or_else(|| of_file(&arg.file))
-        }
-    };
-    Ok(Types { label, btf, file: arg.file.clone() })
+    let target = Target::with_modules(&arg.file, &arg.modules)?;
+    let own = || label(target.kernel.identity()).unwrap_or_else(|| of_file(&arg.file));
+    let label = arg.label.clone().unwrap_or_else(own);
+    Ok(Types { label, btf: target.joined()?.btf, file: arg.file.clone() })
 }
 
 /// Opens the kernel of a board, whose package is fetched if it is not here.
@@ -75,7 +84,7 @@ pub(super) fn of_board(name: &str) -> Result<Types> {
     if let Some(size) = identity.pointer_size {
         btf = btf.with_pointer_size(size);
     }
-    Ok(Types { label: label(&identity).unwrap_or_else(|| of_file(Path::new(name))), btf, file })
+    Ok(Types { label: label(&identity).unwrap_or_else(|| of_file(Path::new(name))), btf: btf.into(), file })
 }
 
 /// The header of one kernel, or of several; nothing without any.
@@ -115,6 +124,9 @@ fn of_file(file: &Path) -> String {
 mod tests {
     use super::*;
     use crate::kernel::Arch;
+    use crate::subset::BtfWriter;
+    use corelet_core::Endian;
+    use corelet_core::btf::{Btf, Kind};
 
     #[test]
     fn labels_are_of_architecture_and_version() {
@@ -133,5 +145,59 @@ mod tests {
         assert_eq!(parse("a=b/c").label.as_deref(), Some("a"));
         assert_eq!(parse("d/a=b").label, None);
         assert_eq!(parse("d/a=b").file, Path::new("d/a=b"));
+        assert_eq!(parse("a=b,module=c/d.ko,module=e,f").modules, [Path::new("c/d.ko"), Path::new("e,f")]);
+    }
+
+    /// `struct NAME { int MEMBER; }`, and a function NAME_f() that programs may call; behind `base`.
+    fn types(base: Option<&Btf<'_>>, name: &str, member: &str) -> Vec<u8> {
+        let mut w = base.map_or_else(|| BtfWriter::new(Endian::Little), BtfWriter::over);
+        let int = match base {
+            Some(_) => 1,
+            None => w.push("int", Kind::Int, false, 0, 4, &[32 | 1 << 24]).0,
+        };
+        let trailing = [w.string(member), int, 0];
+        w.push(name, Kind::Struct, false, 1, 4, &trailing);
+        let proto = w.push("", Kind::FuncProto, false, 0, int, &[]);
+        let function = w.push(&format!("{name}_f"), Kind::Func, false, 1, proto.0, &[]);
+        w.push("bpf_kfunc", Kind::DeclTag, false, 0, function.0, &[u32::MAX]);
+        w.finish()
+    }
+
+    #[test]
+    fn types_and_functions_of_modules_come_behind_the_kernels() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.display().to_string()
+        };
+        let bytes = types(None, "core", "k");
+        let kernel = OwnedBtf::from_bytes(bytes.clone()).unwrap();
+        let [one, two] = ["one", "two"].map(|name| file(name, &types(Some(&kernel.view()), name, "m")));
+        let kernel = file("kernel", &bytes);
+        let header = |args: &[String]| {
+            let opened: Vec<_> = args.iter().map(|arg| open(&arg.parse().unwrap()).unwrap()).collect();
+            text(&opened, &Options::default()).unwrap().unwrap()
+        };
+        let with = format!("a={kernel},module={one},module={two}");
+        for header in [header(&[with.clone()]), header(&[with, format!("b={kernel}")])] {
+            for name in ["core", "one", "two"] {
+                assert!(header.contains(&format!("struct {name} {{")), "{name}: {header}");
+                assert!(header.contains(&format!("extern int {name}_f(void)")), "{name}: {header}");
+            }
+        }
+        assert!(!header(&[kernel.clone()]).contains("struct one"));
+        let none = format!("{kernel},module={kernel}").parse().unwrap();
+        let said = format!("{:#}", open(&none).err().unwrap());
+        assert!(said.contains("no module of this kernel"), "{said}");
+    }
+
+    #[test]
+    fn a_label_that_is_none_says_what_one_is() {
+        for text in ["arm-6.12=vmlinux", "=vmlinux", "a__b=vmlinux", "_a=vmlinux"] {
+            let said = text.parse::<KernelArg>().unwrap_err();
+            assert!(said.contains("letters, digits and single underscores"), "{said}");
+            assert!(said.contains(&format!("./{text}")), "{said}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! They are weak externs in `.ksyms`, as bpftool writes them, so that a program can ask with `bpf_ksym_exists` whether the
 //! kernel it runs on has one. `BPF_NO_KFUNC_PROTOTYPES` leaves them out, for programs that declare them themselves.
 
+use super::names;
 use super::print::Printer;
 use anyhow::Result;
 use corelet_core::btf::{Kind, Type};
@@ -27,7 +28,7 @@ const TAIL: &str = "#endif /* BPF_NO_KFUNC_PROTOTYPES */\n";
 pub(super) fn write(text: &mut String, printer: &mut Printer<'_>) -> Result<()> {
     let btf = printer.btf;
     let mut functions: BTreeMap<&str, Type<'_>> = BTreeMap::new();
-    for tag in btf.own_types().filter(|t| t.kind() == Kind::DeclTag && btf.name(t) == TAG) {
+    for tag in names::all(&btf).filter(|t| t.kind() == Kind::DeclTag && btf.name(t) == TAG) {
         let function = btf.ty(tag.target())?;
         if function.kind() == Kind::Func {
             functions.entry(btf.name(&function)).or_insert(function);

@@ -56,6 +56,11 @@ pub struct Merged {
     pub flavors: usize,
 }
 
+/// Whether a kernel can be called this: `struct NAME___LABEL` is a flavor of `NAME` then, and C.
+pub fn is_label(label: &str) -> bool {
+    label.split('_').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
 /// Puts the types of `kernels` together.
 ///
 /// # Errors
@@ -68,12 +73,7 @@ fn merge_within(kernels: &[Labelled<'_>], looks: u64) -> Result<Merged> {
     let mut labels = HashSet::new();
     for kernel in kernels {
         let label = &kernel.label;
-        let fits = |c: char| c == '_' || c.is_ascii_alphanumeric();
-        let proper = label.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && label.ends_with(|c: char| c.is_ascii_alphanumeric())
-            && label.chars().all(fits)
-            && !label.contains("__");
-        if !proper {
+        if !is_label(label) {
             return Err(Failure::usage(format!(
                 "`{label}`: a label has letters, digits and single underscores"
             )));
@@ -436,7 +436,7 @@ impl Union {
 
     fn kfuncs(&mut self, source: &mut Source<'_, '_>) -> Result<()> {
         let btf = source.btf;
-        for tag in btf.own_types().filter(|t| t.kind() == Kind::DeclTag && btf.name(t) == KFUNC) {
+        for tag in names::all(&btf).filter(|t| t.kind() == Kind::DeclTag && btf.name(t) == KFUNC) {
             let function = btf.ty(tag.target())?;
             if function.kind() == Kind::Func && self.functions.insert(btf.name(&function).to_owned()) {
                 let proto = self.import(source, function.target(), 0)?;
