@@ -11,6 +11,7 @@ use super::inputs::Target;
 use crate::btf::OwnedBtf;
 use crate::btf::dump::union::{Labelled, is_label, merge};
 use crate::btf::dump::{Options, to_c, union_to_c};
+use crate::exit::Failure;
 use crate::kernel::{Identity, packaged};
 
 /// Before the file of a module.
@@ -25,7 +26,7 @@ pub(super) struct KernelArg {
 }
 
 impl FromStr for KernelArg {
-    type Err = String;
+    type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.split(MODULE);
@@ -33,12 +34,6 @@ impl FromStr for KernelArg {
         let modules = parts.map(PathBuf::from).collect();
         Ok(match kernel.split_once('=') {
             Some((label, file)) if !label.contains('/') && !Path::new(kernel).exists() => {
-                if !is_label(label) {
-                    return Err(format!(
-                        "`{label}`: a label has letters, digits and single underscores; a file whose name has a = is given \
-                         as ./{kernel}"
-                    ));
-                }
                 KernelArg { label: Some(label.to_owned()), file: file.into(), modules }
             }
             _ => KernelArg { label: None, file: kernel.into(), modules },
@@ -63,8 +58,15 @@ pub(super) struct Types {
 /// Opens a kernel: an image, an ELF file with types, or raw BTF; and its modules.
 ///
 /// # Errors
-/// As [`OwnedBtf::open`]; a module that is none, has no types, or is of another kernel.
+/// As [`OwnedBtf::open`]; a label that is none; a module that is none, has no types, or is of another kernel.
 pub(super) fn open(arg: &KernelArg) -> Result<Types> {
+    let shown = arg.file.display();
+    if let Some(label) = arg.label.as_deref().filter(|label| !is_label(label)) {
+        return Err(Failure::usage(format!(
+            "`{label}` of {label}={shown}: a label has letters, digits and single underscores; a file whose name has a = is \
+             given as ./{label}={shown}"
+        )));
+    }
     let target = Target::with_modules(&arg.file, &arg.modules)?;
     let own = || label(target.kernel.identity()).unwrap_or_else(|| of_file(&arg.file));
     let label = arg.label.clone().unwrap_or_else(own);
@@ -180,13 +182,13 @@ mod tests {
             text(&opened, &Options::default()).unwrap().unwrap()
         };
         let with = format!("a={kernel},module={one},module={two}");
-        for header in [header(&[with.clone()]), header(&[with, format!("b={kernel}")])] {
+        for header in [header(std::slice::from_ref(&with)), header(&[with.clone(), format!("b={kernel}")])] {
             for name in ["core", "one", "two"] {
                 assert!(header.contains(&format!("struct {name} {{")), "{name}: {header}");
                 assert!(header.contains(&format!("extern int {name}_f(void)")), "{name}: {header}");
             }
         }
-        assert!(!header(&[kernel.clone()]).contains("struct one"));
+        assert!(!header(std::slice::from_ref(&kernel)).contains("struct one"));
         let none = format!("{kernel},module={kernel}").parse().unwrap();
         let said = format!("{:#}", open(&none).err().unwrap());
         assert!(said.contains("no module of this kernel"), "{said}");
@@ -195,7 +197,7 @@ mod tests {
     #[test]
     fn a_label_that_is_none_says_what_one_is() {
         for text in ["arm-6.12=vmlinux", "=vmlinux", "a__b=vmlinux", "_a=vmlinux"] {
-            let said = text.parse::<KernelArg>().unwrap_err();
+            let said = open(&text.parse().unwrap()).err().unwrap().to_string();
             assert!(said.contains("letters, digits and single underscores"), "{said}");
             assert!(said.contains(&format!("./{text}")), "{said}");
         }

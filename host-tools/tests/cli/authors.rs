@@ -86,6 +86,7 @@ fn kernels_that_cannot_be_told_apart_or_read_leave_nothing() {
         2,
         &["a__b", "single underscores"],
     );
+    folder.refused("headers out --kernel arm-6.12=kernel.o", 2, &["`arm-6.12`", "./arm-6.12=kernel.o"]);
     folder.refused("headers out --kernel kernel.o --kernel gone.o", 3, &["gone.o"]);
     folder.refused("headers out --board no-such-board", 3, &["no-such-board"]);
     assert!(!folder.path().join("out").exists());
