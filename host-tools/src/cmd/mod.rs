@@ -18,6 +18,7 @@ pub mod link;
 pub mod min;
 pub mod new;
 pub mod pack;
+mod pack_report;
 pub mod relocate;
 pub mod target_arg;
 mod target_modules;
