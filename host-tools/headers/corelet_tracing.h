@@ -175,7 +175,8 @@ CORELET_PARM(6)
 CORELET_PARM(7)
 CORELET_PARM(8)
 
-/* From here on, libbpf's names. */
+/* From here on, libbpf's names. They give values and no places whose address could be taken: a register has 4 bytes on 32-bit ARM,
+ * and arguments lie on the stack there. Registers in the kernel's memory are read by the _CORE names. */
 #define PT_REGS_PARM1(ctx) corelet_parm1(corelet_arch(), ctx)
 #define PT_REGS_PARM2(ctx) corelet_parm2(corelet_arch(), ctx)
 #define PT_REGS_PARM3(ctx) corelet_parm3(corelet_arch(), ctx)
