@@ -53,7 +53,7 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     let mut taken: Vec<u16, MAX_ALTERNATIVES> = Vec::new();
-    let mut missed = false;
+    let (mut any, mut missed, mut before) = (false, false, None);
     for (number, mut program) in (0..).zip(s.programs()) {
         overrides::apply(kernel, session, &mut program)?;
         let why = match decision(s, number) {
@@ -77,7 +77,10 @@ pub fn decide<K: Kernel>(
             Decision::Skip(SkipReason::Alternative) => Some(OTHER_SET),
             Decision::Skip(SkipReason::NoAutoload) => Some("nothing asks for it"),
         };
-        missed |= why.is_some() && decision(s, number) == Decision::IfPresent;
+        // a program of several places is there for each of them, one after the other
+        missed |= why.is_some() && before == Some(program.function);
+        before = Some(program.function);
+        any |= why.is_none();
         let Some(why) = why else {
             mark(chosen, number);
             for f in program.functions() {
@@ -89,7 +92,11 @@ pub fn decide<K: Kernel>(
         let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
         say(kernel, "%: skipped % (%): %", &args);
     }
-    if cfg!(feature = "alternatives") && missed { nowhere(kernel, session, s, chosen) } else { Ok(()) }
+    if cfg!(feature = "alternatives") && (missed || !any) {
+        nowhere(kernel, session, s, chosen)
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses what would run and show nothing: an optional program for several places of which the kernel has none, and an object

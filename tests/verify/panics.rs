@@ -10,6 +10,8 @@ use crate::run::Outcome;
 const BARE: [&str; 2] = ["riscv32imac-unknown-none-elf", "thumbv7m-none-eabi"];
 /// Core alone, all of it that a device can call.
 const CORE: &str = "corelet-panic-free";
+/// The loader with a panic handler that does not link.
+const FEATURES: &str = "device,panic-free";
 /// What the panic handlers call.
 const UNDEFINED: &str = "a_panic_is_possible";
 
@@ -20,6 +22,7 @@ pub(crate) fn wants() -> Wants {
 
 /// Links the loader for every architecture, and core for bare metal; and sees that a panic would not link.
 pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
+    loader::ahead(&mut context.machine, context.workspace, FEATURES, &targets::LOADER)?;
     let mut link = |package: &str, features: &str, target: &str| -> Result<()> {
         let linked = loader::program(&mut context.machine, context.workspace, package, features, target);
         context.note(&format!("{package} ({features}) for {target}: {linked:?}"))?;
@@ -34,7 +37,7 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Outcome> {
         }
     }
     for target in targets::LOADER {
-        link("corelet-loader", "device,panic-free", target)?;
+        link("corelet-loader", FEATURES, target)?;
     }
     let (bare, all) = (BARE.len(), targets::LOADER.len());
     Ok(Outcome::Passed(format!(

@@ -257,6 +257,7 @@ const WITHOUT: [&str; 2] = ["armv7", "x86_64"];
 fn loaders(context: &mut Context<'_>) -> Result<Outcome> {
     let budgets = budgets::budgets()?;
     let mut figures = Vec::new();
+    loader::ahead(&mut context.machine, context.workspace, "device", &targets::LOADER)?;
     for target in targets::LOADER {
         let built = loader::build(&mut context.machine, context.workspace, target)?;
         let bytes = std::fs::read(&built.path)

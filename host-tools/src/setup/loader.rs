@@ -196,6 +196,30 @@ pub fn program(
     Ok(build_package(machine, workspace, &words, target)?.0)
 }
 
+/// Builds the loader for all of `targets` in one call of cargo, which builds them side by side, where [`build`] and, with its features,
+/// [`program`] come one by one afterwards and find it done. What is wrong with one they say.
+///
+/// # Errors
+/// Cargo cannot be started.
+pub fn ahead(
+    machine: &mut dyn Machine,
+    workspace: &Workspace,
+    features: &str,
+    targets: &[&str],
+) -> Result<()> {
+    let compiler = Compiler::find(machine, workspace)?;
+    // of a standard library from source each is a long build of its own
+    let built: Vec<&str> =
+        targets.iter().copied().filter(|target| compiler.std(machine, target) == Some(Std::Built)).collect();
+    if built.is_empty() {
+        return Ok(());
+    }
+    let words = ["corelet-loader", "--bin", "corelet-loader", "--features", features, "--profile=device"];
+    let call = cargo(workspace, &words, &built, (&Std::Built, &[]), &workspace.target.join("loader"));
+    machine.say(&format!("building corelet-loader for {} …", built.join(", ")));
+    machine.run(&call).map(drop)
+}
+
 /// Gives also the target folder, which is one of its own: so the build neither waits for the cargo that runs us nor
 /// shares features with a host's build. There is one for each way to the standard library.
 fn build_package(
@@ -222,7 +246,7 @@ fn build_package_with(
     };
     let with_std = if std == Std::Built { "" } else { "-with-std" };
     let folder = workspace.target.join(format!("{folder}{with_std}"));
-    let call = cargo(workspace, package, target, (&std, flags), &folder);
+    let call = cargo(workspace, package, &[target], (&std, flags), &folder);
     machine.say(&format!("building {} for {target} …", package[0]));
     let done = machine.run(&call)?;
     if !done.is_well() {
@@ -239,17 +263,14 @@ fn build_package_with(
 fn cargo(
     workspace: &Workspace,
     package: &[&str],
-    target: &str,
+    targets: &[&str],
     (std, more): (&Std, &[&str]),
     folder: &Path,
 ) -> Call {
-    let mut words: Vec<String> = ["build", "--quiet", "--package"]
-        .iter()
-        .chain(package)
-        .chain(&["--target", target, "--target-dir"])
-        .map(|word| (*word).to_owned())
-        .collect();
-    words.push(folder.display().to_string());
+    let words = ["build", "--quiet", "--package"].into_iter().chain(package.iter().copied());
+    let targeted = targets.iter().flat_map(|target| ["--target", *target]);
+    let mut words: Vec<String> = words.chain(targeted).map(str::to_owned).collect();
+    words.extend(["--target-dir".to_owned(), folder.display().to_string()]);
     let mut hidden = vec![(home_of_cargo(), "/cargo"), (workspace.root.clone(), "/corelet")];
     if let Std::Source(library) = std {
         words.push("-Zbuild-std=core,alloc,compiler_builtins".to_owned());
@@ -259,7 +280,9 @@ fn cargo(
     // No path of this machine in the device's bytes. Added to the flags of .cargo/config.toml, not in their place.
     let hidden = hidden.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     let flags: Vec<_> = hidden.chain(more.iter().map(|flag| (*flag).to_owned())).collect();
-    words.extend(["--config".to_owned(), format!("target.{target}.rustflags={flags:?}")]);
+    for target in targets {
+        words.extend(["--config".to_owned(), format!("target.{target}.rustflags={flags:?}")]);
+    }
     // Flags of the caller's environment would replace those of the configuration.
     let call = Call::new("cargo", words)
         .in_folder(&workspace.root)
@@ -292,12 +315,18 @@ mod tests {
 
     #[test]
     fn a_library_from_source_is_built_too_in_a_folder_of_its_own() {
-        let built = cargo(&workspace(), &LOADER, "t-t", (&Std::Built, &[]), Path::new("/t/loader"));
+        let built = cargo(&workspace(), &LOADER, &["t-t", "u"], (&Std::Built, &[]), Path::new("/t/loader"));
         assert!(built.line().contains("--features device"), "{}", built.line());
         assert!(!built.line().contains("-Zbuild-std"), "{}", built.line());
         assert!(built.line().contains(r#"target.t-t.rustflags=["--remap-path-prefix="#), "{}", built.line());
-        let source =
-            cargo(&workspace(), &LOADER, "t-t", (&Std::Source("/s/library".into()), &[]), Path::new("/t/x"));
+        assert!(built.line().contains("--target t-t --target u --target-dir /t/loader"), "{}", built.line());
+        let source = cargo(
+            &workspace(),
+            &LOADER,
+            &["t-t"],
+            (&Std::Source("/s/library".into()), &[]),
+            Path::new("/t/x"),
+        );
         assert!(source.line().contains("-Zbuild-std=core"), "{}", source.line());
         assert!(
             source.env.iter().any(|(name, value)| name == "__CARGO_TESTS_ONLY_SRC_ROOT" && value.is_some())
