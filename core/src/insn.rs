@@ -20,6 +20,8 @@ pub mod class {
     pub const ALU: u8 = 4;
     /// 64-bit jumps, calls and exit.
     pub const JMP: u8 = 5;
+    /// Jumps that compare 32 bits.
+    pub const JMP32: u8 = 6;
     /// 64-bit arithmetic.
     pub const ALU64: u8 = 7;
 }

@@ -19,7 +19,7 @@ pub struct Probe<'a> {
 }
 
 /// What ftrace may write at the start of a function of RISC-V, in bytes: `auipc` and `jalr`.
-const FTRACE: u32 = 8;
+const FTRACE: Option<u32> = if cfg!(target_arch = "riscv64") { Some(8) } else { None };
 
 /// Opens a probe as a perf event, which is disabled until a program is attached.
 ///
@@ -31,11 +31,24 @@ const FTRACE: u32 = 8;
 #[cold] // tracepoints, which many tools have alone, go without
 #[inline(never)]
 pub fn open<K: Kernel>(kernel: &mut K, ledger: &mut Ledger, probe: &Probe<'_>) -> Sys<Fd> {
-    match open_there(kernel, ledger, probe) {
-        Err(Errno::EINVAL) if cfg!(target_arch = "riscv64") && probe.offset == 0 && !probe.ret => {
-            open_there(kernel, ledger, &Probe { offset: FTRACE, ..*probe })
+    open_or_behind(kernel, ledger, probe, FTRACE)
+}
+
+/// The same, so many bytes behind the start of the function where the kernel refuses that.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_or_behind<K: Kernel>(
+    kernel: &mut K,
+    ledger: &mut Ledger,
+    probe: &Probe<'_>,
+    behind: Option<u32>,
+) -> Sys<Fd> {
+    match (open_there(kernel, ledger, probe), behind) {
+        (Err(Errno::EINVAL), Some(offset)) if probe.offset == 0 && !probe.ret => {
+            open_there(kernel, ledger, &Probe { offset, ..*probe })
         }
-        opened => opened,
+        (opened, _) => opened,
     }
 }
 

@@ -29,12 +29,15 @@ static OTHER_SET: &str = text!("another of its group is taken");
 const NOT_AVAILABLE: Errno = Errno(99);
 
 /// Why a kernel refuses a probe of a function that it has.
-static CANNOT_PROBE: &str = if cfg!(target_arch = "riscv64") {
+static CANNOT_PROBE: &str = text!("; this kernel cannot probe there");
+
+/// The same of its return.
+static CANNOT_PROBE_RETURN: &str = if cfg!(target_arch = "riscv64") {
     text!(
         "; this kernel cannot probe there: RISC-V kernels without KPROBES_ON_FTRACE (6.12) refuse probes of a function's return"
     )
 } else {
-    text!("; this kernel cannot probe there")
+    CANNOT_PROBE
 };
 
 /// What the plan says of program number `program`.
@@ -53,7 +56,7 @@ pub fn decide<K: Kernel>(
     used: &mut [u8],
 ) -> Done<()> {
     let mut taken: Vec<u16, MAX_ALTERNATIVES> = Vec::new();
-    let (mut any, mut missed, mut before) = (false, false, None);
+    let (mut missed, mut before) = (false, None);
     for (number, mut program) in (0..).zip(s.programs()) {
         overrides::apply(kernel, session, &mut program)?;
         let why = match decision(s, number) {
@@ -80,7 +83,6 @@ pub fn decide<K: Kernel>(
         // a program of several places is there for each of them, one after the other
         missed |= why.is_some() && before == Some(program.function);
         before = Some(program.function);
-        any |= why.is_none();
         let Some(why) = why else {
             mark(chosen, number);
             for f in program.functions() {
@@ -92,7 +94,7 @@ pub fn decide<K: Kernel>(
         let args = [S(s.object.name), S(program.name), S(program.section), S(why)];
         say(kernel, "%: skipped % (%): %", &args);
     }
-    if cfg!(feature = "alternatives") && (missed || !any) {
+    if cfg!(feature = "alternatives") && (missed || !chosen.contains(&1)) {
         nowhere(kernel, session, s, chosen)
     } else {
         Ok(())
@@ -287,6 +289,7 @@ pub fn refuse<K: Kernel>(kernel: &mut K, s: &Sections<'_>, program: &Program<'_>
             let why = text!("; the pattern fits more functions than the loader takes: narrow it");
             (Exit::NotPortable, why)
         }
+        (Attach::Kprobe { ret: true, .. }, Errno::EINVAL) => (Exit::NotPortable, CANNOT_PROBE_RETURN),
         (Attach::Kprobe { .. }, Errno::EINVAL | NOT_AVAILABLE) => (Exit::NotPortable, CANNOT_PROBE),
         _ => (e.exit(), ""),
     };

@@ -9,7 +9,9 @@ use common::run;
 use corelet_core::Endian;
 use corelet_core::insn::Insn;
 use corelet_core::pack::Attach;
-use corelet_loader::sys::Errno;
+use corelet_loader::kprobe::{Probe, open_or_behind};
+use corelet_loader::sys::{Errno, Kernel};
+use corelet_loader::undo::Ledger;
 
 const RUN: &[&str] = &["run", "/p", "--for", "1"];
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -248,4 +250,23 @@ fn functions_of_the_kernel_are_called_by_their_ids() {
     );
     let k = ran(&sample(false), 1, |k| drop(k.files.insert(VMLINUX.into(), Vec::new())));
     assert!(k.stderr.contains("neither the kernel nor a loaded module has it"), "{}", k.stderr);
+}
+
+#[test]
+fn a_kprobe_lies_behind_the_start_where_that_is_refused() {
+    let mut k = Fake::new(Sample::default().pack());
+    k.no_starts = true;
+    let (mut ledger, start) = (Ledger::default(), Probe { symbol: "vfs_read", offset: 0, ret: false });
+    assert_eq!(open_or_behind(&mut k, &mut ledger, &start, None), Err(Errno::EINVAL));
+    // a return is known at the very start alone
+    let ret = Probe { ret: true, ..start };
+    assert_eq!(open_or_behind(&mut k, &mut ledger, &ret, Some(8)), Err(Errno::EINVAL));
+    let probe = open_or_behind(&mut k, &mut ledger, &start, Some(8)).unwrap();
+    assert_eq!(k.spots.last().map(|(offset, _)| *offset), Some(8));
+    k.close(probe);
+    // a kernel that takes the start has it
+    k.no_starts = false;
+    let probe = open_or_behind(&mut k, &mut ledger, &start, Some(8)).unwrap();
+    assert_eq!(k.spots.last().map(|(offset, _)| *offset), Some(0));
+    k.close(probe);
 }

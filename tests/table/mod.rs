@@ -97,7 +97,7 @@ pub fn run(
     let calls: Vec<Call<'_>> = prepared.iter().flat_map(|tool| calls(tool, how)).collect();
     let (mut outputs, mut ends) = (Vec::new(), BTreeMap::new());
     let mut left = &calls[..];
-    let mut patience = 1;
+    let mut again = true;
     while !left.is_empty() {
         let mut lines = Vec::new();
         let ended = boot(board, kernel, executables, left, progress, &mut |line| {
@@ -105,14 +105,15 @@ pub fn run(
             lines.push(line.to_owned());
         });
         let new = output::parse(lines.iter().map(String::as_str));
-        if new.is_empty() && patience > 0 {
-            // what stood still before the first run has not met any of them
-            patience -= 1;
-            continue;
-        }
         let at = left.iter().position(|call| new.iter().all(|output| output.label != call.label));
         outputs.extend(new);
-        let its_end = ended.as_ref().err().and_then(|e| match &e.downcast_ref::<BootFailed>()?.why {
+        let why = ended.as_ref().err().and_then(|e| Some(&e.downcast_ref::<BootFailed>()?.why));
+        if again && lines.is_empty() && matches!(why, Some(Why::Silent(_))) {
+            // what stood still before the first run has not met any of them
+            again = false;
+            continue;
+        }
+        let its_end = why.and_then(|why| match why {
             Why::Panic(words) => Some(format!("panics: {}", judge::panic(&lines, words))),
             Why::Silent(_) => Some("stands still".to_owned()),
             _ => None,

@@ -1,6 +1,6 @@
 //! Jumps, calls and exit.
 
-use super::{JMP32, Names, op};
+use super::{Names, op};
 use corelet_core::insn::{BPF_X, CALL, Insn, PSEUDO_CALL, class};
 
 /// `src_reg` of a call of a kernel function, by its BTF id.
@@ -37,7 +37,7 @@ pub(super) fn distance(insn: Insn) -> Option<i64> {
     match (insn.code, insn.class()) {
         (JA32, _) => Some(insn.imm.into()),
         (JA | JCOND, _) => Some(insn.off.into()),
-        (_, class::JMP | JMP32) => sign(op(insn)).map(|_| insn.off.into()),
+        (_, class::JMP | class::JMP32) => sign(op(insn)).map(|_| insn.off.into()),
         _ => None,
     }
 }
@@ -54,7 +54,7 @@ pub(super) fn jump(insn: Insn, names: &Names<'_>) -> String {
         _ => {}
     }
     let Some(sign) = sign(op(insn)) else { return format!("BUG_jmp_{code:02x}") };
-    let w = if insn.class() == JMP32 { 'w' } else { 'r' };
+    let w = if insn.class() == class::JMP32 { 'w' } else { 'r' };
     if code & BPF_X != 0 {
         format!("if {w}{dst} {sign} {w}{src} goto pc{off:+}")
     } else {

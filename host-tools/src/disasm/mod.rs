@@ -18,9 +18,6 @@ pub use helpers::Helpers;
 
 use corelet_core::insn::{Insn, class};
 
-/// `BPF_JMP32`: jumps that compare 32 bits.
-const JMP32: u8 = 6;
-
 /// What numbers in an instruction stand for.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {

@@ -13,8 +13,6 @@ const JUMP: u8 = 0x05;
 const JUMP_LONG: u8 = 0x06;
 /// `BPF_JMP | BPF_EXIT`.
 const EXIT: u8 = 0x95;
-/// The class of 32-bit conditional jumps.
-const JMP32: u8 = 6;
 
 /// The numbers of the helpers that the functions of `program` (the entry first) call; true for those that are called whenever
 /// the program runs. Time: one walk over the instructions and, for each, over the references.
@@ -54,7 +52,7 @@ pub(super) fn helpers(
                 JUMP => next += i64::from(i.off),
                 JUMP_LONG => next += i64::from(i.imm),
                 EXIT => break,
-                _ if matches!(i.class(), class::JMP | JMP32) => break,
+                _ if matches!(i.class(), class::JMP | class::JMP32) => break,
                 _ if i.is_ld_imm64() => next += 1,
                 _ => {}
             }

@@ -35,6 +35,7 @@ mod struct_ops;
 mod target;
 mod types;
 mod varying;
+mod ways;
 mod write;
 
 pub use apart::target_files;

@@ -6,7 +6,7 @@
 //! Constants are followed through registers and the stack along every way; what two ways bring differently is not known. A read-only
 //! variable may be set before loading, so it is not known either. Behind poison the walk goes on, so that each place is named.
 //!
-//! Time: an instruction is looked at again only where less is known before it than the last time.
+//! Time: as [`ways`] says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,9 @@ use corelet_core::insn::{self, BPF_X, INSN_SIZE, Insn, POISON_IMM, class};
 use corelet_core::object::Referent;
 
 use super::collect::Collected;
+use super::ways::{self, Knowledge};
 use crate::relocate::Program;
 
-const JMP32: u8 = 6;
-const JA: u8 = 0x00;
-const EXIT: u8 = 0x90;
 const FRAME: u8 = 10;
 /// `BPF_MODE` of loads and stores: plain ones.
 const MODE: u8 = 0xe0;
@@ -55,7 +53,13 @@ impl State {
         }
     }
 
-    /// What both know.
+    /// Forgets what lies in these bytes of the stack.
+    fn forget(&mut self, from: i64, to: i64) {
+        self.slots.retain(|&at, &mut (size, _)| at + i64::from(size) <= from || at >= to);
+    }
+}
+
+impl Knowledge for State {
     fn and(&self, other: &State) -> State {
         let mut both = self.clone();
         for (mine, theirs) in both.registers.iter_mut().zip(other.registers) {
@@ -65,11 +69,6 @@ impl State {
         }
         both.slots.retain(|at, held| other.slots.get(at) == Some(held));
         both
-    }
-
-    /// Forgets what lies in these bytes of the stack.
-    fn forget(&mut self, from: i64, to: i64) {
-        self.slots.retain(|&at, &mut (size, _)| at + i64::from(size) <= from || at >= to);
     }
 }
 
@@ -127,34 +126,8 @@ impl Code<'_> {
         let objects = self.objects();
         let mut start = State { registers: [Value::Unknown; 11], slots: BTreeMap::new() };
         start.set(FRAME, Value::Frame(0));
-        let mut before: Vec<Option<State>> = vec![None; self.insns.len()];
-        let mut work = vec![(0usize, start)];
-        while let Some((at, comes)) = work.pop() {
-            let (Some(insn), Some(known)) = (self.insns.get(at), before.get_mut(at)) else { continue };
-            let merged = known.as_ref().map_or_else(|| comes.clone(), |known| known.and(&comes));
-            if known.as_ref() == Some(&merged) {
-                continue;
-            }
-            *known = Some(merged.clone());
-            let after = self.behind(at, insn, &merged, &objects);
-            let jump = matches!(insn.class(), class::JMP | JMP32);
-            let operation = insn.code & 0xf0;
-            if jump && operation == EXIT {
-                continue;
-            }
-            if jump && insn.code != insn::CALL {
-                let far = insn.class() == JMP32 && operation == JA;
-                let by = if far { i64::from(insn.imm) } else { i64::from(insn.off) };
-                let taken = if operation == JA { Some(true) } else { taken(insn, &merged) };
-                if taken != Some(false) {
-                    work.extend(usize::try_from(at as i64 + 1 + by).ok().map(|to| (to, after.clone())));
-                }
-                if taken == Some(true) {
-                    continue;
-                }
-            }
-            work.push((at + if insn.is_ld_imm64() { 2 } else { 1 }, after));
-        }
+        let step = |at: usize, insn: &Insn, before: &State| self.behind(at, insn, before, &objects);
+        let before = ways::before(self.insns, start, step, taken);
         (0..).zip(before).filter_map(|(at, known)| known.map(|_| at)).collect()
     }
 

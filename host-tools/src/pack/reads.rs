@@ -22,6 +22,7 @@ use corelet_core::insn::{self, BPF_X, INSN_SIZE, Insn, class};
 use corelet_core::relo::{Observer, ReloKind, Scratch, Spec};
 use serde::Serialize;
 
+use super::ways;
 use crate::explain::Place;
 use crate::relocate::{Program, Relo, Verdict, Watcher};
 
@@ -192,16 +193,12 @@ enum Value {
     IndexedOffset(u32, i64),
 }
 
-/// `BPF_JMP32`.
-const JMP32: u8 = 6;
 const ADD: u8 = 0x00;
 const MUL: u8 = 0x20;
 const LSH: u8 = 0x60;
 const RSH: u8 = 0x70;
 const ARSH: u8 = 0xc0;
 const MOV: u8 = 0xb0;
-const JA: u8 = 0x00;
-const EXIT: u8 = 0x90;
 /// `bpf_probe_read`, `bpf_probe_read_user` and `bpf_probe_read_kernel`: destination, size, address.
 const PROBE_READS: [i32; 3] = [4, 112, 113];
 const FRAME_POINTER: u8 = 10;
@@ -241,15 +238,7 @@ fn follow(insns: &[Insn], fields: &BTreeMap<u32, &Field>) -> State {
 }
 
 fn jump_targets(insns: &[Insn]) -> BTreeSet<i64> {
-    let jumps = (0i64..).zip(insns).filter(|(_, i)| matches!(i.class(), class::JMP | JMP32));
-    let jumps = jumps.filter(|(_, i)| i.code != insn::CALL && operation(i) != EXIT);
-    jumps
-        .map(|(at, i)| {
-            // gotol, of version 4 of the instructions, is the only one with a longer reach
-            let far = i.class() == JMP32 && operation(i) == JA;
-            at + 1 + if far { i64::from(i.imm) } else { i64::from(i.off) }
-        })
-        .collect()
+    (0i64..).zip(insns).filter_map(|(at, insn)| Some(at + 1 + ways::jump(insn)?)).collect()
 }
 
 fn operation(insn: &Insn) -> u8 {
@@ -336,8 +325,8 @@ impl State {
                     self.set(0, Value::Unknown);
                 }
             }
-            class::JMP | JMP32 if insn.code == insn::CALL => self.call(at, insn, fields),
-            class::JMP | JMP32 if matches!(operation(insn), JA | EXIT) => self.forget(),
+            class::JMP | class::JMP32 if insn.code == insn::CALL => self.call(at, insn, fields),
+            _ if ways::ends(insn) => self.forget(),
             _ => {
                 self.value_of(insn.dst);
                 if insn.code & BPF_X != 0 {

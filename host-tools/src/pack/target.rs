@@ -404,18 +404,12 @@ impl Job<'_, '_> {
         reached: &BTreeSet<(u32, u32)>,
     ) -> TargetReport {
         let c = self.c;
-        let relocations = || {
-            chosen
-                .iter()
-                .map(|&f| &programs[f as usize])
-                .flat_map(|p| p.relocations.iter().map(move |r| (p, r)))
-        };
+        let of = |f: u32| programs[f as usize].relocations.iter().map(move |r| (&programs[f as usize], r));
+        let relocations = || chosen.iter().flat_map(|&f| of(f));
+        let come_to =
+            || chosen.iter().flat_map(|&f| of(f).filter(move |(_, r)| reached.contains(&(f, r.insn))));
         let unresolved = relocations().filter(|(_, r)| r.outcome != Verdict::Patched);
-        let comes_to = |&(p, r): &(&Program, &Relocation)| {
-            let function = programs.iter().position(|other| std::ptr::eq(other, p));
-            function.is_some_and(|function| reached.contains(&(function as u32, r.insn)))
-        };
-        let foreign = relocations().filter(comes_to).filter(|(_, r)| {
+        let foreign = come_to().filter(|(_, r)| {
             self.kernel.type_ids != TypeIds::Kernels
                 && r.outcome == Verdict::Patched
                 && r.kind == ReloKind::TypeIdTarget.name()
@@ -441,9 +435,8 @@ impl Job<'_, '_> {
             wide_reads: Vec::new(),
             strides: Vec::new(),
             registers: Vec::new(),
-            unguarded: relocations()
+            unguarded: come_to()
                 .filter(|(_, r)| r.outcome == Verdict::Poisoned)
-                .filter(comes_to)
                 .map(|(p, r)| (p.name.clone(), r.clone()))
                 .collect(),
             needs_jit: (Vec::new(), ""),

@@ -139,6 +139,8 @@ pub struct Fake {
     /// Options of sockets that were set: the option, and what the value is a descriptor of.
     pub options: Vec<(u32, Option<Thing>)>,
     pub no_symbols: bool,
+    /// Refuses probes at the start of a function.
+    pub no_starts: bool,
     /// Perf events and maps that a kernel without the option has: every such call is refused.
     pub no_perf: bool,
     pub no_bpf: bool,

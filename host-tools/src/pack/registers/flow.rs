@@ -2,18 +2,17 @@
 //! program: what holds it on one way and something else on another holds nothing. A function that is given the address of
 //! something in its caller's frame finds there what the caller kept in it.
 //!
-//! Time: each instruction is looked at again only where it is known to hold less than before; functions by what they are given.
+//! Time: functions are looked at by what they are given; of one, as [`ways`] says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use corelet_core::insn::{self, BPF_X, Insn, class};
 
-const JMP32: u8 = 6;
+use super::super::ways::{self, Knowledge};
+
 const MOV: u8 = 0xb0;
 const ADD: u8 = 0x00;
-const JA: u8 = 0x00;
-const EXIT: u8 = 0x90;
 /// `BPF_DW` of a load or store.
 const DOUBLE: u8 = 0x18;
 /// R10, the frame.
@@ -121,14 +120,6 @@ impl State {
         State { context: Places::default(), saved: Places::default(), addresses }
     }
 
-    fn and(self, other: State) -> State {
-        let mut addresses = self.addresses;
-        for (address, other) in addresses.iter_mut().zip(other.addresses) {
-            *address = address.filter(|_| *address == other);
-        }
-        State { context: self.context.and(other.context), saved: self.saved.and(other.saved), addresses }
-    }
-
     fn each(&mut self, mut change: impl FnMut(&mut Places)) {
         change(&mut self.context);
         change(&mut self.saved);
@@ -165,6 +156,16 @@ impl State {
     }
 }
 
+impl Knowledge for State {
+    fn and(&self, other: &State) -> State {
+        let mut addresses = self.addresses;
+        for (address, other) in addresses.iter_mut().zip(other.addresses) {
+            *address = address.filter(|_| *address == other);
+        }
+        State { context: self.context.and(other.context), saved: self.saved.and(other.saved), addresses }
+    }
+}
+
 /// The first read of registers at a place that no relocation found, as function and instruction, of the program that begins at
 /// function `entry`.
 pub(super) fn first_read<'x>(
@@ -193,31 +194,8 @@ pub(super) fn first_read<'x>(
 /// The first such read of one function, and what it calls with something in its arguments.
 fn walk(function: u32, code: &Code<'_>, given: Given, start: State) -> (Option<u32>, Vec<(u32, State)>) {
     let relocated = |at: usize| code.relocated.contains(&(function, at as u32));
-    let mut before: Vec<Option<State>> = vec![None; code.insns.len()];
-    let mut work = vec![(0usize, start)];
-    while let Some((at, comes)) = work.pop() {
-        let (Some(insn), Some(known)) = (code.insns.get(at), before.get_mut(at)) else { continue };
-        let merged = known.map_or(comes, |known| known.and(comes));
-        if *known == Some(merged) {
-            continue;
-        }
-        *known = Some(merged);
-        let after = behind(insn, merged, relocated(at), given);
-        let jump = matches!(insn.class(), class::JMP | JMP32);
-        let operation = insn.code & 0xf0;
-        if jump && operation == EXIT {
-            continue;
-        }
-        if jump && insn.code != insn::CALL {
-            let far = insn.class() == JMP32 && operation == JA;
-            let by = if far { i64::from(insn.imm) } else { i64::from(insn.off) };
-            work.extend(usize::try_from(at as i64 + 1 + by).ok().map(|to| (to, after)));
-            if operation == JA {
-                continue;
-            }
-        }
-        work.push((at + if insn.is_ld_imm64() { 2 } else { 1 }, after));
-    }
+    let step = |at: usize, insn: &Insn, before: &State| behind(insn, *before, relocated(at), given);
+    let before = ways::before(&code.insns, start, step, |_, _| None);
     let mut read = None;
     let mut calls = Vec::new();
     for (at, (insn, state)) in code.insns.iter().zip(&before).enumerate() {
@@ -246,7 +224,7 @@ fn walk(function: u32, code: &Code<'_>, given: Given, start: State) -> (Option<u
 /// The function whose address `register` has at instruction `at`, where that was loaded shortly before.
 fn loaded(code: &Code<'_>, at: usize, register: u8) -> Option<u32> {
     let before = code.insns.get(..at)?.iter().enumerate().rev();
-    let writes = |insn: &Insn| !matches!(insn.class(), class::ST | class::STX | class::JMP | JMP32);
+    let writes = |insn: &Insn| !matches!(insn.class(), class::ST | class::STX | class::JMP | class::JMP32);
     let (load, _) =
         before.filter(|(_, insn)| writes(insn) && insn.code != 0).find(|(_, i)| i.dst == register)?;
     code.addresses.get(&(load as u32)).copied()

@@ -610,6 +610,9 @@ impl Kernel for Fake {
         if self.no_symbols && symbol.is_some() {
             return Err(Errno::ENOENT);
         }
+        if self.no_starts && symbol.is_some() && spec.offset == 0 {
+            return Err(Errno::EINVAL);
+        }
         if symbol.is_some() {
             self.spots.push((spec.offset, spec.pid));
         }
